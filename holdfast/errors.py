@@ -1,0 +1,204 @@
+"""Every error of the project, in one tree.
+
+    HoldfastError
+    ├── InputError                  the caller's mistake: asking again the same way fails again
+    │   ├── NameInvalidError        a repository name against the grammar
+    │   ├── TagInvalidError         a tag against the grammar
+    │   ├── DigestInvalidError      a digest against the grammar, an algorithm we cannot compute, or other bytes
+    │   ├── ManifestInvalidError    not a manifest we accept
+    │   ├── ReferencesMissingError  a manifest names content that the repository does not hold
+    │   ├── SizeInvalidError        lengths that contradict each other
+    │   ├── TooLargeError           more bytes than we take
+    │   ├── TooManyTagsError        more ?tag= than we take
+    │   ├── RangeInvalidError       no byte of what was asked for exists
+    │   ├── PageInvalidError        ?n= is no number
+    │   ├── RequestInvalidError     malformed in some other way
+    │   └── UnsupportedError        understood and refused
+    ├── MissingError                not there, or not visible to the caller: both look the same
+    │   ├── RepositoryUnknownError
+    │   ├── ManifestUnknownError
+    │   ├── BlobUnknownError
+    │   └── UploadUnknownError
+    ├── ConflictError               the state has moved on: look again, then decide
+    │   ├── OffsetError             bytes offered at another place than the upload stands at
+    │   ├── StaleWriterError        a newer writer has taken the upload over
+    │   ├── SweepMovedError         a sweep ran in between: stat the copies again
+    │   ├── RemovalsMovedError      links were removed in between: check the references again
+    │   └── StillReferencedError    deleting this would leave something dangling
+    ├── UnavailableError            not now: the same request may succeed later
+    │   ├── StorageFullError        below the free-space reserve, or the disk said so
+    │   ├── ReadOnlyError           the node stopped taking writes after a failed fsync
+    │   ├── OverloadedError         a bounded pool is full
+    │   ├── NodeUnreachableError    no answer from a storage node
+    │   ├── MetadataUnavailableError
+    │   ├── OutcomeUnknownError     a transaction may or may not have happened
+    │   └── CompactedError          a watch asked for revisions that are gone
+    ├── CorruptError                stored bytes are not what their name says
+    └── ConfigError                 the configuration is refused; carries every fault
+
+This module imports nothing of ours. Messages are written for the person who reads them: what is wrong, and what to do.
+"""
+
+from __future__ import annotations
+
+
+class HoldfastError(Exception):
+    """Root of the tree. ``str()`` is a sentence for people, ``detail`` is for programs.
+
+    ``detail`` ends in the ``detail`` member of an OCI error body, so it holds JSON values only and never a secret.
+    """
+
+    def __init__(self, message: str, detail: object = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.detail = detail
+
+
+class InputError(HoldfastError):
+    """The caller's mistake."""
+
+
+class NameInvalidError(InputError):
+    """A repository name against the grammar of distribution-spec, "Pulling manifests"."""
+
+
+class TagInvalidError(InputError):
+    """A tag against the grammar."""
+
+
+class DigestInvalidError(InputError):
+    """A digest against the grammar, of an algorithm that cannot be computed here, or of other bytes than were sent."""
+
+
+class ManifestInvalidError(InputError):
+    """Not a manifest that is accepted. Clients may retry in another format, so it is used for nothing else."""
+
+
+class ReferencesMissingError(InputError):
+    """A manifest references content that the repository does not hold. ``detail`` lists the digests."""
+
+
+class SizeInvalidError(InputError):
+    """Lengths that contradict each other, or a body that ended early."""
+
+
+class TooLargeError(InputError):
+    """More bytes than are taken."""
+
+
+class TooManyTagsError(InputError):
+    """More ``tag`` parameters than are taken."""
+
+
+class RangeInvalidError(InputError):
+    """No byte of the range exists. ``size_bytes`` is the length of what was asked of."""
+
+    def __init__(self, message: str, size_bytes: int) -> None:
+        super().__init__(message, {"size": size_bytes})
+        self.size_bytes = size_bytes
+
+
+class PageInvalidError(InputError):
+    """``n`` is no number, or negative."""
+
+
+class RequestInvalidError(InputError):
+    """Malformed in a way that has no class of its own."""
+
+
+class UnsupportedError(InputError):
+    """Understood and refused."""
+
+
+class MissingError(HoldfastError):
+    """Not there, or not visible to the caller; the two look the same."""
+
+
+class RepositoryUnknownError(MissingError):
+    """No such repository."""
+
+
+class ManifestUnknownError(MissingError):
+    """No such manifest or tag in the repository."""
+
+
+class BlobUnknownError(MissingError):
+    """The repository does not link such a blob, or no copy of it is left."""
+
+
+class UploadUnknownError(MissingError):
+    """No such upload in this repository for this caller."""
+
+
+class ConflictError(HoldfastError):
+    """The state has moved on since the caller looked."""
+
+
+class OffsetError(ConflictError):
+    """Bytes were offered at another offset than the upload stands at; the upload is unchanged."""
+
+    def __init__(self, message: str, offset_bytes: int) -> None:
+        super().__init__(message, {"offset": offset_bytes})
+        self.offset_bytes = offset_bytes
+
+
+class StaleWriterError(ConflictError):
+    """A newer writer has taken the upload over."""
+
+
+class SweepMovedError(ConflictError):
+    """``sweep/<partition>`` changed between the fence and the commit."""
+
+
+class RemovalsMovedError(ConflictError):
+    """``removals/<repository>`` changed between the reference check and the commit."""
+
+
+class StillReferencedError(ConflictError):
+    """Something in the repository still references this. ``detail`` names it."""
+
+
+class UnavailableError(HoldfastError):
+    """Not now. ``retry_after_seconds`` is a hint for the caller."""
+
+    retry_after_seconds = 1
+
+
+class StorageFullError(UnavailableError):
+    """Below the free-space reserve, or the file system is full."""
+
+    retry_after_seconds = 30
+
+
+class ReadOnlyError(UnavailableError):
+    """The node takes no more writes since an fsync failed (an fsync that failed is never retried)."""
+
+    retry_after_seconds = 30
+
+
+class OverloadedError(UnavailableError):
+    """A bounded pool is full: try another copy, or later."""
+
+
+class NodeUnreachableError(UnavailableError):
+    """A storage node did not answer."""
+
+
+class MetadataUnavailableError(UnavailableError):
+    """The metadata store did not answer; nothing was changed."""
+
+
+class OutcomeUnknownError(UnavailableError):
+    """The metadata store did not say whether a transaction happened. Nothing may be undone on this ground."""
+
+
+class CompactedError(UnavailableError):
+    """A watch asked for a revision that is gone: read the range again, then watch from there."""
+
+
+class CorruptError(HoldfastError):
+    """Stored bytes are not what their name says. The copy has been quarantined where that was possible."""
+
+
+class ConfigError(HoldfastError):
+    """A configuration is refused. ``detail`` holds every fault found."""

@@ -1,0 +1,215 @@
+"""The port to one storage node, and the values that cross it.
+
+``holdfast.rpc.client`` speaks it over gRPC, ``tests`` hold a fake that passes the same contract suite. Everything that is
+written here is verified by digest on the node before it can be seen.
+
+Errors: NodeUnreachableError (no answer in time), OverloadedError (a bounded pool is full), StorageFullError, ReadOnlyError,
+and those named at each method. Iterators raise the same, from inside.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from holdfast.digest import Digest
+
+
+@dataclass(frozen=True, slots=True)
+class UploadKey:
+    """An upload is visible only to the repository and principal that began it ("" = anonymous)."""
+
+    upload_id: str
+    repository: str
+    principal: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class UploadState:
+    """Where an upload stands: ``offset_bytes`` bytes were received in order."""
+
+    upload_id: str
+    offset_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class StagingFile:
+    """A staging file offered for the short-circuit write.
+
+    Valid only if what ``path`` opens has this ``device`` and ``inode`` (containers see other paths): else stream instead.
+    ``token`` fences this writer: a newer writer makes it stale, and the node moves to another inode.
+    """
+
+    path: str
+    device: int
+    inode: int
+    offset_bytes: int
+    token: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredBlob:
+    """A durable, verified copy."""
+
+    digest: Digest
+    size_bytes: int
+    stamp: str
+
+
+@dataclass(frozen=True, slots=True)
+class LocalBlob:
+    """A stored copy offered for the short-circuit read. Valid only if device, inode and size match what ``path`` opens."""
+
+    path: str
+    device: int
+    inode: int
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Want:
+    """A blob asked after. ``size_bytes`` None: the caller does not know the size."""
+
+    digest: Digest
+    size_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ListedBlob:
+    """One line of an inventory, in (partition, digest text) order."""
+
+    digest: Digest
+    size_bytes: int
+    stamp: str
+
+
+@dataclass(frozen=True, slots=True)
+class NodeStatus:
+    """A node about itself."""
+
+    node_id: str
+    cluster_id: str
+    version: str
+    host_id: str
+    capacity_bytes: int
+    free_bytes: int
+    reserve_bytes: int
+    read_only: bool
+    uploads: int
+    quarantined: int
+
+
+class LocalAppend(Protocol):
+    """A short-circuit write in progress: the caller writes the file, the node hashes behind it."""
+
+    @property
+    def file(self) -> StagingFile: ...
+
+    def advance(self, offset_bytes: int) -> None:
+        """Everything below ``offset_bytes`` is written. Does not wait, except for the announcement before the last one.
+
+        Raises:
+            StaleWriterError: a newer writer has the upload; stop writing.
+        """
+        ...
+
+    def close(self, offset_bytes: int) -> UploadState:
+        """The file is written up to ``offset_bytes`` and the caller's descriptor is closed. Waits until the node agrees."""
+        ...
+
+
+class NodeClient(Protocol):
+    """One storage node. Safe for many threads."""
+
+    @property
+    def node_id(self) -> str: ...
+
+    def start_upload(self, repository: str, principal: str, algorithm: str | None) -> UploadState:
+        """Begin. ``algorithm`` is what the client announced; None means not announced (sha256 is computed then)."""
+        ...
+
+    def upload_state(self, key: UploadKey) -> UploadState:
+        """Raises UploadUnknownError."""
+        ...
+
+    def append(self, key: UploadKey, offset_bytes: int | None, chunks: Iterable[bytes]) -> UploadState:
+        """Append bytes. ``offset_bytes`` None: wherever it stands.
+
+        An exception raised by ``chunks`` ends the call and leaves what arrived in order.
+
+        Raises:
+            UploadUnknownError, OffsetError (unchanged), StaleWriterError (a newer writer took over).
+        """
+        ...
+
+    def open_append(self, key: UploadKey, offset_bytes: int | None) -> LocalAppend | None:
+        """The short-circuit write, or None when the node is not on this host or does not offer it.
+
+        Raises:
+            UploadUnknownError, OffsetError.
+        """
+        ...
+
+    def finish_upload(self, key: UploadKey, digest: Digest) -> StoredBlob:
+        """Compare, fsync, rename, fsync directory. A repeated call joins the first; its result is kept for an hour.
+
+        Raises:
+            UploadUnknownError; DigestInvalidError: other bytes than named (the upload is dropped).
+        """
+        ...
+
+    def cancel_upload(self, key: UploadKey) -> None:
+        """Raises UploadUnknownError."""
+        ...
+
+    def follow_upload(self, upload_id: str, offset_bytes: int) -> Iterator[bytes | memoryview]:
+        """The bytes of an upload from ``offset_bytes`` as they arrive. The last message is withheld until the digest is confirmed.
+
+        Raises:
+            UploadUnknownError; CorruptError: the upload was dropped, what was delivered must not look complete.
+        """
+        ...
+
+    def put_blob(self, digest: Digest, data: bytes) -> StoredBlob:
+        """A small blob (at most 4 MiB) in one call, durable when it returns.
+
+        Raises:
+            DigestInvalidError: other bytes than named.
+        """
+        ...
+
+    def stat_blobs(self, wants: Sequence[Want]) -> list[StoredBlob | None]:
+        """Which of them are here, durable and of the right size; in order. A copy of another size is quarantined."""
+        ...
+
+    def open_blob(self, want: Want) -> LocalBlob | None:
+        """The short-circuit read, or None when the node is not on this host.
+
+        Raises:
+            BlobUnknownError: no such copy. CorruptError: it had another size and is now in quarantine.
+        """
+        ...
+
+    def read_blob(self, want: Want, offset_bytes: int, length_bytes: int | None) -> Iterator[bytes | memoryview]:
+        """Bytes of a copy in messages of about 1 MiB. A whole read (offset 0, no length) is verified: the last message is withheld
+        until the digest is confirmed.
+
+        Raises:
+            BlobUnknownError, CorruptError; both before the first message, CorruptError also at the end of a whole read.
+        """
+        ...
+
+    def delete_blob(self, digest: Digest, stamp: str) -> bool:
+        """Move the copy into the trash if it still carries ``stamp``; False: it does not, or is not here."""
+        ...
+
+    def list_blobs(self, first_partition: int, last_partition: int) -> Iterator[ListedBlob]:
+        """The inventory of partitions first..last (inclusive), sorted by (partition, digest text)."""
+        ...
+
+    def status(self) -> NodeStatus: ...
+
+    def close(self) -> None: ...

@@ -108,7 +108,9 @@ def algorithm(name: str) -> Algorithm:
     """
     found = ALGORITHMS.get(name)
     if found is None:
-        raise DigestInvalidError(f"digest algorithm not supported; use one of {', '.join(ALGORITHMS)}", {"algorithm": name[:64]})
+        raise DigestInvalidError(
+            f"digest algorithm not supported; use one of {', '.join(ALGORITHMS)}", {"algorithm": name[:64]}
+        )
     return found
 
 

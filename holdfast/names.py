@@ -43,5 +43,7 @@ def tag(text: str) -> Tag:
         TagInvalidError: against the grammar.
     """
     if not _TAG.fullmatch(text):
-        raise TagInvalidError("a tag is 1 to 128 letters, digits, _ . or -, not starting with . or -", {"tag": text[:200]})
+        raise TagInvalidError(
+            "a tag is 1 to 128 letters, digits, _ . or -, not starting with . or -", {"tag": text[:200]}
+        )
     return Tag(text)

@@ -34,6 +34,7 @@
     │   ├── OutcomeUnknownError     a transaction may or may not have happened
     │   └── CompactedError          a watch asked for revisions that are gone
     ├── CorruptError                stored bytes are not what their name says
+    ├── AnswerError                 another registry did not answer, or not as the protocol says
     └── ConfigError                 the configuration is refused; carries every fault
 
 This module imports nothing of ours. Messages are written for the person who reads them: what is wrong, and what to do.
@@ -198,6 +199,17 @@ class CompactedError(UnavailableError):
 
 class CorruptError(HoldfastError):
     """Stored bytes are not what their name says. The copy has been quarantined where that was possible."""
+
+
+class AnswerError(HoldfastError):
+    """A registry that we asked as a client did not answer, or not as the protocol says.
+
+    ``reason`` is a few words without names or numbers of the one request, so that failures can be counted by it.
+    """
+
+    def __init__(self, message: str, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class ConfigError(HoldfastError):

@@ -1,0 +1,116 @@
+"""Blobs as a repository sees them: linked, confirmed on a node, readable.
+
+A digest is no capability (ARCHITECTURE, promise 5): nothing here answers for a blob unless the repository links it. And existence
+means bytes (promise 9): "is there" is said only after a node has confirmed a copy of the linked size.
+
+Never here: HTTP, and bytes in memory.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, NoReturn
+
+from holdfast.errors import BlobUnknownError, RepositoryUnknownError, SweepMovedError
+from holdfast.rpc.node import Want
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from holdfast.digest import Digest
+    from holdfast.meta.repos import Repositories
+    from holdfast.names import Repository
+    from holdfast.replicas.read import ReplicaReader
+    from holdfast.rpc.node import LocalBlob
+
+# A sweep in between is rare; several in a row mean that something is wrong, and the client should come back later.
+_TRIES: Final = 5
+# How many repositories that link a digest are looked at when a mount names no source.
+_HOLDERS: Final = 16
+
+
+@dataclass(frozen=True, slots=True)
+class BlobInfo:
+    """A blob that the repository links and a node holds."""
+
+    digest: Digest
+    size_bytes: int
+
+
+class Blobs:
+    """Reading, mounting and unlinking."""
+
+    def __init__(self, repos: Repositories, reader: ReplicaReader) -> None:
+        self._repos = repos
+        self._reader = reader
+
+    def linked(self, repo: Repository, digest: Digest) -> BlobInfo:
+        """What the link says; the bytes are not asked for.
+
+        Raises:
+            BlobUnknownError, RepositoryUnknownError.
+        """
+        link = self._repos.link(repo, digest)
+        if link is None:
+            self._refuse(repo, digest)
+        return BlobInfo(digest, link.size_bytes)
+
+    def confirmed(self, repo: Repository, digest: Digest) -> BlobInfo:
+        """Linked, and a node confirms the bytes.
+
+        Raises:
+            BlobUnknownError, RepositoryUnknownError; NodeUnreachableError when nobody has it and not all could be asked.
+        """
+        info = self.linked(repo, digest)
+        if self._reader.stat([Want(digest, info.size_bytes)])[0] is None:
+            raise BlobUnknownError("no copy of this blob is left; push it again", {"digest": str(digest)})
+        return info
+
+    def open_local(self, info: BlobInfo) -> LocalBlob | None:
+        """The short-circuit read, when an owner is on this host. Raises BlobUnknownError, CorruptError."""
+        return self._reader.open(Want(info.digest, info.size_bytes))
+
+    def read(self, info: BlobInfo, offset_bytes: int, length_bytes: int | None) -> Iterator[bytes | memoryview]:
+        """The bytes by way of a node. Errors surface at the first step of the iterator or end it."""
+        return self._reader.read(Want(info.digest, info.size_bytes), offset_bytes, length_bytes)
+
+    def mount(self, target: Repository, source: Repository | None, digest: Digest) -> BlobInfo | None:
+        """Link a blob that another repository links; None when that cannot be done and the client should upload.
+
+        Without ``source`` any repository that links it and that the caller may read will do ("automatic content discovery").
+        """
+        sources = [source] if source else self._repos.holders(digest, _HOLDERS)
+        for candidate in sources:
+            info = self._mount_from(target, candidate, digest)
+            if info is not None:
+                return info
+        return None
+
+    def _mount_from(self, target: Repository, source: Repository, digest: Digest) -> BlobInfo | None:
+        for _ in range(_TRIES):
+            fence = self._repos.fence(digest)
+            link = self._repos.link(source, digest)
+            if link is None or self._reader.stat([Want(digest, link.size_bytes)])[0] is None:
+                return None
+            try:
+                self._repos.mount(source, target, digest, fence)
+            except SweepMovedError:
+                self._reader.forget(digest)
+            except BlobUnknownError:
+                return None
+            else:
+                return BlobInfo(digest, link.size_bytes)
+        return None
+
+    def unlink(self, repo: Repository, digest: Digest) -> None:
+        """Take the blob out of the repository. The bytes stay until nothing links them.
+
+        Raises:
+            BlobUnknownError, RepositoryUnknownError; StillReferencedError: a manifest of the repository names it.
+        """
+        self._repos.delete_blob(repo, digest)
+
+    def _refuse(self, repo: Repository, digest: Digest) -> NoReturn:
+        if not self._repos.exists(repo):
+            raise RepositoryUnknownError("the repository is not known here", {"name": repo})
+        raise BlobUnknownError("the repository has no such blob", {"digest": str(digest)})

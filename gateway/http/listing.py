@@ -1,0 +1,68 @@
+"""Lists over HTTP: tags (end-8), referrers (end-12), the catalog and the discovery of extensions."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlencode
+
+from holdfast import digest as digests
+from holdfast.errors import PageInvalidError
+from holdfast.manifest import OCI_INDEX
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from falcon import Request, Response
+
+    from gateway.http.paths import Route
+    from gateway.listing import Listing
+
+# CVE-2023-2253: what a client may ask for is bounded before anything is read or allocated.
+MAX_PAGE: Final = 10_000
+CATALOG_PAGE: Final = 1_000
+
+
+class ListingResource:
+    """Pages end in one relative ``Link``: clients parse no more than that, and refuse another host in it."""
+
+    def __init__(self, listing: Listing) -> None:
+        self._listing = listing
+
+    def tags(self, req: Request, resp: Response, route: Route) -> None:
+        limit = _limit(req, MAX_PAGE)
+        tags, more = self._listing.tags(route.repository, req.get_param("last") or "", limit)
+        resp.data = json.dumps({"name": route.repository, "tags": tags}).encode()
+        if more:
+            _link(resp, f"/v2/{route.repository}/tags/list", limit, tags)
+
+    def catalog(self, req: Request, resp: Response, _route: Route) -> None:
+        limit = _limit(req, CATALOG_PAGE)
+        found, more = self._listing.repositories(req.get_param("last") or "", limit)
+        resp.data = json.dumps({"repositories": found}).encode()
+        if more:
+            _link(resp, "/v2/_catalog", limit, found)
+
+    def referrers(self, req: Request, resp: Response, route: Route) -> None:
+        types = [t for t in req.get_param_as_list("artifactType") or [] if t]
+        found = self._listing.referrers(route.repository, digests.parse(route.argument), types)
+        resp.data = json.dumps({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": found}).encode()
+        resp.content_type = OCI_INDEX
+        if types:
+            resp.set_header("OCI-Filters-Applied", "artifactType")
+
+    def discover(self, _req: Request, resp: Response, _route: Route) -> None:
+        resp.data = b'{"extensions": []}'
+
+
+def _limit(req: Request, default: int) -> int:
+    text = req.get_param("n")
+    if text is None:
+        return default
+    if not text.isascii() or not text.isdigit() or len(text) > 18:
+        raise PageInvalidError("n must be a number of entries, 0 or more", {"n": text[:64]})
+    return min(int(text), MAX_PAGE)
+
+
+def _link(resp: Response, path: str, limit: int, page: Sequence[str]) -> None:
+    resp.set_header("Link", f'<{path}?{urlencode({"n": limit, "last": page[-1]})}>; rel="next"')

@@ -1,0 +1,92 @@
+"""Lists: tags, repositories, and the manifests that refer to another (distribution-spec, "Content Discovery").
+
+Never here: HTTP, and no list that grows in memory beyond one page.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Final
+
+from holdfast import digest as digests
+from holdfast import manifest as manifests
+from holdfast import names
+from holdfast.errors import BlobUnknownError, DigestInvalidError, MissingError, RepositoryUnknownError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    from gateway.manifests import Manifests
+    from holdfast.digest import Digest
+    from holdfast.meta.repos import Repositories
+    from holdfast.names import Repository, Tag
+
+# distribution-spec, "Unavailable Referrers API": algorithm cut to 32 characters, the rest to 64.
+_FALLBACK_ALGORITHM: Final = 32
+_FALLBACK_ENCODED: Final = 64
+
+
+class Listing:
+    """Pages of names, and referrers."""
+
+    def __init__(self, repos: Repositories, store: Manifests) -> None:
+        self._repos = repos
+        self._manifests = store
+
+    def tags(self, repo: Repository, after: str, limit: int) -> tuple[list[Tag], bool]:
+        """At most ``limit`` tags that sort after ``after``, and whether more remain. Raises RepositoryUnknownError."""
+        if not self._repos.exists(repo):
+            raise RepositoryUnknownError("the repository is not known here", {"name": repo})
+        if limit == 0:
+            return [], False
+        return self._repos.tags(repo, after, limit)
+
+    def repositories(self, after: str, limit: int) -> tuple[list[Repository], bool]:
+        """At most ``limit`` repositories that sort after ``after``, and whether more remain."""
+        if limit == 0:
+            return [], False
+        return self._repos.repositories(after, limit)
+
+    def referrers(self, repo: Repository, subject: Digest, types: Collection[str]) -> list[dict[str, object]]:
+        """Descriptors of what refers to ``subject``, in digest order; only of ``types`` where any are given."""
+        found = {digest: True for digest in self._repos.referrers(repo, subject)}
+        for digest in self._fallback(repo, subject):
+            found.setdefault(digest, True)
+        described = (self._describe(repo, digest) for digest in sorted(found))
+        return [d for d in described if d is not None and (not types or d.get("artifactType") in types)]
+
+    def _fallback(self, repo: Repository, subject: Digest) -> Iterator[Digest]:
+        """What clients without the API once listed in the fallback tag (distribution-spec, "Enabling the Referrers API")."""
+        tag = names.tag(
+            f"{subject.algorithm[:_FALLBACK_ALGORITHM]}-{subject.encoded[:_FALLBACK_ENCODED]}".replace("+", "-")
+        )
+        try:
+            record = self._manifests.find(repo, tag)
+            if record.media_type not in manifests.INDEXES:
+                return
+            children = json.loads(self._manifests.bytes_of(repo, record)).get("manifests", ())
+        except MissingError:
+            return
+        for child in children:
+            try:
+                yield digests.parse(child["digest"])
+            except (DigestInvalidError, KeyError, TypeError):
+                continue
+
+    def _describe(self, repo: Repository, digest: Digest) -> dict[str, object] | None:
+        try:
+            record = self._manifests.find(repo, digest)
+            data = self._manifests.bytes_of(repo, record)
+        except (MissingError, BlobUnknownError):
+            return None  # deleted since the list was read, or listed in a fallback tag without ever being pushed
+        artifact_type, annotations = manifests.describe(data)
+        descriptor: dict[str, object] = {
+            "mediaType": record.media_type,
+            "digest": str(record.digest),
+            "size": record.size_bytes,
+        }
+        if artifact_type:
+            descriptor["artifactType"] = artifact_type
+        if annotations:
+            descriptor["annotations"] = annotations
+        return descriptor

@@ -1,0 +1,167 @@
+"""Manifests: pushed only when all they name is there, read from the record on every request, served from memory.
+
+A push follows ARCHITECTURE 3b step by step: fence, bytes on nodes, ``removals``, links of everything referenced, confirmation that
+nodes hold them, and one transaction that fails if links were removed or a sweep ran in between; then it starts over.
+
+Never here: HTTP. The bytes are never re-encoded.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from holdfast import digest as digests
+from holdfast import manifest as manifests
+from holdfast.errors import (
+    CorruptError,
+    DigestInvalidError,
+    ManifestUnknownError,
+    ReferencesMissingError,
+    RemovalsMovedError,
+    SweepMovedError,
+    UnavailableError,
+)
+from holdfast.meta.repos import NewManifest
+from holdfast.rpc.node import Want
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gateway.cache import ManifestCache
+    from holdfast.digest import Digest
+    from holdfast.meta.repos import Fence, ManifestRecord, Repositories
+    from holdfast.names import Repository, Tag
+    from holdfast.replicas.read import ReplicaReader
+    from holdfast.replicas.write import ReplicaWriter
+
+_TRIES: Final = 5
+# How many missing digests an error names; a manifest may have thousands.
+_NAMED: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """What a push has stored."""
+
+    digest: Digest
+    subject: Digest | None
+
+
+class Manifests:
+    """Push, look up, read, delete. ``sparse``: manifests may name content that the repository does not hold."""
+
+    def __init__(
+        self,
+        repos: Repositories,
+        reader: ReplicaReader,
+        writer: ReplicaWriter,
+        cache: ManifestCache,
+        *,
+        sparse: bool,
+    ) -> None:
+        self._repos = repos
+        self._reader = reader
+        self._writer = writer
+        self._cache = cache
+        self._sparse = sparse
+
+    def push(
+        self, repo: Repository, data: bytes, content_type: str | None, digest: Digest | None, tags: Sequence[Tag]
+    ) -> Pushed:
+        """Store a manifest and point ``tags`` at it, all or nothing.
+
+        Raises:
+            ManifestInvalidError, TooLargeError; DigestInvalidError: the body is not what ``digest`` names.
+            ReferencesMissingError: it names content that the repository does not hold.
+            StorageFullError, MetadataUnavailableError: nothing has become visible.
+        """
+        parsed = manifests.parse(data, content_type)
+        actual = digests.of(data, digest.algorithm if digest else "sha256")
+        if digest is not None and actual != digest:
+            raise DigestInvalidError("the manifest is not what the digest names", {"digest": str(digest)})
+        new = NewManifest(
+            digest=actual,
+            media_type=parsed.media_type,
+            size_bytes=len(data),
+            references=parsed.references,
+            subject=parsed.subject,
+            artifact_type=parsed.artifact_type or "",
+        )
+        self._commit(repo, new, data, tags)
+        self._cache.put(repo, actual, data)
+        return Pushed(actual, parsed.subject)
+
+    def _commit(self, repo: Repository, new: NewManifest, data: bytes, tags: Sequence[Tag]) -> None:
+        fence: Fence | None = None
+        for _ in range(_TRIES):
+            if fence is None:
+                fence = self._repos.fence(new.digest)
+                self._writer.put(new.digest, data)
+            removals = self._repos.removals(repo)
+            self._require_references(repo, new.references)
+            try:
+                self._repos.put_manifest(repo, new, tags, fence, removals)
+            except SweepMovedError:
+                fence = None
+            except RemovalsMovedError:
+                continue
+            else:
+                return
+        raise UnavailableError("the repository kept changing while the manifest was checked; push it again")
+
+    def _require_references(self, repo: Repository, references: Sequence[manifests.Reference]) -> None:
+        if self._sparse:
+            return
+        needed = [r for r in references if not r.may_be_absent]
+        links = self._repos.links(repo, [r.digest for r in needed])
+        missing = [r.digest for r in needed if r.digest not in links]
+        linked = [Want(digest, link.size_bytes) for digest, link in links.items()]
+        found = self._reader.stat(linked) if linked else []
+        missing += [want.digest for want, blob in zip(linked, found, strict=True) if blob is None]
+        if missing:
+            raise ReferencesMissingError(
+                f"{len(missing)} of the digests that the manifest names are not in the repository; push them first",
+                [{"digest": str(digest)} for digest in missing[:_NAMED]],
+            )
+
+    def find(self, repo: Repository, reference: Tag | Digest) -> ManifestRecord:
+        """The record as it stands now. Raises ManifestUnknownError, RepositoryUnknownError."""
+        if isinstance(reference, digests.Digest):
+            return self._repos.manifest(repo, reference)
+        return self._repos.manifest_by_tag(repo, reference)
+
+    def confirm(self, record: ManifestRecord) -> None:
+        """Say "exists" only if a node holds the bytes (ARCHITECTURE, promise 9). Raises ManifestUnknownError."""
+        if self._reader.stat([Want(record.digest, record.size_bytes)])[0] is None:
+            raise ManifestUnknownError(
+                "no copy of this manifest is left; push it again", {"digest": str(record.digest)}
+            )
+
+    def bytes_of(self, repo: Repository, record: ManifestRecord) -> bytes:
+        """The manifest exactly as pushed. Raises ManifestUnknownError when no good copy is left."""
+        data = self._cache.get(repo, record.digest)
+        if data is None:
+            data = self._read(record)
+            self._cache.put(repo, record.digest, data)
+        return data
+
+    def _read(self, record: ManifestRecord) -> bytes:
+        try:
+            data = b"".join(self._reader.read(Want(record.digest, record.size_bytes), 0, None))
+        except CorruptError as error:
+            raise ManifestUnknownError("the stored manifest is damaged; push it again") from error
+        if len(data) != record.size_bytes:
+            raise ManifestUnknownError("the stored manifest is damaged; push it again", {"digest": str(record.digest)})
+        return data
+
+    def delete(self, repo: Repository, reference: Tag | Digest) -> None:
+        """By tag: only the tag. By digest: the manifest, and with it all its tags.
+
+        Raises:
+            ManifestUnknownError, RepositoryUnknownError; StillReferencedError: an index in the repository names it.
+        """
+        if isinstance(reference, digests.Digest):
+            self._repos.delete_manifest(repo, reference)
+        else:
+            self._repos.delete_tag(repo, reference)

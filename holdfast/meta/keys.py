@@ -1,0 +1,147 @@
+"""The key tree of the metadata store, drawn; the only module that knows how keys are spelled.
+
+    cluster/id                                        this installation, written once
+    cluster/min_version                               the oldest version that may run: new record forms wait for it
+    repo/<name>                                       the repository exists
+    removals/<name>                                   bumped with every removal of a link, record or ref below <name>
+    manifest/<name>//<digest>                         manifest record
+    tag/<name>//<tag>                                 tag
+    link/<name>//<digest>                             <name> may see this blob (manifests are linked as well)
+    holder/<partition>/<digest>//<name>               the same link from the other side
+    ref/<name>//<child digest>//<parent digest>       the parent's record may reference the child
+    referrer/<name>//<subject digest>//<digest>       the manifest names the subject
+    sweep/<partition>                                 bumped by a sweep of the partition
+
+    layout/, member/, lease/, task/                   taken by the cluster; nothing else may begin so
+
+Invariants
+  * A repository name never holds "//" and never ends with "/", so "//" ends it and no name's keys lie among another's.
+  * Tags and digests hold no "/". Keys sort bytewise; below one repository tags sort as distribution-spec lists them.
+  * ``<partition>`` is three lower-case hex digits, and ``holder/`` sorts by (partition, digest text): the order in which
+    storage nodes list their copies, so that a collector merges the two.
+
+Constructors take values that have passed the strict constructors of the domain; parsers take keys that a constructor made.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from holdfast.digest import Digest, parse
+from holdfast.errors import CorruptError, DigestInvalidError
+from holdfast.meta.store import prefix_end
+from holdfast.names import Repository, Tag
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    Range: TypeAlias = tuple[bytes, bytes]
+
+CLUSTER_ID: Final = b"cluster/id"
+CLUSTER_MIN_VERSION: Final = b"cluster/min_version"
+PARTITIONS: Final = 4096
+
+_REPOSITORIES: Final = b"repo/"
+
+
+def repository(name: Repository) -> bytes:
+    return f"repo/{name}".encode()
+
+
+def removals(name: Repository) -> bytes:
+    return f"removals/{name}".encode()
+
+
+def manifest(name: Repository, digest: Digest) -> bytes:
+    return f"manifest/{name}//{digest.algorithm}:{digest.encoded}".encode()
+
+
+def tag(name: Repository, value: Tag) -> bytes:
+    return f"tag/{name}//{value}".encode()
+
+
+def link(name: Repository, digest: Digest) -> bytes:
+    return f"link/{name}//{digest}".encode()
+
+
+def holder(digest: Digest, name: Repository) -> bytes:
+    return f"holder/{digest.partition:03x}/{digest}//{name}".encode()
+
+
+def ref(name: Repository, child: Digest, parent: Digest) -> bytes:
+    return f"ref/{name}//{child}//{parent}".encode()
+
+
+def referrer(name: Repository, subject: Digest, digest: Digest) -> bytes:
+    return f"referrer/{name}//{subject}//{digest}".encode()
+
+
+def sweep(partition: int) -> bytes:
+    """Raises ValueError: not a partition."""
+    if not 0 <= partition < PARTITIONS:
+        raise ValueError(f"a partition is 0 to {PARTITIONS - 1}, not {partition}")
+    return f"sweep/{partition:03x}".encode()
+
+
+def repositories_after(after: str) -> Range:
+    """Repositories that sort after ``after``, which may be any text and name none."""
+    return _after(_REPOSITORIES, after)
+
+
+def tags_after(name: Repository, after: str) -> Range:
+    """Tags of one repository that sort after ``after``, which may be any text and name none."""
+    return _after(f"tag/{name}//".encode(), after)
+
+
+def holders_of(digest: Digest) -> Range:
+    return _below(f"holder/{digest.partition:03x}/{digest}//")
+
+
+def parents_of(name: Repository, child: Digest) -> Range:
+    return _below(f"ref/{name}//{child}//")
+
+
+def referrers_of(name: Repository, subject: Digest) -> Range:
+    return _below(f"referrer/{name}//{subject}//")
+
+
+def repository_in(key: bytes) -> Repository:
+    """The name in ``repo/<name>``."""
+    return Repository(key[len(_REPOSITORIES) :].decode())
+
+
+def tag_in(key: bytes) -> Tag:
+    """The tag in ``tag/<name>//<tag>``."""
+    return Tag(_last_part(key))
+
+
+def holder_in(key: bytes) -> Repository:
+    """The name in ``holder/<partition>/<digest>//<name>``."""
+    return Repository(_last_part(key))
+
+
+def last_digest_in(key: bytes) -> Digest:
+    """The digest that ends the key: the parent in ``ref/``, the manifest in ``referrer/``, the digest in ``link/``.
+
+    Raises:
+        CorruptError: the key does not end with a digest.
+    """
+    try:
+        return parse(_last_part(key))
+    except DigestInvalidError as cause:
+        raise CorruptError(f"metadata key {key[:300]!r} does not end with a digest") from cause
+
+
+def _last_part(key: bytes) -> str:
+    return key[key.rindex(b"//") + 2 :].decode()
+
+
+def _below(prefix: str) -> Range:
+    start = prefix.encode()
+    return start, prefix_end(start)
+
+
+def _after(prefix: bytes, after: str) -> Range:
+    # Text from a query string may hold lone surrogates; they still sort somewhere, and must not raise.
+    start = prefix + after.encode("utf-8", "surrogatepass") + b"\0" if after else prefix
+    return start, prefix_end(prefix)

@@ -8,7 +8,9 @@ import falcon
 
 from gateway.blobs import Blobs
 from gateway.http import router
+from gateway.health import PATHS
 from gateway.http.blobs import BlobsResource
+from gateway.http.health import HealthResource
 from gateway.http.listing import ListingResource
 from gateway.http.manifests import ManifestsResource
 from gateway.http.uploads import UploadsResource
@@ -19,6 +21,7 @@ from gateway.uploads import Uploads
 
 if TYPE_CHECKING:
     from gateway.cache import ManifestCache
+    from gateway.health import Health
     from gateway.lanes import Lanes
     from holdfast.meta.repos import Repositories
     from holdfast.replicas.read import ReplicaReader
@@ -31,6 +34,7 @@ def create_app(
     writer: ReplicaWriter,
     cache: ManifestCache,
     lanes: Lanes,
+    health: Health,
     *,
     sparse: bool = False,
 ) -> falcon.App[Any, Any]:
@@ -42,6 +46,9 @@ def create_app(
     app: falcon.App[Any, Any] = falcon.App(media_type="application/json")
     app.req_options.auto_parse_form_urlencoded = False
     app.resp_options.default_media_type = "application/json"
+    probes = HealthResource(health)
+    for path in PATHS:
+        app.add_route(path, probes)
     router.mount(
         app,
         router.Router(

@@ -49,7 +49,7 @@ class Listing:
 
     def referrers(self, repo: Repository, subject: Digest, types: Collection[str]) -> list[dict[str, object]]:
         """Descriptors of what refers to ``subject``, in digest order; only of ``types`` where any are given."""
-        found = {digest: True for digest in self._repos.referrers(repo, subject)}
+        found = dict.fromkeys(self._repos.referrers(repo, subject), True)
         for digest in self._fallback(repo, subject):
             found.setdefault(digest, True)
         described = (self._describe(repo, digest) for digest in sorted(found))

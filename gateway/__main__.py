@@ -1,0 +1,45 @@
+"""``python -m gateway``: the HTTP edge as a process of its own, started by ``holdfast serve`` and ``holdfast gateway``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from gateway.options import Options, from_settings
+from gateway.server import Server
+from holdfast import config
+from holdfast.errors import ConfigError
+from holdfast.parent import die_with_parent
+
+# sysexits.h EX_CONFIG: whoever supervises must not start us again, for it would end the same way.
+EXIT_CONFIG = 78
+
+
+def main() -> int:
+    """Run until told to stop; the exit code."""
+    parser = argparse.ArgumentParser(prog="holdfast gateway", description=__doc__)
+    parser.add_argument("--config", type=Path, help="configuration file; without it the defaults hold")
+    parser.add_argument("--node", required=True, help="gRPC target of the storage node, for example unix:/run/node.sock")
+    parser.add_argument("--metadata", required=True, help="the SQLite file that holds the metadata")
+    parser.add_argument("--port", type=int, help="listen here instead of on the configured port")
+    parser.add_argument("--parent-pipe", type=int, help="end when this descriptor does")
+    args = parser.parse_args()
+
+    def read() -> Options:
+        settings = config.load(args.config) if args.config else config.defaults()
+        return from_settings(settings, args.node, args.metadata, args.port)
+
+    try:
+        server = Server(read)
+    except ConfigError as error:
+        sys.stderr.write(f"{error.message}\n")
+        return EXIT_CONFIG
+    if args.parent_pipe is not None:
+        die_with_parent(args.parent_pipe)
+    server.run()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

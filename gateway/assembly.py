@@ -1,0 +1,69 @@
+"""The composition root: every collaborator of a gateway worker is made here, visibly, and nowhere else.
+
+It runs in the worker, after the fork: gRPC channels, database connections and threads do not survive one.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from gateway.app import create_app
+from gateway.cache import ManifestCache
+from gateway.health import Health
+from gateway.lanes import Lanes
+from holdfast import logs
+from holdfast.clock import SystemClock
+from holdfast.meta.repos import Repositories
+from holdfast.meta.sqlite import SqliteStore
+from holdfast.replicas.directory import SingleNode
+from holdfast.replicas.read import ReplicaReader
+from holdfast.replicas.write import ReplicaWriter
+from holdfast.rpc.client import GrpcNode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import falcon
+
+    from gateway.options import Options
+
+# Per worker process. Most manifests have a few KiB; this holds about ten thousand of them.
+MANIFEST_CACHE_BYTES: Final = 32 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """What the worker needs of it."""
+
+    app: falcon.App[Any, Any]
+    health: Health
+    access_line: Callable[..., None]
+
+
+def assemble(options: Options) -> Gateway:
+    """One gateway, running."""
+    descriptor = logs.configure(options.log_level, options.log_format, options.log_output, "gateway")
+    clock = SystemClock()
+    store = SqliteStore(options.metadata_path, clock)
+    node = GrpcNode(options.node_target)
+    nodes = SingleNode(node)
+    repos = Repositories(store, new_operation_id, clock)
+    health = Health({"metadata": lambda: store.get(b"cluster/id"), "storage": node.status})
+    health.start()
+    app = create_app(
+        repos,
+        ReplicaReader(nodes, clock),
+        ReplicaWriter(nodes),
+        ManifestCache(MANIFEST_CACHE_BYTES),
+        Lanes(options.max_transfers, options.max_transfers, options.together),
+        health,
+        sparse=options.sparse,
+    )
+    return Gateway(app, health, logs.access_line(descriptor, options.log_format))
+
+
+def new_operation_id() -> bytes:
+    """16 random bytes: names one try of one mutation."""
+    return os.urandom(16)

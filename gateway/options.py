@@ -1,0 +1,53 @@
+"""What a gateway process needs to know, in one frozen value, made of the settings at the entry point."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from holdfast.config import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """``node_target`` is a gRPC target, ``metadata_path`` the SQLite file. Lanes count per worker process."""
+
+    address: str
+    port: int
+    workers: int
+    threads: int
+    max_transfers: int
+    idle_seconds: float
+    drain_seconds: float
+    sparse: bool
+    log_level: str
+    log_format: str
+    log_output: str
+    node_target: str
+    metadata_path: str
+
+    @property
+    def together(self) -> int:
+        """Pulls and pushes together leave some threads to everybody else."""
+        return max(1, self.threads - max(8, self.threads // 16))
+
+
+def from_settings(settings: Settings, node_target: str, metadata_path: str, port: int | None = None) -> Options:
+    """``port`` overrides the configured one, where the supervisor has chosen it."""
+    http = settings.http
+    return Options(
+        address=http.address,
+        port=int(http.port) if port is None else port,
+        workers=http.workers,
+        threads=http.threads,
+        max_transfers=http.max_transfers,
+        idle_seconds=http.idle_seconds,
+        drain_seconds=http.drain_seconds,
+        sparse=http.sparse_manifests,
+        log_level=settings.log.level,
+        log_format=settings.log.format,
+        log_output=settings.log.output,
+        node_target=node_target,
+        metadata_path=metadata_path,
+    )

@@ -1,0 +1,88 @@
+"""gunicorn, configured in code: one listener per worker, threads for long transfers, a drain with an end.
+
+SIGTERM stops accepting, lets requests finish for ``drain_seconds`` and ends; SIGHUP reads the configuration again and replaces the
+workers one after the other, and keeps the old configuration if the new one is refused.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, Final
+
+from gunicorn.app.base import BaseApplication
+from gunicorn.glogging import Logger
+
+from gateway.assembly import Gateway, assemble
+from gateway.worker import Worker
+from holdfast import logs
+from holdfast.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import falcon
+
+    from gateway.options import Options
+
+log = logging.getLogger("holdfast.gateway")
+
+# Clients keep idle connections for 90 seconds or so; whoever closes first should be the client.
+_KEEPALIVE_SECONDS: Final = 120
+# Idle connections are cheap, threads are what is bounded; open files are the limit behind this one.
+_CONNECTIONS: Final = 4096
+# 46 tags of 128 characters in one query (end-7b) need a long request line.
+_LINE_BYTES: Final = 8190
+
+
+class Quiet(Logger):  # type: ignore[misc]  # gunicorn has no types
+    """gunicorn's messages go where all others go; the worker writes the access log itself."""
+
+    def setup(self, cfg: Any) -> None:
+        self.error_log.handlers.clear()
+        self.error_log.propagate = True
+        self.error_log.setLevel(logging.WARNING)
+
+    def reopen_files(self) -> None:
+        """There are none of its own."""
+
+
+class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
+    """``read`` gives the options, again on every reload; it raises ConfigError when they are refused."""
+
+    def __init__(self, read: Callable[[], Options]) -> None:
+        self._read = read
+        self.options = read()
+        self.gateway: Gateway | None = None
+        logs.configure(self.options.log_level, self.options.log_format, self.options.log_output, "gateway")
+        super().__init__()
+
+    def load_config(self) -> None:
+        try:
+            self.options = self._read()
+        except ConfigError as error:
+            log.error("the new configuration is refused, the old one stays", extra={"faults": error.detail})
+        options = self.options
+        chosen = {
+            "bind": [f"[{options.address}]:{options.port}" if ":" in options.address else f"{options.address}:{options.port}"],
+            "worker_class": Worker,
+            "workers": options.workers,
+            "threads": options.threads,
+            "worker_connections": _CONNECTIONS,
+            "keepalive": _KEEPALIVE_SECONDS,
+            "reuse_port": True,
+            "timeout": 120,
+            "graceful_timeout": int(options.drain_seconds),
+            "limit_request_line": _LINE_BYTES,
+            "limit_request_fields": 100,
+            "limit_request_field_size": _LINE_BYTES,
+            "logger_class": Quiet,
+            "proc_name": "holdfast gateway",
+            "control_socket_disable": True,
+        }
+        for name, value in chosen.items():
+            if name in self.cfg.settings:
+                self.cfg.set(name, value)
+
+    def load(self) -> falcon.App[Any, Any]:
+        self.gateway = assemble(self.options)
+        return self.gateway.app

@@ -1,0 +1,332 @@
+"""The gunicorn worker: threads, one per request being served, and what gunicorn's own thread worker leaves open.
+
+  * a TLS hello on the plain port is answered with ``HTTP/1.1 400`` at once (docker and containerd then fall back to plain HTTP);
+  * requests that gunicorn refuses get the protocol's JSON body;
+  * every connection is a flight that is watched (:mod:`gateway.flights`): stalled clients lose their connection, slow ones do not;
+  * health probes are answered by the event loop itself when every thread is taken;
+  * head and body of small answers leave in one piece; after an answer the thread stays on the connection for a moment, because
+    the next request of the same client is usually on its way, and the way through the event loop costs more than it;
+  * each worker keeps to one core: a pool whose threads hop between cores pays more than twice the CPU (measured).
+
+This is the one module that knows gunicorn's internals; ``tests/http`` notices when they change.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import select
+import socket
+import time
+from itertools import count
+from typing import TYPE_CHECKING, Any, Final
+
+from gunicorn import util
+from gunicorn.http import errors as refused
+from gunicorn.http import wsgi
+from gunicorn.workers.gthread import _DEFER, TConn, ThreadWorker
+
+from gateway.flights import CLIENT, HEAD, SERVER, Flight, Watch
+from gateway.http.errors import body as error_body
+from holdfast.clock import SystemClock
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from gateway.assembly import Gateway
+
+# How long a thread waits on a kept-alive connection before it hands it back to the event loop.
+_STAY_MILLIS: Final = 20
+# A request head is small: whoever takes longer is not going to finish.
+HEAD_SECONDS: Final = 30.0
+# After the last answer on a connection what the client still sends is read and dropped, so that no RST overtakes the answer.
+_LINGER_SECONDS: Final = 2.0
+_LINGER_BYTES: Final = 16 * 1024 * 1024
+_JOINED_BYTES: Final = 64 * 1024
+_PEEK_BYTES: Final = 64
+# struct linger {1, 0}: closing sends a RST, so that a cut answer never looks like an ended one.
+_RESET: Final = b"\1\0\0\0\0\0\0\0"
+
+_STATUSES: Final[dict[type[Exception], tuple[str, str]]] = {
+    refused.LimitRequestLine: ("414 URI Too Long", "NAME_INVALID"),
+    refused.LimitRequestHeaders: ("431 Request Header Fields Too Large", "UNSUPPORTED"),
+    refused.ExpectationFailed: ("417 Expectation Failed", "UNSUPPORTED"),
+    refused.UnsupportedTransferCoding: ("501 Not Implemented", "UNSUPPORTED"),
+}
+
+
+class TlsHelloError(Exception):
+    """The client speaks TLS to a plain port."""
+
+
+class Connection(TConn):  # type: ignore[misc]  # gunicorn has no types
+    """A client connection, with its flight."""
+
+    flight: Flight | None = None
+    broken = False
+
+    def close(self, graceful: bool = False) -> None:  # noqa: ARG002 - gunicorn's signature
+        """Never waits: the event loop calls it. The waiting has been done in :func:`_linger`, by the thread."""
+        if self.broken:
+            with contextlib.suppress(OSError):
+                self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        util.close(self.sock)
+
+    def init(self) -> None:
+        if not self.initialized and self.sock.recv(1, socket.MSG_PEEK) == b"\x16":
+            raise TlsHelloError
+        super().init()
+
+    def wait_for_data(self, timeout: float) -> bool:
+        """As gunicorn's, without making an epoll instance for every connection."""
+        if not self.data_ready:
+            self.data_ready = readable(self.sock, int(timeout * 1000))
+        return bool(self.data_ready)
+
+
+class Response(wsgi.Response):  # type: ignore[misc]  # gunicorn has no types
+    """Head and body in one send where the body is small and whole."""
+
+    _date = (0, "")
+
+    def default_headers(self) -> list[str]:
+        close = self.should_close()
+        lines = [
+            f"HTTP/{self.req.version[0]}.{self.req.version[1]} {self.status}\r\n",
+            "Server: holdfast\r\n",
+            f"Date: {self._now()}\r\n",
+            "Connection: close\r\n" if close else "Connection: keep-alive\r\n",
+        ]
+        if self.chunked:
+            lines.append("Transfer-Encoding: chunked\r\n")
+        return lines
+
+    def write(self, arg: bytes) -> None:
+        if self.headers_sent or self._omits_body or len(arg) != self.response_length or len(arg) > _JOINED_BYTES:
+            super().write(arg)
+            return
+        lines = [*self.default_headers(), *(f"{name}: {value}\r\n" for name, value in self.headers), "\r\n"]
+        self.headers_sent = True
+        self.sent += len(arg)
+        self.sock.sendall("".join(lines).encode("latin-1") + arg)
+
+    @classmethod
+    def _now(cls) -> str:
+        second = int(time.time())
+        if cls._date[0] != second:
+            cls._date = (second, util.http_date(second))
+        return cls._date[1]
+
+
+class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
+    """See the module. ``app`` is a :class:`gateway.server.Server`."""
+
+    def init_process(self) -> None:
+        settings = self.app.options
+        self._busy = 0
+        self._ids = count(1)
+        self._boot = secrets.token_hex(4)
+        self._watch = Watch(SystemClock(), settings.idle_seconds, HEAD_SECONDS)
+        self._watch.start()
+        self._pin()
+        super().init_process()
+
+    def load_wsgi(self) -> None:
+        super().load_wsgi()
+        gateway: Gateway = self.app.gateway
+        self._health = gateway.health
+        self._access = gateway.access_line
+
+    def _pin(self) -> None:
+        cores = sorted(os.sched_getaffinity(0))
+        if self.cfg.workers <= len(cores) > 1:
+            os.sched_setaffinity(0, {cores[self.age % len(cores)]})
+
+    # -- the event loop's side
+
+    def accept(self, listener: Any) -> None:
+        try:
+            sock, address = listener.accept()
+        except OSError:
+            return  # gone again, or out of descriptors: the next turn tries again
+        self.nr_conns += 1
+        with contextlib.suppress(OSError):
+            # A peer that has vanished is noticed by unacknowledged data, one that stalls by the watch.
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(self.app.options.idle_seconds * 1000))
+        self.enqueue_req(Connection(self.cfg, sock, address, listener.getsockname()))
+
+    def enqueue_req(self, conn: Connection) -> None:
+        if self._busy >= self.cfg.threads:
+            if not conn.initialized and not conn.data_ready and not readable(conn.sock, 0):
+                self.finish_request(conn, _Deferred())  # to the poller, until its first bytes are here
+                return
+            if self._answer_probe(conn):
+                return
+        self._busy += 1
+        future = self.tpool.submit(self.handle, conn)
+        future.add_done_callback(lambda done: self.method_queue.defer(self._landed, conn, done))
+
+    def _landed(self, conn: Connection, future: Future[object]) -> None:
+        self._busy -= 1
+        self.finish_request(conn, future)
+
+    def _answer_probe(self, conn: Connection) -> bool:
+        """Health, without a thread. Only what is in the socket's buffer is looked at; nothing here waits."""
+        try:
+            head = conn.sock.recv(_PEEK_BYTES, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except OSError:
+            return False
+        words = head.split(b" ", 2)
+        if len(words) < 2 or words[0] != b"GET" or words[1] not in (b"/livez", b"/readyz", b"/startupz"):
+            return False
+        well, body = self._health.answer(words[1].decode())
+        status = "200 OK" if well else "503 Service Unavailable"
+        answer = _answer(status, body)
+        with contextlib.suppress(OSError):
+            conn.sock.recv(65536, socket.MSG_DONTWAIT)  # else closing would send a RST ahead of the answer
+            conn.sock.send(answer, socket.MSG_DONTWAIT)
+        self.nr_conns -= 1
+        conn.close()
+        return True
+
+    # -- a thread's side
+
+    def handle(self, conn: Connection) -> object:
+        flight = conn.flight = self._watch.enter(conn.sock)
+        try:
+            while True:
+                flight.turn = HEAD
+                result = super().handle(conn)
+                if result is not True or not self._stay(conn):
+                    break
+        finally:
+            self._watch.leave(flight)
+        if not result and not conn.broken:
+            _linger(conn.sock)
+        return result
+
+    def _stay(self, conn: Connection) -> bool:
+        if not self.alive or self._busy * 2 > self.cfg.threads or conn.parser.unreader.buf.getvalue():
+            return False
+        return readable(conn.sock, _STAY_MILLIS)
+
+    def handle_request(self, req: Any, conn: Connection) -> bool:
+        flight = conn.flight
+        if flight is None:
+            return False
+        flight.turn = SERVER
+        flight.sent_bytes = 0
+        started = time.monotonic()
+        resp, environ = wsgi.create(req, conn.sock, conn.client, conn.server, self.cfg, response_class=Response)
+        request_id = environ["holdfast.request_id"] = f"{self._boot}-{next(self._ids):x}"
+        environ["holdfast.flight"] = flight
+        environ["wsgi.multithread"] = True
+        if not self.alive or len(self.keepalived_conns) >= self.max_keepalived:
+            resp.force_close()
+        try:
+            pieces = self.wsgi(environ, resp.start_response)
+            resp.headers.append(("X-Request-Id", request_id))
+            try:
+                flight.turn = CLIENT
+                for piece in pieces:
+                    resp.write(piece)
+                resp.close()
+            finally:
+                if hasattr(pieces, "close"):
+                    pieces.close()
+        except Exception:
+            if resp.headers_sent:
+                # Part of the answer is out: a hard close is the only honest end (ARCHITECTURE, promise 4).
+                conn.broken = True
+                raise StopIteration from None
+            raise
+        finally:
+            flight.turn = SERVER
+            self._log(request_id, req, resp, environ, resp.sent + flight.sent_bytes, time.monotonic() - started)
+        return not resp.should_close()
+
+    def _log(self, request_id: str, req: Any, resp: Any, environ: dict[str, Any], sent: int, seconds: float) -> None:
+        self._access(
+            _stamp(),
+            request_id,
+            environ["REMOTE_ADDR"],
+            req.method,
+            req.uri,
+            resp.status[:3] if resp.status else "500",
+            sent,
+            seconds,
+            environ.get("HTTP_USER_AGENT", ""),
+        )
+
+    def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: Exception) -> None:
+        """Answer what never became a request, in the protocol's form."""
+        if isinstance(exc, TlsHelloError):
+            status, code, message = "400 Bad Request", "UNSUPPORTED", "this port speaks plain HTTP; the client sent a TLS hello"
+        elif isinstance(exc, refused.ParseException):
+            status, code = _STATUSES.get(type(exc), ("400 Bad Request", "UNSUPPORTED"))
+            message = f"the request cannot be read: {type(exc).__name__}"
+        else:
+            self.log.exception("unexpected error in a worker thread")
+            status, code, message = "500 Internal Server Error", "UNKNOWN", "an internal error; the server's log tells more"
+        with contextlib.suppress(OSError):
+            client.send(_answer(status, error_body(code, message)), socket.MSG_DONTWAIT)
+        self._access(
+            _stamp(), f"{self._boot}-{next(self._ids):x}", addr[0] if addr else "", "-", "-", status[:3], 0, 0.0, message
+        )
+
+
+class _Deferred:
+    """What gunicorn's own code expects of a future whose handler has put the connection off."""
+
+    def cancelled(self) -> bool:
+        return False
+
+    def result(self) -> object:
+        return _DEFER
+
+
+def readable(sock: socket.socket, timeout_millis: int) -> bool:
+    """Whether there is something to read, an end included, before the time is out."""
+    poll = select.poll()
+    try:
+        poll.register(sock, select.POLLIN)
+        return bool(poll.poll(timeout_millis))
+    except (OSError, ValueError):
+        return False
+
+
+def _answer(status: str, body: bytes) -> bytes:
+    head = f"HTTP/1.1 {status}\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    return head.encode() + body
+
+
+def _linger(sock: socket.socket) -> None:
+    """End a connection without cutting off the answer: say that no more comes, and drop what the client still sends."""
+    deadline = time.monotonic() + _LINGER_SECONDS
+    dropped = 0
+    with contextlib.suppress(OSError):
+        sock.shutdown(socket.SHUT_WR)
+        while dropped < _LINGER_BYTES and (left := deadline - time.monotonic()) > 0 and readable(sock, int(left * 1000)):
+            came = len(sock.recv(1024 * 1024, socket.MSG_DONTWAIT))
+            if not came:
+                break
+            dropped += came
+    with contextlib.suppress(OSError):
+        sock.shutdown(socket.SHUT_RDWR)
+
+
+_stamp_cache: tuple[int, str] = (0, "")
+
+
+def _stamp() -> str:
+    """UTC with milliseconds, the seconds formatted once."""
+    global _stamp_cache  # noqa: PLW0603 - one immutable pair, replaced as a whole
+    now = time.time()
+    second = int(now)
+    held = _stamp_cache
+    if held[0] != second:
+        held = _stamp_cache = (second, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second)))
+    return f"{held[1]}.{int((now - second) * 1000):03d}Z"
+
+

@@ -1,0 +1,202 @@
+"""``holdfast serve``: the whole registry on one machine, every process real.
+
+    <root>/lock        held while a server runs: a second one on the same directory refuses
+    <root>/meta/       the metadata (SQLite)
+    <root>/node/       the storage node's directory (see storagenode/disk/tree.py)
+    <root>/run/        Unix sockets, mode 0700; where the path is too long for a socket, a private temporary directory
+
+Nothing in it names its own place, so the directory can be moved while no server runs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import logging
+import os
+import secrets
+import signal
+import socket
+import tempfile
+import threading
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from holdfast import config, logs
+from holdfast.clock import SystemClock
+from holdfast.config.availability import refused, unavailable
+from holdfast.errors import ConfigError
+from holdfast.meta import keys
+from holdfast.meta.sqlite import SqliteStore
+from holdfast.meta.store import KeyAt, Put
+from holdfast.ops.children import Child, Supervisor
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from holdfast.config import Settings
+
+log = logging.getLogger("holdfast.serve")
+
+# struct sockaddr_un has 108 bytes, one of them the end.
+_SOCKET_PATH_BYTES: Final = 100
+_NODE_STOP_SECONDS: Final = 20.0
+# A gateway whose supervisor was killed needs a moment to go and free the port.
+_PORT_WAIT_SECONDS: Final = 5.0
+
+
+def serve(path: Path | None) -> int:
+    """Run until SIGTERM; the exit code.
+
+    Raises:
+        ConfigError: the configuration is refused, the directory is in use, or the port is.
+    """
+    settings = config.load(path) if path else config.defaults()
+    _refuse_what_would_not_protect(settings)
+    logs.configure(settings.log.level, settings.log.format, settings.log.output, "serve")
+    root = Path(settings.storage.root_directory).absolute()
+    root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_locked(root))
+        port = _reserve_port(settings.http.address, int(settings.http.port), stack)
+        run_dir = _run_dir(root, stack)
+        metadata = root / "meta" / "holdfast.db"
+        cluster_id = _cluster_id(metadata)
+        children = _children(settings, path, root, run_dir, metadata, cluster_id, port)
+        supervisor = Supervisor(children, SystemClock(), lambda: _reload(path, children))
+        for feature in unavailable(settings):
+            log.warning("configured, but not available in this version", extra={"key": feature.path, "arrives": feature.arrives})
+        return supervisor.run(lambda: _announce(settings.http.address, port))
+
+
+def _refuse_what_would_not_protect(settings: Settings) -> None:
+    missing = refused(settings)
+    if missing:
+        raise ConfigError(
+            "the configuration asks for what this version does not have; starting without it would not be what you asked for",
+            [{"path": f.path, "message": f"{f.name} is not available in this version", "remedy": f.remedy} for f in missing],
+        )
+
+
+@contextlib.contextmanager
+def _locked(root: Path) -> Iterator[None]:
+    with (root / "lock").open("a+") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            handle.seek(0)
+            owner = handle.read().strip() or "unknown"
+            raise ConfigError(
+                f"another server (process {owner}) uses {root}; stop it, or choose another storage.rootDirectory"
+            ) from error
+        handle.truncate(0)
+        handle.write(str(os.getpid()))
+        handle.flush()
+        yield
+
+
+def _reserve_port(address: str, port: int, stack: contextlib.ExitStack) -> int:
+    """The port to listen on, kept from others until the end.
+
+    The gateway's workers each listen with SO_REUSEPORT, which would share the port with any other server of this user that does
+    the same. So it is first taken without, which fails while anybody listens; then held, bound and silent.
+    """
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    deadline = time.monotonic() + _PORT_WAIT_SECONDS
+    while True:
+        probe = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((address, port))
+            probe.listen(1)
+            port = probe.getsockname()[1]
+        except OSError as error:
+            if time.monotonic() >= deadline:
+                raise ConfigError(f"cannot listen on {address}:{port}: {error.strerror}; choose another http.port") from error
+            time.sleep(0.1)
+        else:
+            break
+        finally:
+            probe.close()
+    held = stack.enter_context(socket.socket(family, socket.SOCK_STREAM))
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    held.bind((address, port))
+    return port
+
+
+def _run_dir(root: Path, stack: contextlib.ExitStack) -> Path:
+    run_dir = root / "run"
+    if len(os.fsencode(run_dir / "node.sock")) > _SOCKET_PATH_BYTES:
+        return Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="holdfast-")))
+    run_dir.mkdir(mode=0o700, exist_ok=True)
+    return run_dir
+
+
+def _cluster_id(metadata: Path) -> str:
+    """The identity of this registry, made once. A node that carries another one refuses to start."""
+    metadata.parent.mkdir(mode=0o700, exist_ok=True)
+    store = SqliteStore(str(metadata), SystemClock())
+    try:
+        key = keys.cluster_id()
+        store.txn([KeyAt(key, 0)], [Put(key, secrets.token_hex(16).encode())])
+        found = store.get(key)
+        if found is None:
+            raise ConfigError(f"{metadata} holds no cluster id and takes none; restore it from a backup")
+        return found.value.decode()
+    finally:
+        store.close()
+
+
+def _children(
+    settings: Settings, path: Path | None, root: Path, run_dir: Path, metadata: Path, cluster_id: str, port: int
+) -> Sequence[Child]:
+    target = f"unix:{run_dir / 'node.sock'}"
+    storage = settings.storage
+    node = [
+        "-m", "storagenode",
+        "--data-dir", str(root / "node"),
+        "--listen", target,
+        "--cluster-id", cluster_id,
+        "--reserve-bytes", str(storage.reserve_bytes(root)),
+        "--upload-expiry-seconds", str(storage.upload_expiry_seconds),
+        "--log-level", settings.log.level,
+        "--log-format", settings.log.format,
+        "--log-output", settings.log.output,
+    ]  # fmt: skip
+    gateway = ["-m", "gateway", "--node", target, "--metadata", str(metadata), "--port", str(port)]
+    if path is not None:
+        gateway += ["--config", str(path.absolute())]
+    return [Child("storagenode", node, _NODE_STOP_SECONDS), Child("gateway", gateway, settings.http.drain_seconds + 5)]
+
+
+def _reload(path: Path | None, children: Sequence[Child]) -> None:
+    """What can change while running changes in the gateway; a refused configuration changes nothing."""
+    try:
+        settings = config.load(path) if path else config.defaults()
+        _refuse_what_would_not_protect(settings)
+    except ConfigError as error:
+        log.error("the new configuration is refused, the old one stays", extra={"faults": error.detail})
+        return
+    log.info("reloading; address, port and directories keep until a restart")
+    for child in children:
+        if child.name == "gateway":
+            child.send(signal.SIGHUP)
+
+
+def _announce(address: str, port: int) -> None:
+    """Say once, and only when it is true, that the registry answers. Runs beside the supervisor, which must not wait."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(address, f"[{address}]" if ":" in address else address)  # noqa: S104
+    url = f"http://{host}:{port}"
+
+    def ask() -> None:
+        while True:
+            with contextlib.suppress(urllib.error.URLError, OSError), urllib.request.urlopen(f"{url}/readyz", timeout=2):  # noqa: S310
+                log.info("serving", extra={"url": url})
+                return
+            time.sleep(0.1)
+
+    threading.Thread(target=ask, name="announce", daemon=True).start()

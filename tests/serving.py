@@ -1,0 +1,134 @@
+"""A real registry for tests: ``holdfast serve`` in a process of its own, on a free port, in a directory of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+START_SECONDS = 30.0
+STOP_SECONDS = 60.0
+
+
+def wait_for(what: str, condition: Callable[[], Any], seconds: float = 30.0) -> Any:
+    """Poll until ``condition`` is true; the one place where tests wait."""
+    deadline = time.monotonic() + seconds
+    while True:
+        found = condition()
+        if found:
+            return found
+        if time.monotonic() > deadline:
+            raise AssertionError(f"waited {seconds} s in vain for {what}")
+        time.sleep(0.02)
+
+
+@dataclass
+class Server:
+    """A started registry. ``config`` is what it was started with; ``log`` is the file its lines go to."""
+
+    root: Path
+    port: int
+    process: subprocess.Popen[bytes]
+    log: Path
+    config: Path
+    pids: list[int] = field(default_factory=list)
+
+    @property
+    def host(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.host}"
+
+    def request(
+        self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        """One request on a connection of its own: status, headers (lower-case names), body."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        try:
+            connection.request(method, path, body, dict(headers or {}))
+            answer = connection.getresponse()
+            return answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read()
+        finally:
+            connection.close()
+
+    def ready(self) -> bool:
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            return self.request("GET", "/readyz")[0] == 200
+        return False
+
+    def child(self, name: str) -> int:
+        """The pid of a supervised process, from the supervisor's own log."""
+        lines = (json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{"))
+        return [line["pid"] for line in lines if line.get("event") == "started" and line.get("child") == name][-1]
+
+    def stop(self, signum: int = signal.SIGTERM) -> int:
+        if self.process.poll() is None:
+            self.process.send_signal(signum)
+        return self.process.wait(STOP_SECONDS)
+
+
+def start(root: Path, port: int = 0, wait: bool = True, **settings: Any) -> Server:
+    """Start a registry below ``root``. ``settings`` are merged into the configuration, section by section."""
+    root.mkdir(parents=True, exist_ok=True)
+    port = port or free_port()
+    config: dict[str, Any] = {
+        "storage": {"rootDirectory": str(root / "data")},
+        "http": {"address": "127.0.0.1", "port": str(port)},
+        "log": {"level": "info"},
+    }
+    for section, values in settings.items():
+        config.setdefault(section, {}).update(values)
+    path = root / "config.json"
+    path.write_text(json.dumps(config))
+    log = root / "log"
+    with log.open("ab") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "holdfast.cli", "serve", str(path)],
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            env=os.environ | {"PYTHONUNBUFFERED": "1"},
+        )
+    server = Server(root, port, process, log, path)
+    if wait:
+        try:
+            wait_for("the registry to be ready", lambda: process.poll() is not None or server.ready(), START_SECONDS)
+            assert process.poll() is None, log.read_text()[-4000:]
+        except BaseException:
+            process.kill()
+            process.wait()
+            print(log.read_text()[-4000:])
+            raise
+    return server
+
+
+@contextlib.contextmanager
+def serving(root: Path, **settings: Any) -> Iterator[Server]:
+    """A registry for the length of a block; it must stop cleanly."""
+    server = start(root, **settings)
+    try:
+        yield server
+    finally:
+        code = server.stop()
+    assert code == 0, f"the registry ended with {code}: {server.log.read_text()[-2000:]}"
+
+
+def free_port() -> int:
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

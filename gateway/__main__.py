@@ -20,7 +20,9 @@ def main() -> int:
     """Run until told to stop; the exit code."""
     parser = argparse.ArgumentParser(prog="holdfast gateway", description=__doc__)
     parser.add_argument("--config", type=Path, help="configuration file; without it the defaults hold")
-    parser.add_argument("--node", required=True, help="gRPC target of the storage node, for example unix:/run/node.sock")
+    parser.add_argument(
+        "--node", required=True, help="gRPC target of the storage node, for example unix:/run/node.sock"
+    )
     parser.add_argument("--metadata", required=True, help="the SQLite file that holds the metadata")
     parser.add_argument("--port", type=int, help="listen here instead of on the configured port")
     parser.add_argument("--parent-pipe", type=int, help="end when this descriptor does")

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import falcon
 
 from gateway.blobs import Blobs
-from gateway.http import router
 from gateway.health import PATHS
+from gateway.http import router
 from gateway.http.blobs import BlobsResource
 from gateway.http.health import HealthResource
 from gateway.http.listing import ListingResource

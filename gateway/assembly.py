@@ -21,6 +21,7 @@ from holdfast.replicas.directory import SingleNode
 from holdfast.replicas.read import ReplicaReader
 from holdfast.replicas.write import ReplicaWriter
 from holdfast.rpc.client import GrpcNode
+from holdfast.rpc.host import host_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,7 +48,7 @@ def assemble(options: Options) -> Gateway:
     descriptor = logs.configure(options.log_level, options.log_format, options.log_output, "gateway")
     clock = SystemClock()
     store = SqliteStore(options.metadata_path, clock)
-    node = GrpcNode(options.node_target)
+    node = GrpcNode(options.node_target, host_id=host_id())
     nodes = SingleNode(node)
     repos = Repositories(store, new_operation_id, clock)
     health = Health({"metadata": lambda: store.get(b"cluster/id"), "storage": node.status})

@@ -37,7 +37,7 @@ _LINE_BYTES: Final = 8190
 class Quiet(Logger):  # type: ignore[misc]  # gunicorn has no types
     """gunicorn's messages go where all others go; the worker writes the access log itself."""
 
-    def setup(self, cfg: Any) -> None:
+    def setup(self, _cfg: Any) -> None:
         self.error_log.handlers.clear()
         self.error_log.propagate = True
         self.error_log.setLevel(logging.WARNING)
@@ -60,10 +60,12 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
         try:
             self.options = self._read()
         except ConfigError as error:
-            log.error("the new configuration is refused, the old one stays", extra={"faults": error.detail})
+            log.error("the new configuration is refused, the old one stays", extra={"faults": error.detail})  # noqa: TRY400 - the faults say all
         options = self.options
         chosen = {
-            "bind": [f"[{options.address}]:{options.port}" if ":" in options.address else f"{options.address}:{options.port}"],
+            "bind": [
+                f"[{options.address}]:{options.port}" if ":" in options.address else f"{options.address}:{options.port}"
+            ],
             "worker_class": Worker,
             "workers": options.workers,
             "threads": options.threads,

@@ -14,6 +14,7 @@ This is the one module that knows gunicorn's internals; ``tests/http`` notices w
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import secrets
 import select
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from gateway.assembly import Gateway
+
+log = logging.getLogger("holdfast.gateway")
 
 # How long a thread waits on a kept-alive connection before it hands it back to the event loop.
 _STAY_MILLIS: Final = 20
@@ -65,6 +68,7 @@ class Connection(TConn):  # type: ignore[misc]  # gunicorn has no types
 
     flight: Flight | None = None
     broken = False
+    data_ready: bool
 
     def close(self, graceful: bool = False) -> None:  # noqa: ARG002 - gunicorn's signature
         """Never waits: the event loop calls it. The waiting has been done in :func:`_linger`, by the thread."""
@@ -87,6 +91,9 @@ class Connection(TConn):  # type: ignore[misc]  # gunicorn has no types
 
 class Response(wsgi.Response):  # type: ignore[misc]  # gunicorn has no types
     """Head and body in one send where the body is small and whole."""
+
+    headers_sent: bool
+    sent: int
 
     _date = (0, "")
 
@@ -259,20 +266,36 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
             environ.get("HTTP_USER_AGENT", ""),
         )
 
-    def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: Exception) -> None:
+    def handle_error(self, _req: Any, client: socket.socket, addr: Any, exc: Exception) -> None:
         """Answer what never became a request, in the protocol's form."""
         if isinstance(exc, TlsHelloError):
-            status, code, message = "400 Bad Request", "UNSUPPORTED", "this port speaks plain HTTP; the client sent a TLS hello"
+            status, code, message = (
+                "400 Bad Request",
+                "UNSUPPORTED",
+                "this port speaks plain HTTP; the client sent a TLS hello",
+            )
         elif isinstance(exc, refused.ParseException):
             status, code = _STATUSES.get(type(exc), ("400 Bad Request", "UNSUPPORTED"))
             message = f"the request cannot be read: {type(exc).__name__}"
         else:
-            self.log.exception("unexpected error in a worker thread")
-            status, code, message = "500 Internal Server Error", "UNKNOWN", "an internal error; the server's log tells more"
+            log.error("unexpected error in a worker thread", exc_info=exc)
+            status, code, message = (
+                "500 Internal Server Error",
+                "UNKNOWN",
+                "an internal error; the server's log tells more",
+            )
         with contextlib.suppress(OSError):
             client.send(_answer(status, error_body(code, message)), socket.MSG_DONTWAIT)
         self._access(
-            _stamp(), f"{self._boot}-{next(self._ids):x}", addr[0] if addr else "", "-", "-", status[:3], 0, 0.0, message
+            _stamp(),
+            f"{self._boot}-{next(self._ids):x}",
+            addr[0] if addr else "",
+            "-",
+            "-",
+            status[:3],
+            0,
+            0.0,
+            message,
         )
 
 
@@ -307,7 +330,9 @@ def _linger(sock: socket.socket) -> None:
     dropped = 0
     with contextlib.suppress(OSError):
         sock.shutdown(socket.SHUT_WR)
-        while dropped < _LINGER_BYTES and (left := deadline - time.monotonic()) > 0 and readable(sock, int(left * 1000)):
+        while (
+            dropped < _LINGER_BYTES and (left := deadline - time.monotonic()) > 0 and readable(sock, int(left * 1000))
+        ):
             came = len(sock.recv(1024 * 1024, socket.MSG_DONTWAIT))
             if not came:
                 break
@@ -328,5 +353,3 @@ def _stamp() -> str:
     if held[0] != second:
         held = _stamp_cache = (second, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second)))
     return f"{held[1]}.{int((now - second) * 1000):03d}Z"
-
-

@@ -79,10 +79,20 @@ def configure(level: str, form: str, output: str, role: str) -> int:
 def access_line(descriptor: int, form: str) -> Callable[..., None]:
     """A function that writes one line for one request: id, client, method, path, status, bytes, seconds, agent."""
     if form == "text":
-        return lambda *fields: _write(descriptor, " ".join(str(f) for f in fields).encode("utf-8", "backslashreplace") + b"\n")
+        return lambda *fields: _write(
+            descriptor, " ".join(str(f) for f in fields).encode("utf-8", "backslashreplace") + b"\n"
+        )
 
-    def write(
-        stamp: str, request_id: str, client: str, method: str, path: str, status: str, sent: int, seconds: float, agent: str
+    def write(  # noqa: PLR0913, PLR0917 - the fields of a line, in order; a value object would cost more than the line
+        stamp: str,
+        request_id: str,
+        client: str,
+        method: str,
+        path: str,
+        status: str,
+        sent: int,
+        seconds: float,
+        agent: str,
     ) -> None:
         _write(
             descriptor,

@@ -35,7 +35,8 @@ class WireBody:
     def __init__(self, environ: dict[str, Any]) -> None:
         self._input = environ["wsgi.input"]
         self._flight: Flight | None = environ.get("holdfast.flight")
-        self._socket = environ.get("gunicorn.socket")
+        sock = environ.get("gunicorn.socket")
+        self._socket = sock if type(sock) is socket.socket else None  # not a TLS socket: its bytes are not the body's
         self._length = _length(environ)
 
     @property
@@ -55,7 +56,7 @@ class WireBody:
 
     def write_to(self, descriptor: int, offset_bytes: int, written: Callable[[int], None]) -> int:
         taken = self._take_over()
-        if taken is None:
+        if taken is None or self._socket is None:
             return self._copy_to(descriptor, offset_bytes, written)
         buffered, remaining = taken
         _write_at(descriptor, buffered, offset_bytes)
@@ -74,9 +75,10 @@ class WireBody:
         unreader = getattr(reader, "unreader", None)
         if (
             self._length is None
-            or type(self._socket) is not socket.socket
-            or not hasattr(reader, "length")
-            or reader.length != self._length
+            or self._socket is None
+            or reader is None
+            or unreader is None
+            or getattr(reader, "length", None) != self._length
             or not hasattr(unreader, "take_buffered")
             or self._input.buf.tell()
         ):

@@ -1,7 +1,7 @@
 """Manifests over HTTP: GET, HEAD, PUT, DELETE (end-3, end-7a, end-7b, end-9).
 
-``Accept`` is not looked at: what was pushed is what is returned, byte for byte and under its own type. Some clients send six lines of
-it, some one, some none, and hiding a manifest from a client that did not name its type has only ever confused people.
+``Accept`` is not looked at: what was pushed is what is returned, byte for byte and under its own type. Some clients send six
+lines of it, some one, some none, and hiding a manifest from a client that did not name its type has only confused people.
 """
 
 from __future__ import annotations

@@ -91,7 +91,7 @@ def on_error(_req: Request, resp: Response, error: HoldfastError, _params: dict[
 
 def on_falcon_error(_req: Request, resp: Response, error: falcon.HTTPError, _params: dict[str, Any]) -> None:
     """Whatever Falcon itself refuses."""
-    _write(resp, error.status, errors.body("UNSUPPORTED", error.title or "refused"))
+    _write(resp, str(error.status), errors.body("UNSUPPORTED", error.title or "refused"))
 
 
 def on_bug(req: Request, resp: Response, error: Exception, _params: dict[str, Any]) -> None:

@@ -20,7 +20,6 @@ import socket
 import tempfile
 import threading
 import time
-import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -68,7 +67,9 @@ def serve(path: Path | None) -> int:
         children = _children(settings, path, root, run_dir, metadata, cluster_id, port)
         supervisor = Supervisor(children, SystemClock(), lambda: _reload(path, children))
         for feature in unavailable(settings):
-            log.warning("configured, but not available in this version", extra={"key": feature.path, "arrives": feature.arrives})
+            log.warning(
+                "configured, but not available in this version", extra={"key": feature.path, "arrives": feature.arrives}
+            )
         return supervisor.run(lambda: _announce(settings.http.address, port))
 
 
@@ -77,7 +78,10 @@ def _refuse_what_would_not_protect(settings: Settings) -> None:
     if missing:
         raise ConfigError(
             "the configuration asks for what this version does not have; starting without it would not be what you asked for",
-            [{"path": f.path, "message": f"{f.name} is not available in this version", "remedy": f.remedy} for f in missing],
+            [
+                {"path": f.path, "message": f"{f.name} is not available in this version", "remedy": f.remedy}
+                for f in missing
+            ],
         )
 
 
@@ -115,7 +119,9 @@ def _reserve_port(address: str, port: int, stack: contextlib.ExitStack) -> int:
             port = probe.getsockname()[1]
         except OSError as error:
             if time.monotonic() >= deadline:
-                raise ConfigError(f"cannot listen on {address}:{port}: {error.strerror}; choose another http.port") from error
+                raise ConfigError(
+                    f"cannot listen on {address}:{port}: {error.strerror}; choose another http.port"
+                ) from error
             time.sleep(0.1)
         else:
             break
@@ -179,7 +185,7 @@ def _reload(path: Path | None, children: Sequence[Child]) -> None:
         settings = config.load(path) if path else config.defaults()
         _refuse_what_would_not_protect(settings)
     except ConfigError as error:
-        log.error("the new configuration is refused, the old one stays", extra={"faults": error.detail})
+        log.error("the new configuration is refused, the old one stays", extra={"faults": error.detail})  # noqa: TRY400 - the faults say all
         return
     log.info("reloading; address, port and directories keep until a restart")
     for child in children:
@@ -194,7 +200,7 @@ def _announce(address: str, port: int) -> None:
 
     def ask() -> None:
         while True:
-            with contextlib.suppress(urllib.error.URLError, OSError), urllib.request.urlopen(f"{url}/readyz", timeout=2):  # noqa: S310
+            with contextlib.suppress(OSError), urllib.request.urlopen(f"{url}/readyz", timeout=2):  # noqa: S310 - our own URL
                 log.info("serving", extra={"url": url})
                 return
             time.sleep(0.1)

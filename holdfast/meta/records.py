@@ -18,13 +18,14 @@ from typing import TYPE_CHECKING, Final, Generic, Literal, TypeAlias, TypeVar
 from google.protobuf.message import DecodeError
 
 from holdfast import digest as digests
-from holdfast.digest import Digest
 from holdfast.errors import CorruptError, DigestInvalidError, ManifestInvalidError
 from holdfast.manifest import MAX_REFERENCES, Reference
 from holdfast.wire import records_pb2 as wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+
+    from holdfast.digest import Digest
 
 Origin: TypeAlias = Literal["pushed", "upstream"]
 _Wire = TypeVar("_Wire", wire.RepositoryRecord, wire.BumpRecord, wire.LinkRecord, wire.TagRecord, wire.ManifestRecord)

@@ -16,105 +16,65 @@ SweepMovedError take a new fence and stat the copies again; on RemovalsMovedErro
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING
+
+from holdfast.meta.links import Fence, Link, Links
+from holdfast.meta.listing import Listing
+from holdfast.meta.manifests import Manifests, NewManifest
+from holdfast.meta.records import ManifestRecord
+from holdfast.meta.removals import Removals
+from holdfast.meta.sweeps import Sweeps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from holdfast.clock import Clock
     from holdfast.digest import Digest
-    from holdfast.manifest import Reference
     from holdfast.meta.store import Store
     from holdfast.names import Repository, Tag
 
-Origin: TypeAlias = Literal["pushed", "upstream"]
-
-
-@dataclass(frozen=True, slots=True)
-class Fence:
-    """``sweep/<partition>`` as it stood before the nodes were asked."""
-
-    partition: int
-    revision: int
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    """A repository may see a blob."""
-
-    digest: Digest
-    size_bytes: int
-    renewed_seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class NewManifest:
-    """A manifest about to become visible."""
-
-    digest: Digest
-    media_type: str
-    size_bytes: int
-    references: tuple[Reference, ...] = ()
-    subject: Digest | None = None
-    artifact_type: str = ""
-    origin: Origin = "pushed"
-
-
-@dataclass(frozen=True, slots=True)
-class ManifestRecord:
-    """A live manifest. ``references`` is a property that decodes when asked."""
-
-    digest: Digest
-    media_type: str
-    size_bytes: int
-    subject: Digest | None
-    artifact_type: str
-    origin: Origin
-    incarnation: bytes
-    operation_id: bytes
-    created_seconds: float
-
-    @property
-    def references(self) -> tuple[Reference, ...]:
-        raise NotImplementedError
+__all__ = ["Fence", "Link", "ManifestRecord", "NewManifest", "Repositories"]
 
 
 class Repositories:
     """Every method may raise MetadataUnavailableError, mutations OutcomeUnknownError as well. ``new_id`` gives 16 random bytes."""
 
     def __init__(self, store: Store, new_id: Callable[[], bytes], clock: Clock) -> None:
-        raise NotImplementedError
+        self._links = Links(store, new_id, clock)
+        self._manifests = Manifests(store, new_id, clock)
+        self._removals = Removals(store, new_id)
+        self._listing = Listing(store)
+        self._sweeps = Sweeps(store, new_id)
 
     def fence(self, digest: Digest) -> Fence:
         """Take it BEFORE asking nodes for a copy or sending them bytes."""
-        raise NotImplementedError
+        return self._links.fence(digest)
 
     def fences(self, digests: Iterable[Digest]) -> dict[Digest, Fence]:
-        raise NotImplementedError
+        return self._links.fences(digests)
 
     def link(self, repository: Repository, digest: Digest) -> Link | None:
-        raise NotImplementedError
+        return self._links.link(repository, digest)
 
     def links(self, repository: Repository, digests: Iterable[Digest]) -> dict[Digest, Link]:
         """Those of them that the repository links."""
-        raise NotImplementedError
+        return self._links.links(repository, digests)
 
     def holders(self, digest: Digest, limit: int) -> list[Repository]:
         """Repositories that link it, in byte order."""
-        raise NotImplementedError
+        return self._links.holders(digest, limit)
 
     def add_link(self, repository: Repository, digest: Digest, size_bytes: int, fence: Fence) -> None:
         """Link it, or renew the link. Raises SweepMovedError: stat the copies again under a new fence."""
-        raise NotImplementedError
+        self._links.add(repository, digest, size_bytes, fence)
 
     def mount(self, source: Repository, target: Repository, digest: Digest, fence: Fence) -> Link:
         """Link what ``source`` links. Raises SweepMovedError; BlobUnknownError: the source does not link it (any more)."""
-        raise NotImplementedError
+        return self._links.mount(source, target, digest, fence)
 
     def removals(self, repository: Repository) -> int:
         """Read it before the links that a manifest needs, hand it to put_manifest."""
-        raise NotImplementedError
+        return self._removals.revision(repository)
 
     def put_manifest(
         self, repository: Repository, new: NewManifest, tags: Sequence[Tag], fence: Fence, removals_revision: int
@@ -122,48 +82,49 @@ class Repositories:
         """Record, tags, referrer entry and the manifest's own link, at once.
 
         Raises:
-            SweepMovedError, RemovalsMovedError; ManifestInvalidError: more than 10,000 references.
+            SweepMovedError, RemovalsMovedError.
+            ManifestInvalidError: more than 10,000 references. TooManyTagsError: more than 100.
         """
-        raise NotImplementedError
+        return self._manifests.put(repository, new, tags, fence, removals_revision)
 
     def manifest(self, repository: Repository, digest: Digest) -> ManifestRecord:
         """Raises ManifestUnknownError, RepositoryUnknownError."""
-        raise NotImplementedError
+        return self._manifests.by_digest(repository, digest)
 
     def manifest_by_tag(self, repository: Repository, tag: Tag) -> ManifestRecord:
         """Raises ManifestUnknownError, RepositoryUnknownError."""
-        raise NotImplementedError
+        return self._manifests.by_tag(repository, tag)
 
     def manifests(self, repository: Repository, digests: Iterable[Digest]) -> dict[Digest, ManifestRecord]:
         """Those of them that are there."""
-        raise NotImplementedError
+        return self._manifests.many(repository, digests)
 
     def exists(self, repository: Repository) -> bool:
-        raise NotImplementedError
+        return self._listing.exists(repository)
 
     def tags(self, repository: Repository, after: str, limit: int) -> tuple[list[Tag], bool]:
         """At most ``limit`` tags that sort (bytewise) after ``after``, and whether there are more. ``after`` is any text."""
-        raise NotImplementedError
+        return self._listing.tags(repository, after, limit)
 
     def repositories(self, after: str, limit: int) -> tuple[list[Repository], bool]:
-        raise NotImplementedError
+        return self._listing.repositories(after, limit)
 
     def referrers(self, repository: Repository, subject: Digest) -> list[Digest]:
         """Manifests whose ``subject`` this is, in byte order; the subject need not exist."""
-        raise NotImplementedError
+        return self._listing.referrers(repository, subject)
 
     def delete_tag(self, repository: Repository, tag: Tag) -> None:
         """Raises ManifestUnknownError, RepositoryUnknownError."""
-        raise NotImplementedError
+        self._removals.tag(repository, tag)
 
     def delete_manifest(self, repository: Repository, digest: Digest) -> None:
         """The record, its tags and its link. Raises ManifestUnknownError, RepositoryUnknownError, StillReferencedError."""
-        raise NotImplementedError
+        self._removals.manifest(repository, digest)
 
     def delete_blob(self, repository: Repository, digest: Digest) -> None:
         """The link. Raises BlobUnknownError, RepositoryUnknownError, StillReferencedError."""
-        raise NotImplementedError
+        self._removals.blob(repository, digest)
 
     def begin_sweep(self, partition: int, digests: Sequence[Digest]) -> list[Digest]:
         """Those of them that nothing links; every fence of the partition taken before is void now."""
-        raise NotImplementedError
+        return self._sweeps.begin(partition, digests)

@@ -16,7 +16,7 @@ operations and :data:`MAX_OPS` compares a transaction, :data:`MAX_TXN_BYTES` of 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Final, Protocol, Self, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -55,7 +55,10 @@ class RangeNotAfter:
 
 @dataclass(frozen=True, slots=True)
 class Put:
-    """Set a key. A lease takes the key with it when it ends."""
+    """Set a key. A lease takes the key with it when it ends.
+
+    Under a lease that is gone the transaction does not succeed, as if a compare did not hold.
+    """
 
     key: bytes
     value: bytes
@@ -75,7 +78,10 @@ Op: TypeAlias = Put | Delete
 
 @dataclass(frozen=True, slots=True)
 class TxnResult:
-    """``succeeded`` False: a compare did not hold, nothing was changed, ``found`` holds what was asked for in ``read_on_failure``."""
+    """``succeeded`` False: a compare did not hold, nothing was changed, ``found`` holds what ``read_on_failure`` asked for.
+
+    ``revision`` is the store's after the transaction; ``found`` is empty when it succeeded.
+    """
 
     succeeded: bool
     revision: int
@@ -92,7 +98,7 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class RangePage:
-    """Keys in order. ``more``: the limit cut it off; go on from the last key + b"\\0"."""
+    """Keys in order. ``more``: the limit cut it off; go on from the last key with a zero byte after it."""
 
     revision: int
     entries: Sequence[Entry]
@@ -129,7 +135,7 @@ class Watch(Protocol):
         ...
 
     def close(self) -> None: ...
-    def __enter__(self) -> Watch: ...
+    def __enter__(self) -> Self: ...
     def __exit__(self, *exc: object) -> None: ...
 
 
@@ -139,8 +145,10 @@ class Store(Protocol):
     def get(self, key: bytes) -> Entry | None: ...
 
     def get_many(self, keys: Sequence[bytes]) -> Snapshot:
-        """Any number of keys. At most MAX_OPS of them are read as of one revision; beyond that in batches, and the revision
-        is that of the first batch (so a compare against it is safe)."""
+        """Any number of keys, at most MAX_OPS of them as of one revision.
+
+        Beyond that in batches, and the revision is that of the first batch (so a compare against it is safe).
+        """
         ...
 
     def range(self, start: bytes, end: bytes, limit: int, *, keys_only: bool = False) -> RangePage:

@@ -1,0 +1,158 @@
+"""Links: which repository may see which blob, kept in both directions, and the fences that keep sweeps away from them.
+
+Promises
+  * ``link/`` and ``holder/`` are written together, with ``repo/`` when it is the repository's first.
+  * A link appears only if no sweep of the digest's partition began since its fence was taken (ARCHITECTURE 3b).
+
+Never here: the removal of links (``holdfast.meta.removals``), and no opinion about which bytes exist.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from holdfast.errors import BlobUnknownError, SweepMovedError
+from holdfast.meta import keys
+from holdfast.meta.commit import ATTEMPTS, Change, commit, crowded, revision_of
+from holdfast.meta.records import LinkRecord, encode_repository
+from holdfast.meta.store import KeyAt, Put
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from holdfast.clock import Clock
+    from holdfast.digest import Digest
+    from holdfast.meta.store import Compare, Entry, Op, Store
+    from holdfast.names import Repository
+
+
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """``sweep/<partition>`` as it stood before the nodes were asked; ``revision`` 0: never swept."""
+
+    partition: int
+    revision: int
+
+    def compare(self, digest: Digest) -> KeyAt:
+        """Holds while no sweep has begun since. Raises ValueError: a fence of another partition protects nothing."""
+        if digest.partition != self.partition:
+            raise ValueError(f"the fence is of partition {self.partition:03x}, {digest} is not in it")
+        return KeyAt(keys.sweep(self.partition), self.revision)
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A repository may see a blob. ``renewed_seconds``: wall clock, a hint for when to renew."""
+
+    digest: Digest
+    size_bytes: int
+    renewed_seconds: float
+
+
+class Links:
+    """``new_id`` gives 16 random bytes."""
+
+    def __init__(self, store: Store, new_id: Callable[[], bytes], clock: Clock) -> None:
+        self._store = store
+        self._new_id = new_id
+        self._clock = clock
+
+    def fence(self, digest: Digest) -> Fence:
+        entry = self._store.get(keys.sweep(digest.partition))
+        return Fence(digest.partition, entry.mod_revision if entry else 0)
+
+    def fences(self, digests: Iterable[Digest]) -> dict[Digest, Fence]:
+        by_key = {digest: keys.sweep(digest.partition) for digest in digests}
+        entries = self._store.get_many(sorted(set(by_key.values()))).entries
+        return {digest: Fence(digest.partition, revision_of(entries, key)) for digest, key in by_key.items()}
+
+    def link(self, repository: Repository, digest: Digest) -> Link | None:
+        entry = self._store.get(keys.link(repository, digest))
+        return _read(digest, entry) if entry else None
+
+    def links(self, repository: Repository, digests: Iterable[Digest]) -> dict[Digest, Link]:
+        by_key = {keys.link(repository, digest): digest for digest in digests}
+        entries = self._store.get_many(list(by_key)).entries
+        return {by_key[key]: _read(by_key[key], entry) for key, entry in entries.items()}
+
+    def holders(self, digest: Digest, limit: int) -> list[Repository]:
+        page = self._store.range(*keys.holders_of(digest), limit, keys_only=True)
+        return [keys.holder_in(entry.key) for entry in page.entries]
+
+    def add(self, repository: Repository, digest: Digest, size_bytes: int, fence: Fence) -> None:
+        """Link it, or renew the link. Raises SweepMovedError."""
+        link_key, repository_key = keys.link(repository, digest), keys.repository(repository)
+        for _ in range(ATTEMPTS):
+            standing = self._store.get_many([link_key, repository_key]).entries
+            if self._write(repository, Link(digest, size_bytes, self._clock.wall()), standing, [fence.compare(digest)]):
+                return
+        raise crowded()
+
+    def mount(self, source: Repository, target: Repository, digest: Digest, fence: Fence) -> Link:
+        """Link what ``source`` links. Raises SweepMovedError, BlobUnknownError."""
+        source_key, link_key, repository_key = (
+            keys.link(source, digest),
+            keys.link(target, digest),
+            keys.repository(target),
+        )
+        for _ in range(ATTEMPTS):
+            standing = self._store.get_many([source_key, link_key, repository_key]).entries
+            found = standing.get(source_key)
+            if found is None:
+                raise BlobUnknownError("the repository to mount from does not link this blob", {"digest": str(digest)})
+            link = Link(digest, _read(digest, found).size_bytes, self._clock.wall())
+            compares = [fence.compare(digest), KeyAt(source_key, found.mod_revision)]
+            if self._write(target, link, standing, compares):
+                return link
+        raise crowded()
+
+    def _write(
+        self, repository: Repository, link: Link, standing: Mapping[bytes, Entry], compares: list[KeyAt]
+    ) -> bool:
+        """Write both directions; ``compares`` begin with the fence. False: something else moved, look again."""
+        operation_id = self._new_id()
+        link_key = keys.link(repository, link.digest)
+        fence = compares[0]
+        record = LinkRecord(link.size_bytes, operation_id, link.renewed_seconds)
+        compare, ops = first_of(repository, standing, operation_id, link.renewed_seconds)
+        change = Change(
+            primary=link_key,
+            standing=revision_of(standing, link_key),
+            operation_id=operation_id,
+            compares=[*compares, compare],
+            ops=[*both_ways(repository, link.digest, record), *ops],
+            also_read=[fence.key],
+        )
+        result = commit(self._store, change)
+        if not result.succeeded and revision_of(result.found, fence.key) != fence.mod_revision:
+            raise swept(link.digest)
+        return result.succeeded
+
+
+def both_ways(repository: Repository, digest: Digest, record: LinkRecord) -> list[Op]:
+    """The link, and the link back."""
+    value = record.encode()
+    return [Put(keys.link(repository, digest), value), Put(keys.holder(digest, repository), value)]
+
+
+def first_of(
+    repository: Repository, standing: Mapping[bytes, Entry], operation_id: bytes, wall_seconds: float
+) -> tuple[Compare, list[Op]]:
+    """The repository's own key, written once: it stands as read, or it is made now."""
+    key = keys.repository(repository)
+    revision = revision_of(standing, key)
+    ops: list[Op] = [] if revision else [Put(key, encode_repository(operation_id, wall_seconds))]
+    return KeyAt(key, revision), ops
+
+
+def swept(digest: Digest) -> SweepMovedError:
+    """A sweep began after the fence was taken."""
+    return SweepMovedError(
+        "a sweep ran in between: take a new fence and look at the copies again", {"digest": str(digest)}
+    )
+
+
+def _read(digest: Digest, entry: Entry) -> Link:
+    record = LinkRecord.decode(entry.value)
+    return Link(digest, record.size_bytes, record.renewed_seconds)

@@ -1,0 +1,235 @@
+"""Manifest records and tags: reading them, and making them visible.
+
+Promises
+  * A manifest appears with its tags, its referrer entry and its own link at once, and only if nothing was removed from the
+    repository since the caller began to check its references, and no sweep of its partition began since the fence.
+  * Every child of a live record has a ``ref/`` key that points to it. What does not fit into the one transaction is written
+    before it: a ref without a record means nothing. Whoever removes refs bumps ``removals/``, so a push that wrote refs and
+    lost them again cannot commit.
+  * A tag is alive only with its record's incarnation. A tag is last-writer-wins.
+
+Reading by tag is the hottest path of the product: two point reads, no references decoded.
+Never here: deletions (``holdfast.meta.removals``), and no check of the references themselves (the caller's, by links and nodes).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from holdfast.errors import (
+    ManifestInvalidError,
+    ManifestUnknownError,
+    RemovalsMovedError,
+    RepositoryUnknownError,
+    TooManyTagsError,
+)
+from holdfast.meta import keys
+from holdfast.meta.commit import ATTEMPTS, Change, commit, crowded, insist, revision_of
+from holdfast.meta.links import both_ways, first_of, swept
+from holdfast.meta.records import LinkRecord, ManifestRecord, TagRecord, pack_references
+from holdfast.meta.store import MAX_OPS, KeyAt, Put
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from holdfast.clock import Clock
+    from holdfast.digest import Digest
+    from holdfast.errors import MissingError
+    from holdfast.manifest import Reference
+    from holdfast.meta.links import Fence
+    from holdfast.meta.records import Origin
+    from holdfast.meta.store import Entry, Op, Store
+    from holdfast.names import Repository, Tag
+
+# Record, link, holder, referrer entry and repository; the rest of a transaction is for tags and refs.
+_FIXED_OPS: Final = 5
+MAX_TAGS: Final = 100
+# Well below MAX_TXN_BYTES: 10,000 references by sha512 need 0.8 MB. Only very long digests of unknown algorithms exceed it.
+_MAX_REFERENCES_BYTES: Final = 1_200_000
+
+
+@dataclass(frozen=True, slots=True)
+class NewManifest:
+    """A manifest about to become visible."""
+
+    digest: Digest
+    media_type: str
+    size_bytes: int
+    references: tuple[Reference, ...] = ()
+    subject: Digest | None = None
+    artifact_type: str = ""
+    origin: Origin = "pushed"
+
+
+class Manifests:
+    """``new_id`` gives 16 random bytes."""
+
+    def __init__(self, store: Store, new_id: Callable[[], bytes], clock: Clock) -> None:
+        self._store = store
+        self._new_id = new_id
+        self._clock = clock
+
+    def by_digest(self, repository: Repository, digest: Digest) -> ManifestRecord:
+        """Raises ManifestUnknownError, RepositoryUnknownError."""
+        entry = self._store.get(keys.manifest(repository, digest))
+        if entry is None:
+            raise unknown(self._store, repository, {"digest": str(digest)})
+        return ManifestRecord.decode(digest, entry.value)
+
+    def by_tag(self, repository: Repository, tag: Tag) -> ManifestRecord:
+        """Raises ManifestUnknownError, RepositoryUnknownError."""
+        found = live_tag(self._store, repository, tag)
+        if found is None:
+            raise unknown(self._store, repository, {"tag": tag})
+        return found[1]
+
+    def many(self, repository: Repository, digests: Iterable[Digest]) -> dict[Digest, ManifestRecord]:
+        """Those of them that are there."""
+        by_key = {keys.manifest(repository, digest): digest for digest in digests}
+        entries = self._store.get_many(list(by_key)).entries
+        return {by_key[key]: ManifestRecord.decode(by_key[key], entry.value) for key, entry in entries.items()}
+
+    def put(
+        self, repository: Repository, new: NewManifest, tags: Sequence[Tag], fence: Fence, removals_revision: int
+    ) -> ManifestRecord:
+        """Make it visible. Raises SweepMovedError, RemovalsMovedError, ManifestInvalidError, TooManyTagsError."""
+        push = _Push(repository, new, tuple(dict.fromkeys(tags)), pack_references(new.references))
+        push.check()
+        fences = [fence.compare(new.digest), KeyAt(keys.removals(repository), removals_revision)]
+        announced = False
+        for _ in range(ATTEMPTS):
+            standing = self._store.get_many([push.record_key, keys.repository(repository)]).entries
+            refs = push.missing_refs(standing)
+            if not push.fits(refs) and not announced:
+                self._announce(refs)
+                announced = True
+            record = push.record(standing, self._new_id, self._clock.wall())
+            if self._commit(push, record, standing, fences, refs if push.fits(refs) else []):
+                return record
+        raise crowded()
+
+    def _commit(
+        self,
+        push: _Push,
+        record: ManifestRecord,
+        standing: Mapping[bytes, Entry],
+        fences: list[KeyAt],
+        refs: list[Put],
+    ) -> bool:
+        """False: the record or the repository changed meanwhile, look again."""
+        compare, ops = first_of(push.repository, standing, record.operation_id, record.created_seconds)
+        standing_revision = revision_of(standing, push.record_key)
+        change = Change(
+            primary=push.record_key,
+            standing=standing_revision,
+            operation_id=record.operation_id,
+            compares=[*fences, KeyAt(push.record_key, standing_revision), compare],
+            ops=[*push.ops(record, self._clock.wall()), *ops, *refs],
+            also_read=[fence.key for fence in fences],
+        )
+        result = commit(self._store, change)
+        if result.succeeded:
+            return True
+        sweep, removals = fences
+        if revision_of(result.found, sweep.key) != sweep.mod_revision:
+            raise swept(push.new.digest)
+        if revision_of(result.found, removals.key) != removals.mod_revision:
+            raise RemovalsMovedError(
+                "something was removed from the repository in between: check the references again",
+                {"name": push.repository},
+            )
+        return False
+
+    def _announce(self, refs: list[Put]) -> None:
+        """Refs that do not fit beside the record, written before it."""
+        for first in range(0, len(refs), MAX_OPS):
+            insist(self._store, (), refs[first : first + MAX_OPS])
+
+
+@dataclass(frozen=True, slots=True)
+class _Push:
+    """What one put is about: values and operations, no I/O."""
+
+    repository: Repository
+    new: NewManifest
+    tags: tuple[Tag, ...]
+    packed_references: bytes
+
+    @property
+    def record_key(self) -> bytes:
+        return keys.manifest(self.repository, self.new.digest)
+
+    def check(self) -> None:
+        if len(self.tags) > MAX_TAGS:
+            raise TooManyTagsError(f"at most {MAX_TAGS} tags can be set at once")
+        if len(self.packed_references) > _MAX_REFERENCES_BYTES:
+            raise ManifestInvalidError("the digests of the manifest's references are too long; split it into an index")
+
+    def fits(self, refs: list[Put]) -> bool:
+        return _FIXED_OPS + len(self.tags) + len(refs) <= MAX_OPS
+
+    def missing_refs(self, standing: Mapping[bytes, Entry]) -> list[Put]:
+        """None for a record that stands with the same references: it has its refs, and losing them moves ``removals/``."""
+        entry = standing.get(self.record_key)
+        if entry and ManifestRecord.decode(self.new.digest, entry.value).packed_references == self.packed_references:
+            return []
+        children = dict.fromkeys(reference.digest for reference in self.new.references)
+        return [Put(keys.ref(self.repository, child, self.new.digest), b"") for child in children]
+
+    def record(
+        self, standing: Mapping[bytes, Entry], new_id: Callable[[], bytes], wall_seconds: float
+    ) -> ManifestRecord:
+        """A record that stands keeps its incarnation, its age, and the stronger of both origins."""
+        entry = standing.get(self.record_key)
+        old = ManifestRecord.decode(self.new.digest, entry.value) if entry else None
+        return ManifestRecord(
+            digest=self.new.digest,
+            media_type=self.new.media_type,
+            size_bytes=self.new.size_bytes,
+            incarnation=old.incarnation if old else new_id(),
+            operation_id=new_id(),
+            created_seconds=old.created_seconds if old else wall_seconds,
+            origin="pushed" if old and old.origin == "pushed" else self.new.origin,
+            subject=self.new.subject,
+            artifact_type=self.new.artifact_type,
+            packed_references=self.packed_references,
+        )
+
+    def ops(self, record: ManifestRecord, wall_seconds: float) -> list[Op]:
+        link = LinkRecord(record.size_bytes, record.operation_id, wall_seconds, record.origin)
+        tag = TagRecord(record.digest, record.incarnation, record.operation_id, wall_seconds).encode()
+        ops: list[Op] = [Put(self.record_key, record.encode()), *both_ways(self.repository, record.digest, link)]
+        ops += [Put(keys.tag(self.repository, name), tag) for name in self.tags]
+        if record.subject is not None:
+            ops.append(Put(keys.referrer(self.repository, record.subject, record.digest), b""))
+        return ops
+
+
+def live_tag(store: Store, repository: Repository, tag: Tag) -> tuple[Entry, ManifestRecord] | None:
+    """The tag's entry and the record it is alive with.
+
+    Two reads at different moments agree, because an incarnation that is gone never comes back. A tag that looks dead is read
+    again: it may have moved between the two.
+    """
+    key = keys.tag(repository, tag)
+    entry = store.get(key)
+    while entry is not None:
+        found = TagRecord.decode(entry.value)
+        record_entry = store.get(keys.manifest(repository, found.digest))
+        if record_entry is not None:
+            record = ManifestRecord.decode(found.digest, record_entry.value)
+            if record.incarnation == found.incarnation:
+                return entry, record
+        again = store.get(key)
+        if again is None or again.mod_revision == entry.mod_revision:
+            return None
+        entry = again
+    return None
+
+
+def unknown(store: Store, repository: Repository, detail: dict[str, str]) -> MissingError:
+    """NAME_UNKNOWN only when the repository itself is not there."""
+    if store.get(keys.repository(repository)) is None:
+        return RepositoryUnknownError("no such repository", {"name": repository})
+    return ManifestUnknownError("no such manifest in this repository", detail)

@@ -1,0 +1,184 @@
+"""Taking names away: tags, manifest records, links.
+
+Promises
+  * Nothing that a live manifest of the repository references is removed; a push that commits in between is noticed.
+  * Every removal of a record, a link or a ref bumps ``removals/<repository>`` in the same transaction, so that a push which has
+    checked its references before it does not commit after it (ARCHITECTURE 3b).
+  * What a removed record leaves behind (refs that did not fit, tags) reads as absent at once and is cleaned as far as possible.
+
+A ``subject`` does not keep its manifest: referrers outlive it (distribution-spec, "Deleting Manifests").
+Never here: bytes. They go when nothing links them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Final
+
+from holdfast.errors import BlobUnknownError, ManifestUnknownError, StillReferencedError, UnavailableError
+from holdfast.meta import keys
+from holdfast.meta.commit import ATTEMPTS, Change, commit, crowded, insist, revision_of
+from holdfast.meta.manifests import live_tag, unknown
+from holdfast.meta.records import ManifestRecord, encode_bump, pack_digest
+from holdfast.meta.store import MAX_OPS, Delete, KeyAt, Put, RangeNotAfter, pages
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from holdfast.digest import Digest
+    from holdfast.meta.store import Compare, Entry, Op, Store
+    from holdfast.names import Repository, Tag
+
+# Parents whose records are compared in one transaction; more dead ones than that are cleaned first.
+_PARENTS: Final = 64
+_NAMED_IN_DETAIL: Final = 10
+
+
+class Removals:
+    """``new_id`` gives 16 random bytes."""
+
+    def __init__(self, store: Store, new_id: Callable[[], bytes]) -> None:
+        self._store = store
+        self._new_id = new_id
+
+    def revision(self, repository: Repository) -> int:
+        """For :meth:`Manifests.put`: read it before the links."""
+        entry = self._store.get(keys.removals(repository))
+        return entry.mod_revision if entry else 0
+
+    def tag(self, repository: Repository, tag: Tag) -> None:
+        """Raises ManifestUnknownError, RepositoryUnknownError."""
+        key = keys.tag(repository, tag)
+        for _ in range(ATTEMPTS):
+            found = live_tag(self._store, repository, tag)
+            if found is None:
+                raise unknown(self._store, repository, {"tag": tag})
+            revision = found[0].mod_revision
+            if commit(self._store, Change(key, revision, None, [KeyAt(key, revision)], [Delete(key)])).succeeded:
+                return
+        raise crowded()
+
+    def manifest(self, repository: Repository, digest: Digest) -> None:
+        """Raises ManifestUnknownError, RepositoryUnknownError, StillReferencedError."""
+        key = keys.manifest(repository, digest)
+        for _ in range(ATTEMPTS):
+            entry = self._store.get(key)
+            if entry is None:
+                raise unknown(self._store, repository, {"digest": str(digest)})
+            record = ManifestRecord.decode(digest, entry.value)
+            ops, later = _removal(repository, record)
+            compares = [KeyAt(key, entry.mod_revision), *self._unreferenced(repository, digest)]
+            if self._remove(repository, compares, ops):
+                # It is gone and acknowledged; whatever cannot be cleaned now is ignored by every reader.
+                with contextlib.suppress(UnavailableError):
+                    self._clean_refs(repository, key, later)
+                    self._clean_tags(repository, record.incarnation)
+                return
+        raise crowded()
+
+    def blob(self, repository: Repository, digest: Digest) -> None:
+        """Raises BlobUnknownError, RepositoryUnknownError, StillReferencedError."""
+        link_key, record_key = keys.link(repository, digest), keys.manifest(repository, digest)
+        for _ in range(ATTEMPTS):
+            standing = self._store.get_many([link_key, record_key]).entries
+            if link_key not in standing:
+                missing = unknown(self._store, repository, {})
+                if isinstance(missing, ManifestUnknownError):
+                    raise BlobUnknownError("the repository does not link this blob", {"digest": str(digest)})
+                raise missing
+            if record_key in standing:
+                raise StillReferencedError(
+                    "this digest is a manifest of the repository: delete it as a manifest", {"digest": str(digest)}
+                )
+            compares = [KeyAt(record_key, 0), *self._unreferenced(repository, digest)]
+            if self._remove(repository, compares, [Delete(link_key), Delete(keys.holder(digest, repository))]):
+                return
+        raise crowded()
+
+    def _remove(self, repository: Repository, compares: Sequence[Compare], ops: Sequence[Op]) -> bool:
+        """The operations together with a bump, which is what carries the operation id."""
+        key, operation_id = keys.removals(repository), self._new_id()
+        change = Change(
+            primary=key,
+            standing=self.revision(repository),
+            operation_id=operation_id,
+            compares=compares,
+            ops=[Put(key, encode_bump(operation_id)), *ops],
+        )
+        return commit(self._store, change).succeeded
+
+    def _unreferenced(self, repository: Repository, child: Digest) -> list[Compare]:
+        """Compares that hold while no live manifest of the repository references ``child``.
+
+        Refs without a live parent that references the child are leftovers, or a push that has not committed: their parents'
+        records are compared as they stand. Refs that appear later are caught by the range.
+
+        Raises:
+            StillReferencedError: one does.
+        """
+        start, end = keys.parents_of(repository, child)
+        for _ in range(ATTEMPTS):
+            page = self._store.range(start, end, _PARENTS, keys_only=True)
+            parents = {
+                keys.manifest(repository, parent): parent
+                for parent in (keys.last_digest_in(entry.key) for entry in page.entries)
+            }
+            records = self._store.get_many(list(parents)).entries
+            holding = [str(parents[key]) for key, entry in records.items() if _references(parents[key], entry, child)]
+            if holding:
+                raise StillReferencedError(
+                    "a manifest of this repository references it: delete that first",
+                    {"digest": str(child), "referenced_by": holding[:_NAMED_IN_DETAIL]},
+                )
+            dead: list[Compare] = [KeyAt(key, revision_of(records, key)) for key in parents]
+            if not page.more:
+                return [RangeNotAfter(start, end, page.revision), *dead]
+            self._remove(repository, dead, [Delete(entry.key) for entry in page.entries])
+        raise crowded()
+
+    def _clean_refs(self, repository: Repository, record_key: bytes, refs: Sequence[Delete]) -> None:
+        """Refs of a record that is gone. Ends when it is pushed again: its refs are that push's now."""
+        for first in range(0, len(refs), MAX_OPS - 1):
+            if not self._remove(repository, [KeyAt(record_key, 0)], refs[first : first + MAX_OPS - 1]):
+                return
+
+    def _clean_tags(self, repository: Repository, incarnation: bytes) -> None:
+        """Tags of an incarnation that is gone."""
+        # 16 random bytes stand in the value as they are: no need to decode every tag of the repository.
+        dead = (entry for entry in pages(self._store, *keys.tags_after(repository, "")) if incarnation in entry.value)
+        batch: list[Entry] = []
+        for entry in dead:
+            batch.append(entry)
+            if len(batch) == MAX_OPS:
+                self._delete_unchanged(batch)
+                batch = []
+        self._delete_unchanged(batch)
+
+    def _delete_unchanged(self, entries: Sequence[Entry]) -> None:
+        """All of them at once, or when one has moved meanwhile, those that have not."""
+        compares = [KeyAt(entry.key, entry.mod_revision) for entry in entries]
+        if entries and not insist(self._store, compares, [Delete(entry.key) for entry in entries]):
+            for compare in compares:
+                insist(self._store, [compare], [Delete(compare.key)])
+
+
+def _removal(repository: Repository, record: ManifestRecord) -> tuple[list[Op], list[Delete]]:
+    """What goes with the record, and the refs that have to go after it because they do not fit."""
+    digest = record.digest
+    ops: list[Op] = [
+        Delete(keys.manifest(repository, digest)),
+        Delete(keys.link(repository, digest)),
+        Delete(keys.holder(digest, repository)),
+    ]
+    if record.subject is not None:
+        ops.append(Delete(keys.referrer(repository, record.subject, digest)))
+    children = dict.fromkeys(reference.digest for reference in record.references)
+    refs = [Delete(keys.ref(repository, child, digest)) for child in children]
+    room = MAX_OPS - len(ops) - 1  # one for the bump
+    return ([*ops, *refs], []) if len(refs) <= room else (ops, refs)
+
+
+def _references(parent: Digest, entry: Entry, child: Digest) -> bool:
+    record = ManifestRecord.decode(parent, entry.value)
+    # The bytes are looked at before up to 10,000 references are decoded.
+    return pack_digest(child) in record.packed_references and any(r.digest == child for r in record.references)

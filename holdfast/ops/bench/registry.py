@@ -144,9 +144,9 @@ class Client:
         """The status that a GET gets; for finding out what the registry offers."""
         return self._send(Request("GET", target), scope).status
 
-    def delete(self, repository: str, what: str) -> bool:
-        """Delete ``manifests/...`` or ``blobs/...``; False when the registry does not."""
-        return self._send(Request("DELETE", f"/v2/{repository}/{what}"), scope_of(repository)).status == 202
+    def delete(self, repository: str, what: str) -> int:
+        """Delete ``manifests/...`` or ``blobs/...``; the answer is the status, whatever it is."""
+        return self._send(Request("DELETE", f"/v2/{repository}/{what}"), scope_of(repository)).status
 
     def _send(self, request: Request, scope: str) -> Answer:
         return self._authorized(request, scope, self._connection.exchange)

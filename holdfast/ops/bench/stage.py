@@ -9,9 +9,9 @@ from __future__ import annotations
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from holdfast.errors import AnswerError
 from holdfast.ops.bench.measure import Figure, Tally
@@ -28,7 +28,10 @@ if TYPE_CHECKING:
     from holdfast.ops.bench.watch import Sampling, ServerWatch
 
 # Longer than any wave may take to gather: only threads that never start could miss it.
-_GATHER_SECONDS = 30.0
+_GATHER_SECONDS: Final = 30.0
+# A registry may take longer to delete ten thousand manifests than it took to store them.
+_TIDY_SECONDS: Final = 30.0
+_BLOBS: Final = "blobs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +90,14 @@ class Stage:
         self.note(repository, f"manifests/{manifest.digest}")
         return manifest
 
+    @property
+    def blobs_repository(self) -> str:
+        """Where pushes leave blobs and pulls find them; no manifest names any of them."""
+        return self.repository(_BLOBS)
+
     def stored_for_pulls(self, client: Client, size: Size) -> tuple[str, Blob]:
         """A blob of that size in the repository for pulls: what a push just left there, or pushed now and read once."""
-        repository = self.repository("blobs")
+        repository = self.blobs_repository
         blob = self._stored.get(size.size_bytes)
         if blob is None:
             blob = self.store(client, repository, self.contents.fresh("client-0", size.size_bytes))
@@ -123,18 +131,18 @@ class Stage:
             tally.seconds = seconds
 
     def tidy(self) -> None:
-        """Delete what was pushed, as far as the registry lets us; never a failure of the run."""
-        if self.options.keep or not self._pushed:
+        """Delete what was pushed, as far as the registry lets us and time allows; never a failure of the run."""
+        if self.options.keep:
             return
-        self.say("deleting what was pushed")
-        # The last first: manifests before the blobs they name.
-        with self.target.client() as client:
-            try:
-                for entry in reversed(self._pushed):
-                    if not client.delete(*entry.split(" ", 1)):
-                        return
-            except AnswerError:
-                return
+        ends_at = time.perf_counter() + _TIDY_SECONDS
+        # The big blobs, which no manifest names, come first; then the last before the first: manifests before their blobs.
+        entries = sorted(map(str.split, reversed(self._pushed)), key=lambda entry: not entry[0].endswith(f"/{_BLOBS}"))
+        with self.target.client() as client, suppress(AnswerError):
+            for number, (repository, what) in enumerate(entries):
+                self.say(f"deleting what was pushed: {number + 1} of {len(entries)}")
+                refused = client.delete(repository, what) in {401, 403, 405}
+                if refused or time.perf_counter() >= ends_at:
+                    return
 
 
 def _one(job: Job, client: Client, tally: Tally, barrier: threading.Barrier) -> tuple[float, float]:

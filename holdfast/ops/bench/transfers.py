@@ -39,7 +39,7 @@ def _client_counts(stage: Stage) -> tuple[int, ...]:
 def _push(stage: Stage, scenario: str, size: Size, clients: int, repeat: int) -> Figure:
     case = f"{size.label} x{clients}"
     stage.say(f"{scenario} {case}: preparing")
-    repository = stage.repository("blobs")
+    repository = stage.blobs_repository
     tallies = [Tally() for _ in range(clients)]
 
     def plan() -> list[Job]:

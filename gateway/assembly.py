@@ -15,6 +15,7 @@ from gateway.health import Health
 from gateway.lanes import Lanes
 from holdfast import logs
 from holdfast.clock import SystemClock
+from holdfast.meta import keys
 from holdfast.meta.repos import Repositories
 from holdfast.meta.sqlite import SqliteStore
 from holdfast.replicas.directory import SingleNode
@@ -51,7 +52,7 @@ def assemble(options: Options) -> Gateway:
     node = GrpcNode(options.node_target, host_id=host_id())
     nodes = SingleNode(node)
     repos = Repositories(store, new_operation_id, clock)
-    health = Health({"metadata": lambda: store.get(b"cluster/id"), "storage": node.status})
+    health = Health({"metadata": lambda: store.get(keys.CLUSTER_ID), "storage": node.status})
     health.start()
     app = create_app(
         repos,

@@ -2,8 +2,8 @@
 
 A thread that reads from or writes to a client may block in the kernel for as long as the client likes. Each connection
 therefore has a :class:`Flight` that says whose turn it is; one watching thread asks the kernel (TCP_INFO) how many bytes
-have moved, and shuts the socket down when it is the client's turn and too few did. A slow client that moves is left alone, however long it takes; a request
-head has a deadline of its own, because it is small.
+have moved, and shuts the socket down when it is the client's turn and too few did. A slow client that moves is left alone,
+however long it takes; a request head has a deadline of its own, because it is small.
 
 Never here: time-outs of the server's own work. That is bounded where it is done.
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -37,12 +38,12 @@ def from_settings(settings: Settings, node_target: str, metadata_path: str, port
     """``port`` overrides the configured one, where the supervisor has chosen it."""
     http = settings.http
     return Options(
-        address=http.address,
-        port=int(http.port) if port is None else port,
-        workers=http.workers,
+        address=http.address or "0.0.0.0",  # noqa: S104 - zot's spelling of "all addresses"; the default is loopback
+        port=http.port if port is None else port,
+        workers=http.worker_count(os.cpu_count() or 1),
         threads=http.threads,
-        max_transfers=http.max_transfers,
-        idle_seconds=http.idle_seconds,
+        max_transfers=http.transfer_limit,
+        idle_seconds=http.progress_timeout_seconds,
         drain_seconds=http.drain_seconds,
         sparse=http.sparse_manifests,
         log_level=settings.log.level,

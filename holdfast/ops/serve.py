@@ -15,6 +15,7 @@ import fcntl
 import logging
 import os
 import secrets
+import shutil
 import signal
 import socket
 import tempfile
@@ -26,7 +27,6 @@ from typing import TYPE_CHECKING, Final
 
 from holdfast import config, logs
 from holdfast.clock import SystemClock
-from holdfast.config.availability import refused, unavailable
 from holdfast.errors import ConfigError
 from holdfast.meta import keys
 from holdfast.meta.sqlite import SqliteStore
@@ -60,26 +60,26 @@ def serve(path: Path | None) -> int:
     root.mkdir(mode=0o700, parents=True, exist_ok=True)
     with contextlib.ExitStack() as stack:
         stack.enter_context(_locked(root))
-        port = _reserve_port(settings.http.address, int(settings.http.port), stack)
+        port = _reserve_port(settings.http.address or "0.0.0.0", settings.http.port, stack)  # noqa: S104 - as zot spells it
         run_dir = _run_dir(root, stack)
         metadata = root / "meta" / "holdfast.db"
         cluster_id = _cluster_id(metadata)
         children = _children(settings, path, root, run_dir, metadata, cluster_id, port)
         supervisor = Supervisor(children, SystemClock(), lambda: _reload(path, children))
-        for feature in unavailable(settings):
+        for feature in config.unavailable(settings):
             log.warning(
-                "configured, but not available in this version", extra={"key": feature.path, "arrives": feature.arrives}
+                "configured, but not available in this version", extra={"key": feature.path, "with": feature.arrives}
             )
         return supervisor.run(lambda: _announce(settings.http.address, port))
 
 
 def _refuse_what_would_not_protect(settings: Settings) -> None:
-    missing = refused(settings)
+    missing = [feature for feature in config.unavailable(settings) if feature.refuses]
     if missing:
         raise ConfigError(
-            "the configuration asks for what this version does not have; starting without it would not be what you asked for",
+            "the configuration asks for what this version does not have, and starting without it is not what you asked for",
             [
-                {"path": f.path, "message": f"{f.name} is not available in this version", "remedy": f.remedy}
+                {"path": f.path, "message": str(f), "remedy": f"take it out, or wait for it: ignoring it {f.effect.value}"}
                 for f in missing
             ],
         )
@@ -147,7 +147,7 @@ def _cluster_id(metadata: Path) -> str:
     metadata.parent.mkdir(mode=0o700, exist_ok=True)
     store = SqliteStore(str(metadata), SystemClock())
     try:
-        key = keys.cluster_id()
+        key = keys.CLUSTER_ID
         store.txn([KeyAt(key, 0)], [Put(key, secrets.token_hex(16).encode())])
         found = store.get(key)
         if found is None:
@@ -167,8 +167,8 @@ def _children(
         "--data-dir", str(root / "node"),
         "--listen", target,
         "--cluster-id", cluster_id,
-        "--reserve-bytes", str(storage.reserve_bytes(root)),
-        "--upload-expiry-seconds", str(storage.upload_expiry_seconds),
+        "--reserve-bytes", str(storage.free_space_reserve.bytes_of(shutil.disk_usage(root).total)),
+        "--upload-expiry-seconds", str(storage.upload_expiry.seconds),
         "--log-level", settings.log.level,
         "--log-format", settings.log.format,
         "--log-output", settings.log.output,

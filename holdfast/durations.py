@@ -1,8 +1,8 @@
 """Lengths of time and amounts of bytes, as people write them.
 
 Promises: strict, pure parsers. A duration follows Go's ``time.ParseDuration`` (``"1h30m"``, ``"250ms"``, ``"-1s"``,
-``"0"``) and, as zot's own loader has it, a bare integer means nanoseconds. A byte size is a number with an optional unit
-(``"64MiB"``, ``"1g"``, ``4096``).
+``"0"``) and, as zot's own loader has it, a bare integer means nanoseconds. A byte size is a number with an optional
+unit (``"64MiB"``, ``"1g"``, ``4096``).
 
 Invariants: a duration is a whole number of nanoseconds within 64 bits; a byte size is not negative and within 63 bits.
 

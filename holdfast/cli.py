@@ -1,0 +1,44 @@
+"""``holdfast``: the program. Registers the commands, one module each in ``holdfast.ops``; holds no logic of its own."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+from typing import Annotated
+
+import typer
+
+from holdfast.ops.schema import schema
+from holdfast.ops.verify import verify
+
+app = typer.Typer(
+    name="holdfast", help="A distributed OCI registry.", no_args_is_help=True, pretty_exceptions_enable=False
+)
+app.command()(verify)
+app.command()(schema)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        try:
+            typer.echo(f"holdfast {version('holdfast')}")
+        except PackageNotFoundError:
+            typer.echo("holdfast, not installed")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _show_version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """A distributed OCI registry."""
+
+
+def main() -> None:
+    """The entry point of the ``holdfast`` script."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

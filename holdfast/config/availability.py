@@ -1,0 +1,130 @@
+"""What can be configured but is not there yet.
+
+Promises: ``FEATURES`` is the one list; a feature that arrives has its ``available`` turned to True (or its row deleted), and
+nothing else changes. A block switched off by ``"enable": false`` is not configured; a scalar is configured when the file
+gives it and it is neither false, zero nor empty.
+
+Invariants: every path leads to a setting that exists (a test walks them).
+
+Never: decides what to do. ``serve`` refuses to start over a feature that protects or misleads, and warns of every other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Final
+
+from holdfast.config.section import Section, Switched
+
+if TYPE_CHECKING:
+    from holdfast.config.settings import Settings
+
+
+class Effect(Enum):
+    """What leaving a configured feature out would do."""
+
+    PROTECTS = "would leave open what is meant to be closed"
+    MISLEADS = "would put data elsewhere than told"
+    ADDS = "would only do less"
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """``path``: the JSON path of the setting, ``*`` for any name in a map."""
+
+    path: str
+    name: str
+    effect: Effect
+    arrives: str
+    available: bool = False
+
+    @property
+    def refuses(self) -> bool:
+        """Whether to start without it would be worse than not to start."""
+        return self.effect is not Effect.ADDS
+
+    @property
+    def remedy(self) -> str:
+        consequence = f"without it the registry {self.effect.value}" if self.refuses else "it is ignored until then"
+        return f"it comes with {self.arrives}; {consequence}; remove the setting, or wait"
+
+
+_ACCESS: Final = "access control"
+_CLUSTER: Final = "the cluster"
+_HEALTH: Final = "storage health"
+_SYNC: Final = "the sync worker"
+_LATER: Final = "a later version"
+_NOT_PLANNED: Final = "no version planned so far"
+
+FEATURES: Final[tuple[Feature, ...]] = (
+    Feature("http.auth.htpasswd.path", "users in a file", Effect.PROTECTS, _ACCESS),
+    Feature("http.auth.ldap", "users in a directory", Effect.PROTECTS, _ACCESS),
+    Feature("http.auth.bearer", "bearer tokens", Effect.PROTECTS, _ACCESS),
+    Feature("http.auth.openid", "logins at other services", Effect.PROTECTS, _ACCESS),
+    Feature("http.auth.apikey", "API keys", Effect.PROTECTS, _ACCESS),
+    Feature("http.auth.mtls", "users by client certificate", Effect.PROTECTS, _ACCESS),
+    Feature("http.auth.failDelay", "the delay of refusals", Effect.PROTECTS, _ACCESS),
+    Feature("http.auth.sessionKeysFile", "keys of sessions", Effect.PROTECTS, _ACCESS),
+    Feature("http.auth.sessionDriver", "a store of sessions", Effect.PROTECTS, _ACCESS),
+    Feature("http.auth.secureSession", "cookies over HTTPS only", Effect.PROTECTS, _ACCESS),
+    Feature("http.accessControl", "access control", Effect.PROTECTS, _ACCESS),
+    Feature("http.tls", "HTTPS", Effect.PROTECTS, _ACCESS),
+    Feature("http.ratelimit", "limits on requests", Effect.PROTECTS, _ACCESS),
+    Feature("storage.maxRepos", "the limit on repositories", Effect.PROTECTS, _ACCESS),
+    Feature("storage.subPaths.*.maxRepos", "the limit on repositories", Effect.PROTECTS, _ACCESS),
+    Feature("storage.storageDriver", "an object store", Effect.MISLEADS, _NOT_PLANNED),
+    Feature("storage.cacheDriver", "a remote cache", Effect.MISLEADS, _NOT_PLANNED),
+    Feature("storage.remoteCache", "a remote cache", Effect.MISLEADS, _NOT_PLANNED),
+    Feature("storage.redirectBlobURL", "redirects to an object store", Effect.MISLEADS, _NOT_PLANNED),
+    Feature("storage.subPaths.*", "stores for single routes", Effect.MISLEADS, _LATER),
+    Feature("cluster.members", "a cluster by a list of members", Effect.MISLEADS, _CLUSTER),
+    Feature("cluster.hashKey", "a cluster by a list of members", Effect.MISLEADS, _CLUSTER),
+    Feature("cluster.tls", "TLS between members", Effect.PROTECTS, _CLUSTER),
+    Feature("cluster.id", "a cluster", Effect.MISLEADS, _CLUSTER),
+    Feature("cluster.nodeId", "a cluster", Effect.MISLEADS, _CLUSTER),
+    Feature("storage.gc", "garbage collection", Effect.ADDS, _HEALTH),
+    Feature("storage.gcDelay", "garbage collection", Effect.ADDS, _HEALTH),
+    Feature("storage.gcInterval", "garbage collection", Effect.ADDS, _HEALTH),
+    Feature("storage.gcTimeWindow", "garbage collection", Effect.ADDS, _HEALTH),
+    Feature("storage.retention", "retention", Effect.ADDS, _HEALTH),
+    Feature("http.externalUrl", "a URL of its own", Effect.ADDS, _ACCESS),
+    Feature("http.allowOrigin", "requests from web pages", Effect.ADDS, _ACCESS),
+    Feature("scheduler.numWorkers", "the scheduler", Effect.ADDS, _HEALTH),
+    Feature("log.audit", "the audit log", Effect.ADDS, _ACCESS),
+    Feature("extensions.search", "search", Effect.ADDS, _LATER),
+    Feature("extensions.ui", "the pages", Effect.ADDS, _LATER),
+    Feature("extensions.mgmt", "mgmt", Effect.ADDS, _LATER),
+    Feature("extensions.sync", "mirroring", Effect.ADDS, _SYNC),
+    Feature("extensions.metrics", "metrics", Effect.ADDS, _HEALTH),
+    Feature("extensions.scrub", "scrubbing", Effect.ADDS, _HEALTH),
+    Feature("extensions.lint", "refusing manifests that lack something", Effect.ADDS, _LATER),
+    Feature("extensions.trust", "checking signatures", Effect.ADDS, _LATER),
+    Feature("extensions.events", "telling others", Effect.ADDS, _LATER),
+)
+
+
+def unavailable(settings: Settings, features: tuple[Feature, ...] = FEATURES) -> list[Feature]:
+    """The features that this configuration asks for and this version lacks, in the table's order."""
+    return [
+        feature for feature in features if not feature.available and any(_configured(settings, feature.path.split(".")))
+    ]
+
+
+def refused(settings: Settings) -> list[Feature]:
+    """Those of ``unavailable`` without which ``serve`` does not start."""
+    return [feature for feature in unavailable(settings) if feature.refuses]
+
+
+def _configured(node: Any, steps: list[str]) -> Iterator[bool]:
+    """One answer for each place that the path leads to in what the file gave."""
+    if not steps:
+        yield not isinstance(node, Switched) or node.enable if isinstance(node, Section) else bool(node)
+    elif isinstance(node, Section):
+        name = next(name for name in type(node).model_fields if node.spelling(name) == steps[0])
+        if name in node.model_fields_set:
+            yield from _configured(getattr(node, name), steps[1:])
+    elif isinstance(node, Mapping):
+        for value in node.values():
+            yield from _configured(value, steps[1:])

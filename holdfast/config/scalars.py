@@ -1,0 +1,223 @@
+"""The kinds of single values, each with one validator.
+
+Promises: scalars are typed weakly, as zot's loader (viper, mapstructure) does: ``"true"`` is a boolean, ``"10"`` a
+number, ``8080`` a string where a string is due, and one value stands for a list of it. Everything else is refused with
+an error type that ``faults`` has a remedy for.
+
+Never: puts the offending value into a message; ``faults`` decides whether it may be shown.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+import re
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Final, TypeVar
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, PlainSerializer, SecretStr, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from holdfast.config.casemap import CaseMap
+from holdfast.config.patterns import glob_problem, regex_problem
+from holdfast.durations import Duration, parse_bytes, parse_duration
+
+Item = TypeVar("Item")
+
+# strconv.ParseBool's list; the empty string is false in mapstructure.
+_TRUE: Final = frozenset({"1", "t", "T", "true", "TRUE", "True"})
+_FALSE: Final = frozenset({"", "0", "f", "F", "false", "FALSE", "False"})
+_HOST_LABEL: Final = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")
+_TIME_WINDOW: Final = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])\s*-\s*([01]?[0-9]|2[0-3]):([0-5][0-9])", re.ASCII)
+_LEVELS: Final = ("debug", "trace", "info", "warn", "warning", "error", "fatal", "panic")
+
+
+def _refuse(kind: str, message: str) -> PydanticCustomError:
+    # `message` is a template to pydantic: braces of ours would be read as placeholders, so it goes in as a parameter.
+    return PydanticCustomError(kind, "{text}", {"text": message})
+
+
+def _flag(value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, int | float):
+        return value != 0
+    if isinstance(value, str) and value in _TRUE | _FALSE:
+        return value in _TRUE
+    raise _refuse("flag", "neither true nor false")
+
+
+def _whole(value: Any) -> int:
+    if isinstance(value, int):
+        return _in_64_bits(int(value))
+    if isinstance(value, float) and math.isfinite(value) and value == int(value):
+        return _in_64_bits(int(value))
+    if isinstance(value, str):
+        try:
+            return _in_64_bits(int(value, 0)) if value else 0
+        except ValueError:
+            pass
+    raise _refuse("whole", "no whole number")
+
+
+def _in_64_bits(number: int) -> int:
+    if not -(2**63) <= number < 2**63:
+        raise _refuse("whole", "no whole number of at most 64 bits")
+    return number
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "1" if value else "0"
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, float) and math.isfinite(value):
+        return format(value, "f").rstrip("0").rstrip(".")
+    raise _refuse("text", "no text")
+
+
+def _duration(value: Any) -> Duration:
+    if isinstance(value, Duration):
+        return value
+    if isinstance(value, str | int):
+        try:
+            return parse_duration(value)
+        except ValueError as error:
+            raise _refuse("duration", f"no duration: {error}") from error
+    raise _refuse("duration", "no duration")
+
+
+def _byte_size(value: Any) -> int:
+    if isinstance(value, str | int):
+        try:
+            return parse_bytes(value)
+        except ValueError as error:
+            raise _refuse("byte_size", f"no amount of bytes: {error}") from error
+    raise _refuse("byte_size", "no amount of bytes")
+
+
+def at_least(lowest: int) -> Callable[[int], int]:
+    """A validator that refuses smaller numbers."""
+
+    def check(value: int) -> int:
+        if value < lowest:
+            raise _refuse("too_small", f"below the least that makes sense, {lowest}")
+        return value
+
+    return check
+
+
+def _not_negative(value: Duration) -> Duration:
+    if value.nanoseconds < 0:
+        raise _refuse("negative_duration", "a negative duration")
+    return value
+
+
+def _glob(value: str) -> str:
+    if problem := glob_problem(value):
+        raise _refuse("glob", f"a glob that {problem}")
+    return value
+
+
+def _regex(value: str) -> str:
+    if problem := regex_problem(value):
+        raise _refuse("regex", f"a regular expression that {problem}")
+    return value
+
+
+def _port(value: Any) -> int:
+    port = 8080 if value == "" else _whole(value)
+    if not 0 <= port <= 65535:
+        raise _refuse("port", "no port: outside 0 to 65535")
+    return port
+
+
+def _address(value: str) -> str:
+    host = value.removeprefix("[").removesuffix("]") if value.startswith("[") else value
+    if not host:
+        return host
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        numeric = re.fullmatch(r"[0-9.]+", host) is not None
+        if numeric or len(host) > 253 or not all(map(_HOST_LABEL.fullmatch, host.removesuffix(".").split("."))):
+            raise _refuse("address", "neither an IP address nor a host name") from None
+    return host
+
+
+def _url(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        good = not value or (parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0)
+    except ValueError:
+        good = False
+    if not good:
+        raise _refuse("url", "no http or https URL")
+    return value
+
+
+def _time_window(value: str) -> str:
+    match = _TIME_WINDOW.fullmatch(value.strip())
+    if value and (match is None or (int(match[1]), match[2]) == (int(match[3]), match[4])):
+        raise _refuse("time_window", "no daily window of two different times")
+    return value
+
+
+def one_of(*choices: str, exact: bool = False) -> Callable[[str], str]:
+    """A validator that takes these words, in any case unless ``exact``, and gives them back as listed here."""
+    spelled = {choice if exact else choice.lower(): choice for choice in choices}
+
+    def check(value: str) -> str:
+        folded = value if exact else value.lower()
+        if folded not in spelled:
+            raise _refuse("choice", f"none of {', '.join(filter(None, choices))}")
+        return spelled[folded]
+
+    return check
+
+
+def _listed(value: Any) -> Any:
+    # mapstructure: a single value stands for a list of one, an empty object for an empty list.
+    if isinstance(value, list | tuple):
+        return value
+    return [] if value == {} else [value]
+
+
+Flag = Annotated[bool, BeforeValidator(_flag)]
+Whole = Annotated[int, BeforeValidator(_whole)]
+Count = Annotated[Whole, AfterValidator(at_least(0))]
+Positive = Annotated[Whole, AfterValidator(at_least(1))]
+Port = Annotated[
+    int, BeforeValidator(_port), WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "integer"}], "format": "port"})
+]
+ByteSize = Annotated[int, BeforeValidator(_byte_size), WithJsonSchema({"type": ["string", "integer"]})]
+
+Text = Annotated[str, BeforeValidator(_text)]
+Secret = Annotated[SecretStr, BeforeValidator(_text)]
+Glob = Annotated[Text, AfterValidator(_glob)]
+Regex = Annotated[Text, AfterValidator(_regex)]
+Address = Annotated[Text, AfterValidator(_address)]
+Url = Annotated[Text, AfterValidator(_url)]
+TimeWindow = Annotated[Text, AfterValidator(_time_window)]
+LogLevel = Annotated[Text, AfterValidator(one_of(*_LEVELS))]
+
+Time = Annotated[
+    Duration,
+    BeforeValidator(_duration),
+    PlainSerializer(str, return_type=str),
+    WithJsonSchema({"type": ["string", "integer"], "description": "Go duration", "examples": ["1h30m", "250ms"]}),
+]
+NotNegativeTime = Annotated[Time, AfterValidator(_not_negative)]
+
+Listed = Annotated[tuple[Item, ...], BeforeValidator(_listed)]
+
+
+def _case_map(value: Mapping[str, Item]) -> Mapping[str, Item]:
+    return CaseMap(value)
+
+
+Named = Annotated[Mapping[Text, Item], AfterValidator(_case_map), PlainSerializer(dict)]
+Globbed = Annotated[Mapping[Glob, Item], AfterValidator(_case_map), PlainSerializer(dict)]

@@ -1,0 +1,88 @@
+"""``extensions.sync``: mirroring from other registries.
+
+Promises: every key of zot's, typed, with its defaults.
+
+Never: asks an upstream, reads a credentials file.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+from pydantic import AfterValidator
+
+from holdfast.config.scalars import Count, Flag, Glob, Listed, NotNegativeTime, Positive, Regex, Text, one_of
+from holdfast.config.section import Section, Switched, field
+from holdfast.durations import seconds
+
+TOKEN_EXCHANGE: Final = "urn:ietf:params:oauth:grant-type:token-exchange"  # noqa: S105 - the name of a grant
+
+Helper = Annotated[Text, AfterValidator(one_of("", "ecr", "gcp", "oauth2"))]
+
+
+class SyncTags(Section):
+    """Which tags are mirrored."""
+
+    regex: Regex | None = field(None, "Only tags that match.")
+    exclude_regex: Regex | None = field(None, "No tags that match.")
+    semver: Flag = field(False, "Only tags that are semantic versions.")
+
+
+class SyncContent(Section):
+    """Which repositories are mirrored, and under which names."""
+
+    prefix: Glob = field("", "Glob of upstream repositories.")
+    destination: Text = field("", "Where they appear here.")
+    strip_prefix: Flag = field(False, "Leave the prefix out of the name here.")
+    tags: SyncTags | None = field(None, "Which tags.")
+
+
+class OAuth2Helper(Section):
+    """How an assertion is exchanged for a token."""
+
+    token_url: Text = field("", "Token endpoint; required.", alias="tokenURL")
+    assertion_file: Text = field("", "File with a signed assertion; either this or signingFile.")
+    signing_file: Text = field("", "File with the key and claims to sign assertions from.")
+    grant_type: Text = field("client_credentials", "OAuth 2 grant.")
+    client_id: Text = field("", "Client.", alias="clientID")
+    client_secret_file: Text = field("", "File with the client's secret.")
+    scopes: Listed[Text] = field((), "Scopes asked for.")
+    username: Text = field("<token>", "User name that goes with the token.")
+    audience: Text = field("", "Target of a token exchange; required there.")
+    subject_token_type: Text = field("", "URI of the kind of token given.")
+    requested_token_type: Text = field("", "URI of the kind of token wanted.")
+
+
+class SyncRegistry(Section):
+    """One upstream and its mirrors."""
+
+    urls: Listed[Text] = field((), "The upstream, then mirrors to fall back on; required.", alias="urls")
+    poll_interval: NotNegativeTime | None = field(None, "Time between pulls of all content; absent: none.")
+    on_demand: Flag = field(False, "Pull what a client misses.")
+    content: Listed[SyncContent] = field((), "Which repositories; absent: any, on demand only.")
+    manifest_check_interval: NotNegativeTime | None = field(
+        None, "Do not ask upstream again about a tag for this long; 0: ask at every pull. Needs onDemand."
+    )
+    tls_verify: Flag = field(True, "Check the upstream's certificate.")
+    cert_dir: Text = field("", "Directory with certificates for the upstream.")
+    max_retries: Count | None = field(None, "Tries again after a failure; needs retryDelay.")
+    retry_delay: NotNegativeTime | None = field(None, "Pause before trying again.")
+    max_retry_delay: NotNegativeTime | None = field(None, "Longest pause, when pauses grow; absent: they do not.")
+    only_signed: Flag = field(False, "Only signed images.")
+    sync_legacy_cosign_tags: Flag = field(True, "Also tags such as sha256-<digest>.sig.")
+    preserve_digest: Flag = field(False, "Do not convert manifests; needs http.compat.")
+    sync_timeout: NotNegativeTime = field(seconds(3 * 3600), "Patience for one image.")
+    req_concurrent: Positive = field(3, "Requests at once to one host.")
+    req_per_sec: Count = field(0, "Requests in a second to one host; 0: no limit.")
+    disable_http2: Flag = field(False, "One connection for each request.", alias="disableHTTP2")
+    max_idle_conns_per_host: Count = field(2, "Idle connections kept to one host.")
+    credential_helper: Helper = field("", "Where short-lived credentials come from: ecr, gcp or oauth2.")
+    oauth2_credential_helper: OAuth2Helper | None = field(None, "Settings of oauth2.", alias="oauth2CredentialHelper")
+
+
+class Sync(Switched):
+    """Mirroring from other registries."""
+
+    credentials_file: Text = field("", "File with username and password by host.")
+    download_dir: Text = field("", "Directory for images in transit; required with an object store.")
+    registries: Listed[SyncRegistry] = field((), "The upstreams.")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import socket
 import ssl
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -71,19 +72,12 @@ class Dialer:
     ca_file: Path | None = None
 
     def context(self) -> ssl.SSLContext:
-        """A client context.
+        """A client context; reading the authorities takes milliseconds, so there is one for all connections.
 
         Raises:
             RequestInvalidError: the CA file cannot be read or holds no certificate.
         """
-        try:
-            context = ssl.create_default_context(cafile=str(self.ca_file) if self.ca_file else None)
-        except OSError as error:  # ssl.SSLError is one of them
-            raise RequestInvalidError(f"cannot use {self.ca_file} as CA file ({error}); give a PEM file") from error
-        if self.insecure:
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-        return context
+        return _context(self.ca_file, self.insecure)
 
     def connect(self, endpoint: Endpoint, receive_buffer_bytes: int = 0) -> socket.socket:
         """A connected socket with the time-out set and Nagle's delay off.
@@ -91,17 +85,28 @@ class Dialer:
         Raises:
             AnswerError: refused, unreachable, timed out, or the certificate does not pass.
         """
+        context = self.context() if endpoint.tls else None
         plain = None
         try:
             plain = _dial(endpoint, self.timeout_seconds, receive_buffer_bytes)
             plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if not endpoint.tls:
-                return plain
-            return self.context().wrap_socket(plain, server_hostname=endpoint.host)
+            return context.wrap_socket(plain, server_hostname=endpoint.host) if context else plain
         except OSError as error:
             if plain is not None:
                 plain.close()
             raise AnswerError(f"cannot connect to {endpoint.url}: {error}", reason="connect") from error
+
+
+@lru_cache
+def _context(ca_file: Path | None, insecure: bool) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
+    except OSError as error:  # ssl.SSLError is one of them
+        raise RequestInvalidError(f"cannot use {ca_file} as CA file ({error}); give a PEM file") from error
+    if insecure:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
 
 
 def _dial(endpoint: Endpoint, timeout_seconds: float, receive_buffer_bytes: int) -> socket.socket:

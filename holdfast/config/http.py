@@ -100,7 +100,7 @@ class Http(Section):
     drain_seconds: Count = field(30, "Seconds that running requests get to end when the server is told to stop (ours).")
 
     @property
-    def idle_seconds(self) -> float:
+    def progress_timeout_seconds(self) -> float:
         """How long a connection may stand still: ``idleTimeout`` if said, else from zot's time-outs, else 60 s."""
         zot = [limit for limit in (self.read_timeout, self.write_timeout) if limit is not None]
         said = [self.idle_timeout] if "idle_timeout" in self.model_fields_set or not zot else zot

@@ -182,6 +182,24 @@ class Store(Protocol):
     def close(self) -> None: ...
 
 
+def check_txn(compares: Sequence[Compare], ops: Sequence[Op], read_on_failure: Sequence[bytes]) -> None:
+    """Refuse what no adapter takes. Called by every adapter before anything else.
+
+    Raises:
+        ValueError: over the limits, an empty key, or a key twice in ``ops``.
+    """
+    if max(len(compares), len(ops), len(read_on_failure)) > MAX_OPS:
+        raise ValueError(f"a transaction has at most {MAX_OPS} compares, operations and keys to read")
+    size_bytes, keys = 0, set()
+    for op in ops:
+        keys.add(op.key)
+        size_bytes += len(op.key) + (len(op.value) if isinstance(op, Put) else 0)
+    if len(keys) != len(ops) or b"" in keys:
+        raise ValueError("a key is empty or appears twice in one transaction")
+    if size_bytes > MAX_TXN_BYTES:
+        raise ValueError(f"a transaction has at most {MAX_TXN_BYTES} bytes of keys and values, not {size_bytes}")
+
+
 def prefix_end(prefix: bytes) -> bytes:
     """The end of the range of all keys that start with ``prefix`` (not empty, not all 0xff)."""
     cut = prefix.rstrip(b"\xff")

@@ -1,0 +1,3 @@
+"""Holdfast: a distributed OCI registry."""
+
+__version__ = "0.1.0"

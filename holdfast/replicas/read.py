@@ -1,0 +1,165 @@
+"""Finding and reading copies.
+
+What existence means: "it exists" only if a node has confirmed a copy of the right size, remembered for two seconds at most; "it
+does not" only if all that should have it were asked and none has it; anything else is NodeUnreachableError, never a "no".
+
+A stream that breaks continues at the same offset on the next owner. Only confirmed copies are remembered, never absence: a client
+that has just pushed must see its blob.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from holdfast.errors import (
+    BlobUnknownError,
+    CorruptError,
+    HoldfastError,
+    MissingError,
+    NodeUnreachableError,
+    UnavailableError,
+)
+from holdfast.replicas.remembered import Remembered
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from holdfast.clock import Clock
+    from holdfast.digest import Digest
+    from holdfast.replicas.directory import NodeDirectory
+    from holdfast.rpc.node import LocalBlob, NodeClient, StoredBlob, Want
+
+# Promise 9 allows seconds; a push asks after the same blob several times within one.
+STAT_TTL_SECONDS: Final = 2.0
+# Handles are compared with the file at each use, so their age does not matter; it only bounds what lies about.
+_HANDLE_TTL_SECONDS: Final = 300.0
+_LIMIT: Final = 10_000
+
+
+class ReplicaReader:
+    """Stat, short-circuit open, read."""
+
+    def __init__(self, directory: NodeDirectory, clock: Clock) -> None:
+        self._directory = directory
+        self._stats: Remembered[Digest, StoredBlob] = Remembered(clock, STAT_TTL_SECONDS, _LIMIT)
+        self._handles: Remembered[Digest, LocalBlob] = Remembered(clock, _HANDLE_TTL_SECONDS, _LIMIT)
+
+    def stat(self, wants: Sequence[Want]) -> list[StoredBlob | None]:
+        """For each want a confirmed copy, or None when all were asked and none has it; in order.
+
+        Raises:
+            NodeUnreachableError: nobody has one of them, and not all could be asked.
+        """
+        found: dict[Want, StoredBlob] = {}
+        for want in wants:
+            known = self._stats.get(want.digest)
+            if known is not None and want.size_bytes in (None, known.size_bytes):
+                found[want] = known
+        self._ask([want for want in wants if want not in found], found)
+        return [found.get(want) for want in wants]
+
+    def _ask(self, wants: list[Want], found: dict[Want, StoredBlob]) -> None:
+        """Ask the owners, rank by rank: everybody's first owner, then the second of those that are still open."""
+        unasked: NodeUnreachableError | None = None
+        rank = 0
+        while wants:
+            by_node: dict[int, tuple[NodeClient, list[Want]]] = {}
+            for want in wants:
+                owners = self._directory.owners(want.digest)
+                if rank < len(owners):
+                    by_node.setdefault(id(owners[rank]), (owners[rank], []))[1].append(want)
+            if not by_node:
+                break
+            for node, asked in by_node.values():
+                try:
+                    answers = node.stat_blobs(asked)
+                except UnavailableError as error:
+                    unasked = NodeUnreachableError(error.message, error.detail)
+                    unasked.__cause__ = error
+                    continue
+                for want, answer in zip(asked, answers, strict=True):
+                    if answer is not None:
+                        found[want] = answer
+                        self._stats.put(want.digest, answer)
+            wants = [want for want in wants if want not in found]
+            rank += 1
+        if wants and unasked is not None:
+            raise unasked
+
+    def open(self, want: Want) -> LocalBlob | None:
+        """The short-circuit read, or None when no owner is on this host: then ``read``.
+
+        Raises:
+            BlobUnknownError: nobody has it. CorruptError: the only copy is in quarantine now.
+            NodeUnreachableError: nobody has it, and not all could be asked.
+        """
+        known = self._handles.get(want.digest)
+        if known is not None and want.size_bytes in (None, known.size_bytes):
+            if _still_there(known):
+                return known
+            self._handles.forget(want.digest)
+        return self._open_anew(want)
+
+    def _open_anew(self, want: Want) -> LocalBlob | None:
+        worst: HoldfastError | None = None
+        for node in self._directory.owners(want.digest):
+            try:
+                blob = node.open_blob(want)
+            except (MissingError, CorruptError, UnavailableError) as error:
+                worst = _worse(worst, error)
+                continue
+            if blob is not None:
+                self._handles.put(want.digest, blob)
+            return blob
+        raise worst or _nobody(want)
+
+    def read(self, want: Want, offset_bytes: int, length_bytes: int | None) -> Iterator[bytes | memoryview]:
+        """The bytes, or those of a range, from whichever owner has them.
+
+        Raises:
+            BlobUnknownError, CorruptError, NodeUnreachableError: as ``open``; also later, when no owner is left to go on with.
+        """
+        worst: HoldfastError | None = None
+        for node in self._directory.owners(want.digest):
+            try:
+                for message in node.read_blob(want, offset_bytes, length_bytes):
+                    yield message
+                    offset_bytes += len(message)
+                    length_bytes = None if length_bytes is None else length_bytes - len(message)
+            except (MissingError, CorruptError, UnavailableError) as error:
+                self.forget(want.digest)
+                worst = _worse(worst, error)
+                continue
+            return
+        raise worst or _nobody(want)
+
+    def forget(self, digest: Digest) -> None:
+        """Ask again next time."""
+        self._stats.forget(digest)
+        self._handles.forget(digest)
+
+    def remember(self, stored: StoredBlob) -> None:
+        """A copy that has just been made durable needs no question. Its old file, if any, was replaced."""
+        self._handles.forget(stored.digest)
+        self._stats.put(stored.digest, stored)
+
+
+def _worse(known: HoldfastError | None, error: HoldfastError) -> HoldfastError:
+    """Of what several owners said, the one that says most: could not ask > has a bad copy > has none."""
+    ranks = (MissingError, CorruptError, UnavailableError)
+    if known is None:
+        return error
+    return max(known, error, key=lambda one: next(rank for rank, cls in enumerate(ranks) if isinstance(one, cls)))
+
+
+def _nobody(want: Want) -> BlobUnknownError:
+    return BlobUnknownError("no storage node is known for this blob", {"digest": str(want.digest)})
+
+
+def _still_there(blob: LocalBlob) -> bool:
+    try:
+        found = Path(blob.path).lstat()
+    except OSError:
+        return False
+    return (found.st_dev, found.st_ino, found.st_size) == (blob.device, blob.inode, blob.size_bytes)

@@ -1,0 +1,310 @@
+"""A storage node over gRPC.
+
+Promises: every unary call has a deadline; whatever goes wrong is one of ``holdfast.errors``, inside iterators as well; nothing is
+retried here (whoever knows the other copies decides that). The channel is made by the first call, so a client may be built before
+a fork and used after it.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import grpc
+
+from holdfast.errors import (
+    HoldfastError,
+    NodeUnreachableError,
+    StaleWriterError,
+    TooLargeError,
+)
+from holdfast.rpc import convert, failures
+from holdfast.rpc import methods as m
+from holdfast.rpc.channel import open_channel
+from holdfast.rpc.feed import Feed
+from holdfast.wire import storage_pb2 as wire
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from holdfast.digest import Digest
+    from holdfast.rpc.node import (
+        ListedBlob,
+        LocalBlob,
+        NodeStatus,
+        StagingFile,
+        StoredBlob,
+        UploadKey,
+        UploadState,
+        Want,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """How long a call may take, in seconds."""
+
+    control_seconds: float = 10.0
+    # A short-circuit step waits for the node to hash at most some MiB, an append's end for its last queue.
+    advance_seconds: float = 60.0
+    # A finish fsyncs, and may read everything once more; repeated, it joins the one that is under way.
+    finish_seconds: float = 600.0
+    put_seconds: float = 60.0
+
+
+class GrpcNode:
+    """Implements ``holdfast.rpc.node.NodeClient``."""
+
+    def __init__(
+        self, target: str, *, host_id: str, node_id: str | None = None, deadlines: Deadlines | None = None
+    ) -> None:
+        """``host_id`` is this machine's (``holdfast.rpc.host``); "" turns the short circuits off."""
+        self._target = target
+        self._host_id = host_id
+        self._node_id = node_id
+        self._deadlines = deadlines or Deadlines()
+        self._lock = threading.Lock()
+        self._channel: grpc.Channel | None = None
+        self._calls: dict[str, Any] = {}
+
+    @property
+    def node_id(self) -> str:
+        """Asked of the node the first time. Raises NodeUnreachableError."""
+        if self._node_id is None:
+            self._node_id = self.status().node_id
+        return self._node_id
+
+    def start_upload(self, repository: str, principal: str, algorithm: str | None) -> UploadState:
+        request = wire.StartUploadRequest(repository=repository, principal=principal, algorithm=algorithm or "")
+        return convert.state(self._unary(m.START_UPLOAD, request, self._deadlines.control_seconds))
+
+    def upload_state(self, key: UploadKey) -> UploadState:
+        request = convert.key_to_wire(key)
+        return convert.state(self._unary(m.GET_UPLOAD_STATE, request, self._deadlines.control_seconds))
+
+    def append(self, key: UploadKey, offset_bytes: int | None, chunks: Iterable[bytes]) -> UploadState:
+        header = wire.AppendHeader(key=convert.key_to_wire(key), offset_bytes=offset_bytes)
+        feed = Feed()
+        call = self._callable(m.APPEND).future(feed, metadata=((m.HEADER_KEY, header.SerializeToString()),))
+        call.add_done_callback(lambda _call: feed.stop())
+        try:
+            for chunk in chunks:
+                if not all(feed.push(message) for message in _messages(chunk)):
+                    break
+        except BaseException:
+            # What was sent stays: end the stream in order, and do not go on before the node has let go of the upload.
+            feed.end()
+            _settle(call, self._deadlines.advance_seconds)
+            raise
+        feed.end()
+        try:
+            return convert.state(call.result(timeout=self._deadlines.advance_seconds))
+        except grpc.FutureTimeoutError as error:
+            call.cancel()
+            raise NodeUnreachableError("the storage node did not confirm what it was sent; try again") from error
+        except grpc.RpcError as error:
+            raise self._append_error(key, error) from error
+        except grpc.FutureCancelledError as error:
+            raise NodeUnreachableError("the connection to the storage node was closed; try again") from error
+
+    def _append_error(self, key: UploadKey, error: grpc.RpcError) -> HoldfastError:
+        """A node that cuts one stream and goes on answering did so for a newer writer."""
+        if error.code() is grpc.StatusCode.CANCELLED:
+            try:
+                self.upload_state(key)
+            except HoldfastError as gone:
+                return gone
+            return StaleWriterError("a newer request has taken this upload over; ask where it stands and go on there")
+        return failures.from_rpc_error(error)
+
+    def open_append(self, key: UploadKey, offset_bytes: int | None) -> LocalFile | None:
+        if not self._host_id:
+            return None
+        request = wire.OpenAppendRequest(key=convert.key_to_wire(key), offset_bytes=offset_bytes, host_id=self._host_id)
+        reply = self._unary(m.OPEN_APPEND, request, self._deadlines.advance_seconds)
+        if not reply.HasField("file"):
+            return None
+        file = convert.staging(reply.file)
+        local = LocalFile(self, key, file)
+        if not _is_here(file.path, file.device, file.inode):
+            # Another view of the file system. Said now, the node need not fear a writer and can keep the file.
+            local.close(file.offset_bytes)
+            return None
+        return local
+
+    def finish_upload(self, key: UploadKey, digest: Digest) -> StoredBlob:
+        request = wire.FinishUploadRequest(key=convert.key_to_wire(key), digest=str(digest))
+        return convert.stored(self._unary(m.FINISH_UPLOAD, request, self._deadlines.finish_seconds))
+
+    def cancel_upload(self, key: UploadKey) -> None:
+        self._unary(m.CANCEL_UPLOAD, convert.key_to_wire(key), self._deadlines.advance_seconds)
+
+    def follow_upload(self, upload_id: str, offset_bytes: int) -> Iterator[bytes | memoryview]:
+        return self._stream(m.FOLLOW_UPLOAD, wire.FollowUploadRequest(upload_id=upload_id, offset_bytes=offset_bytes))
+
+    def put_blob(self, digest: Digest, data: bytes) -> StoredBlob:
+        if len(data) > m.MAX_PUT_BYTES:
+            raise TooLargeError(f"one call puts at most {m.MAX_PUT_BYTES} bytes; use an upload")
+        request = wire.PutBlobRequest(digest=str(digest), data=data)
+        return convert.stored(self._unary(m.PUT_BLOB, request, self._deadlines.put_seconds))
+
+    def stat_blobs(self, wants: Sequence[Want]) -> list[StoredBlob | None]:
+        request = wire.StatBlobsRequest(wants=[convert.want_to_wire(want) for want in wants])
+        reply = self._unary(m.STAT_BLOBS, request, self._deadlines.control_seconds)
+        return [convert.answer(answer) for answer in reply.answers]
+
+    def open_blob(self, want: Want) -> LocalBlob | None:
+        if not self._host_id:
+            return None
+        request = wire.OpenBlobRequest(want=convert.want_to_wire(want), host_id=self._host_id)
+        reply = self._unary(m.OPEN_BLOB, request, self._deadlines.control_seconds)
+        return convert.local(reply.blob) if reply.HasField("blob") else None
+
+    def read_blob(self, want: Want, offset_bytes: int, length_bytes: int | None) -> Iterator[bytes | memoryview]:
+        request = wire.ReadBlobRequest(
+            want=convert.want_to_wire(want), offset_bytes=offset_bytes, length_bytes=length_bytes
+        )
+        return self._stream(m.READ_BLOB, request)
+
+    def delete_blob(self, digest: Digest, stamp: str) -> bool:
+        request = wire.DeleteBlobRequest(digest=str(digest), stamp=stamp)
+        return bool(self._unary(m.DELETE_BLOB, request, self._deadlines.control_seconds).deleted)
+
+    def list_blobs(self, first_partition: int, last_partition: int) -> Iterator[ListedBlob]:
+        request = wire.ListBlobsRequest(first_partition=first_partition, last_partition=last_partition)
+        for batch in self._stream(m.LIST_BLOBS, request):
+            for blob in batch.blobs:
+                yield convert.listed(blob)
+
+    def status(self) -> NodeStatus:
+        return convert.status(self._unary(m.GET_NODE_STATUS, wire.NodeStatusRequest(), self._deadlines.control_seconds))
+
+    def close(self) -> None:
+        """Ends what is under way. A later call opens a new channel."""
+        with self._lock:
+            channel, self._channel, self._calls = self._channel, None, {}
+        if channel is not None:
+            channel.close()
+
+    def _callable(self, method: m.Method) -> Any:
+        with self._lock:
+            if self._channel is None:
+                self._channel = open_channel(self._target)
+            found = self._calls.get(method.name)
+            if found is None:
+                found = self._calls[method.name] = _bind(self._channel, method)
+            return found
+
+    def _unary(self, method: m.Method, request: object, deadline_seconds: float) -> Any:
+        try:
+            return self._callable(method)(request, timeout=deadline_seconds)
+        except grpc.RpcError as error:
+            raise failures.from_rpc_error(error) from error
+        except ValueError as error:  # gRPC's word for a channel that another thread has just closed
+            raise NodeUnreachableError("the connection to the storage node was closed; try again") from error
+
+    def _stream(self, method: m.Method, request: object) -> Iterator[Any]:
+        call = None
+        try:
+            call = self._callable(method)(request)
+            yield from call
+        except grpc.RpcError as error:
+            raise failures.from_rpc_error(error) from error
+        except ValueError as error:
+            raise NodeUnreachableError("the connection to the storage node was closed; try again") from error
+        finally:
+            if call is not None:
+                call.cancel()
+
+    def advance(self, request: wire.AdvanceRequest) -> Any:
+        """A future of the node's answer; for ``LocalFile``."""
+        return self._callable(m.ADVANCE).future(request, timeout=self._deadlines.advance_seconds)
+
+
+class LocalFile:
+    """Implements ``holdfast.rpc.node.LocalAppend``. For one thread."""
+
+    def __init__(self, node: GrpcNode, key: UploadKey, file: StagingFile) -> None:
+        self._node = node
+        self._key = convert.key_to_wire(key)
+        self._file = file
+        self._pending: Any = None
+
+    @property
+    def file(self) -> StagingFile:
+        return self._file
+
+    def advance(self, offset_bytes: int) -> None:
+        self._settle()
+        self._pending = self._announce(offset_bytes, last=False)
+
+    def close(self, offset_bytes: int) -> UploadState:
+        try:
+            self._settle()
+        finally:
+            # Also when the announcement before failed: the node must hear that the descriptor is closed.
+            last = self._announce(offset_bytes, last=True)
+        return convert.state(_result(last))
+
+    def _announce(self, offset_bytes: int, *, last: bool) -> Any:
+        return self._node.advance(
+            wire.AdvanceRequest(key=self._key, token=self._file.token, offset_bytes=offset_bytes, last=last)
+        )
+
+    def _settle(self) -> None:
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            _result(pending)
+
+
+def _result(call: Any) -> Any:
+    try:
+        return call.result()
+    except grpc.RpcError as error:
+        raise failures.from_rpc_error(error) from error
+    except grpc.FutureCancelledError as error:
+        raise NodeUnreachableError("the connection to the storage node was closed; try again") from error
+
+
+def _settle(call: Any, seconds: float) -> None:
+    """Wait until a call is over, however it ends: its caller has a better error to raise."""
+    try:
+        call.exception(timeout=seconds)
+    except grpc.FutureTimeoutError:
+        call.cancel()
+    except grpc.FutureCancelledError:
+        return
+
+
+def _messages(chunk: bytes) -> Iterator[bytes]:
+    if len(chunk) <= 2 * m.RAW_MESSAGE_BYTES:
+        if chunk:
+            yield bytes(chunk)
+        return
+    view = memoryview(chunk)
+    for start in range(0, len(view), m.RAW_MESSAGE_BYTES):
+        yield bytes(view[start : start + m.RAW_MESSAGE_BYTES])
+
+
+def _is_here(path: str, device: int, inode: int) -> bool:
+    try:
+        found = Path(path).lstat()
+    except OSError:
+        return False
+    return (found.st_dev, found.st_ino) == (device, inode) and os.access(path, os.W_OK)
+
+
+def _bind(channel: grpc.Channel, method: m.Method) -> Any:
+    make = {
+        m.Kind.UNARY: channel.unary_unary,
+        m.Kind.STREAM_IN: channel.stream_unary,
+        m.Kind.STREAM_OUT: channel.unary_stream,
+    }
+    return make[method.kind](
+        method.path,
+        request_serializer=m.serializer(method.request),
+        response_deserializer=m.deserializer(method.response),
+    )

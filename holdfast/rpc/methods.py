@@ -1,0 +1,106 @@
+"""The methods of the storage service, as one table.
+
+Server handlers and client callables are both made from it, so they cannot disagree; a test compares it with the service's
+descriptor. There are no generated ``_grpc`` stubs: those would put protobuf around the bytes of blobs (``RAW`` below).
+
+Never here: a channel, a server, or an opinion about errors.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Final
+
+from google.protobuf.message import Message
+
+from holdfast.wire import storage_pb2 as wire
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SERVICE: Final = "holdfast.wire.Storage"
+
+# gRPC's default of 4 MiB would refuse a blob of 4 MiB in its envelope. Raw messages stay near 1 MiB: half of that costs throughput.
+MAX_MESSAGE_BYTES: Final = 16 << 20
+RAW_MESSAGE_BYTES: Final = 1 << 20
+MAX_PUT_BYTES: Final = 4 << 20
+
+HEADER_KEY: Final = "holdfast-header-bin"
+
+
+class Kind(Enum):
+    """Who streams."""
+
+    UNARY = "unary"
+    STREAM_IN = "stream_in"
+    STREAM_OUT = "stream_out"
+
+
+class Lane(Enum):
+    """Which bounded pool of the node serves it. Readers and followers must never take a thread from an append."""
+
+    CONTROL = "control"
+    WRITE = "write"
+    READ = "read"
+
+
+class RawType:
+    """Marks messages that are the bytes themselves."""
+
+
+RAW: Final = RawType()
+
+MessageType = type[Message] | RawType
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """One row."""
+
+    name: str
+    kind: Kind
+    lane: Lane
+    request: MessageType
+    response: MessageType
+
+    @property
+    def path(self) -> str:
+        return f"/{SERVICE}/{self.name}"
+
+
+START_UPLOAD: Final = Method("StartUpload", Kind.UNARY, Lane.CONTROL, wire.StartUploadRequest, wire.UploadState)
+GET_UPLOAD_STATE: Final = Method("GetUploadState", Kind.UNARY, Lane.CONTROL, wire.UploadKey, wire.UploadState)
+OPEN_APPEND: Final = Method("OpenAppend", Kind.UNARY, Lane.WRITE, wire.OpenAppendRequest, wire.OpenAppendReply)
+ADVANCE: Final = Method("Advance", Kind.UNARY, Lane.WRITE, wire.AdvanceRequest, wire.UploadState)
+APPEND: Final = Method("Append", Kind.STREAM_IN, Lane.WRITE, RAW, wire.UploadState)
+FINISH_UPLOAD: Final = Method("FinishUpload", Kind.UNARY, Lane.WRITE, wire.FinishUploadRequest, wire.StoredBlob)
+CANCEL_UPLOAD: Final = Method("CancelUpload", Kind.UNARY, Lane.CONTROL, wire.UploadKey, wire.Done)
+FOLLOW_UPLOAD: Final = Method("FollowUpload", Kind.STREAM_OUT, Lane.READ, wire.FollowUploadRequest, RAW)
+PUT_BLOB: Final = Method("PutBlob", Kind.UNARY, Lane.WRITE, wire.PutBlobRequest, wire.StoredBlob)
+STAT_BLOBS: Final = Method("StatBlobs", Kind.UNARY, Lane.CONTROL, wire.StatBlobsRequest, wire.StatBlobsReply)
+OPEN_BLOB: Final = Method("OpenBlob", Kind.UNARY, Lane.CONTROL, wire.OpenBlobRequest, wire.OpenBlobReply)
+READ_BLOB: Final = Method("ReadBlob", Kind.STREAM_OUT, Lane.READ, wire.ReadBlobRequest, RAW)
+DELETE_BLOB: Final = Method("DeleteBlob", Kind.UNARY, Lane.CONTROL, wire.DeleteBlobRequest, wire.DeleteBlobReply)
+LIST_BLOBS: Final = Method("ListBlobs", Kind.STREAM_OUT, Lane.READ, wire.ListBlobsRequest, wire.ListedBlobs)
+GET_NODE_STATUS: Final = Method("GetNodeStatus", Kind.UNARY, Lane.CONTROL, wire.NodeStatusRequest, wire.NodeStatus)
+
+METHODS: Final = {method.name: method for method in list(globals().values()) if isinstance(method, Method)}
+
+
+def serializer(message_type: MessageType) -> Callable[[object], bytes]:
+    """What turns a value into a gRPC message."""
+    if isinstance(message_type, RawType):
+        return _identity
+    return message_type.SerializeToString  # type: ignore[return-value]  # an unbound method: takes the message
+
+
+def deserializer(message_type: MessageType) -> Callable[[bytes], object]:
+    """What turns a gRPC message into a value."""
+    return _identity if isinstance(message_type, RawType) else message_type.FromString
+
+
+def _identity(message: object) -> bytes:
+    if not isinstance(message, bytes):  # gRPC copies nothing and wants exactly bytes
+        raise TypeError(f"a raw message is bytes, not {type(message).__name__}")
+    return message

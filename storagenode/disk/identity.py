@@ -1,0 +1,113 @@
+"""Who a data directory belongs to: one process at a time, one node for ever, one cluster.
+
+``prepare`` makes a new directory durable before anything is stored in it: a blob whose partition directory a power cut takes away
+would be lost although it had been fsynced. node.json comes last, so a directory without it is made again from the start.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from holdfast.errors import ConfigError
+from storagenode.disk.fsio import FILE_MODE, Files
+from storagenode.disk.tree import FORMAT_VERSION, PARTITIONS, Tree
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What node.json says."""
+
+    node_id: str
+    cluster_id: str
+
+
+def lock(tree: Tree) -> int:
+    """Own the directory until the descriptor is closed, or the process ends.
+
+    Raises:
+        ConfigError: another process owns it.
+    """
+    Path(tree.root).mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(tree.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(descriptor)
+        raise ConfigError(
+            f"another storage node is running on {tree.root}; stop it, or give this one a directory of its own"
+        ) from error
+    return descriptor
+
+
+def prepare(tree: Tree, files: Files, cluster_id: str, new_id: Callable[[], str] | None = None) -> Identity:
+    """Make the tree where it is missing and say whose it is.
+
+    Raises:
+        ConfigError: the directory belongs to another cluster, is of a newer format, or its node.json is damaged.
+    """
+    _make_directories(tree, files)
+    known = _read(tree)
+    if known is None:
+        known = Identity((new_id or _new_id)(), cluster_id)
+        _write(tree, files, known)
+    if known.cluster_id != cluster_id:
+        raise ConfigError(
+            f"{tree.root} belongs to cluster {known.cluster_id!r}, not {cluster_id!r};"
+            " configure that cluster, or use an empty directory"
+        )
+    return known
+
+
+def _new_id() -> str:
+    return f"n{secrets.token_hex(6)}"
+
+
+def _make_directories(tree: Tree, files: Files) -> None:
+    for path in (tree.blobs, tree.staging, tree.trash, tree.quarantine):
+        files.make_directory(path)
+    there = set(os.listdir(tree.blobs))
+    missing = [number for number in range(PARTITIONS) if f"{number:03x}" not in there]
+    for number in missing:
+        files.make_directory(tree.partition(number))
+    if missing or not Path(tree.node_file).exists():
+        files.sync_directory(tree.blobs)
+        files.sync_directory(tree.root)
+        files.sync_directory(str(Path(tree.root).parent))
+
+
+def _read(tree: Tree) -> Identity | None:
+    try:
+        text = Path(tree.node_file).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    try:
+        record = json.loads(text)
+        version, identity = int(record["format"]), Identity(str(record["node_id"]), str(record["cluster_id"]))
+    except (ValueError, KeyError, TypeError) as error:
+        raise ConfigError(f"{tree.node_file} is damaged; restore it from a copy, or use an empty directory") from error
+    if version > FORMAT_VERSION:
+        raise ConfigError(f"{tree.root} was written by a newer version (format {version}); upgrade this node")
+    return identity
+
+
+def _write(tree: Tree, files: Files, identity: Identity) -> None:
+    record = {"format": FORMAT_VERSION, "node_id": identity.node_id, "cluster_id": identity.cluster_id}
+    temporary = f"{tree.node_file}.new"
+    files.unlink(temporary)
+    descriptor = files.create(temporary)
+    try:
+        files.write(descriptor, json.dumps(record).encode(), 0)
+        files.sync(descriptor)
+    finally:
+        os.close(descriptor)
+    files.rename(temporary, tree.node_file)
+    files.sync_directory(tree.root)

@@ -1,0 +1,46 @@
+"""Copies that are not what their name says are moved aside with a note, never deleted: they may be all that is left.
+
+Callers hold the digest's lock, so that a copy which heals the damage is not moved by mistake.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import secrets
+from typing import TYPE_CHECKING, Final
+
+from storagenode.disk.tree import blob_name
+
+if TYPE_CHECKING:
+    from holdfast.digest import Digest
+    from storagenode.disk.fsio import Files
+    from storagenode.disk.tree import Tree
+
+_LOG: Final = logging.getLogger("holdfast.node")
+
+
+class Quarantine:
+    """The quarantine folder."""
+
+    def __init__(self, tree: Tree, files: Files) -> None:
+        self._tree = tree
+        self._files = files
+        self._count = sum(not name.endswith(".json") for name in os.listdir(tree.quarantine))
+
+    @property
+    def count(self) -> int:
+        return self._count
+
+    def take(self, digest: Digest, reason: str) -> None:
+        """Move the copy of ``digest`` aside."""
+        _LOG.error("a copy is corrupt and goes into quarantine", extra={"digest": str(digest), "reason": reason})
+        target = f"{self._tree.quarantine}/{secrets.token_hex(8)}-{blob_name(digest)}"
+        self._files.rename(self._tree.blob(digest), target)
+        self._count += 1
+        note = self._files.create(f"{target}.json")
+        try:
+            self._files.write(note, json.dumps({"digest": str(digest), "reason": reason}).encode(), 0)
+        finally:
+            os.close(note)

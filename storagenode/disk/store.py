@@ -1,0 +1,205 @@
+"""Blobs on a disk. Implements ``storagenode.store.BlobStore``.
+
+The order that makes a copy durable: fsync the file, take the digest's lock, rename over whatever is there (so pushing again heals a
+damaged copy), fsync the partition directory, give it a new stamp. "Have it" is answered only for a copy that this process has
+committed, or has fsynced once (file and directory): a former process may have died between rename and fsync.
+
+An fsync that fails is never retried: the bytes are dropped and the node takes no more writes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from holdfast import digest as digests
+from holdfast.errors import BlobUnknownError, CorruptError, DigestInvalidError, RangeInvalidError, UnavailableError
+from holdfast.rpc.node import ListedBlob, LocalBlob, StoredBlob
+from storagenode.disk import read, stage
+from storagenode.disk.fsio import SyncFailedError
+from storagenode.disk.quarantine import Quarantine
+from storagenode.disk.stage import DiskStage
+from storagenode.disk.stamps import Stamps, Stripes
+from storagenode.disk.tree import blob_name, parse_blob_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from holdfast.digest import Digest
+    from holdfast.rpc.node import Want
+    from storagenode.disk.fsio import Files
+    from storagenode.disk.space import Space
+    from storagenode.disk.tree import Tree
+    from storagenode.store import Stage, UploadRecord
+
+# Two flushes at a time keep a disk busy; more only make each other wait.
+_FLUSH_THREADS = 2
+
+
+class DiskStore:
+    """One data directory, prepared and locked by the caller."""
+
+    def __init__(self, tree: Tree, files: Files, space: Space, stamps: Stamps) -> None:
+        self._tree = tree
+        self._files = files
+        self._space = space
+        self._stamps = stamps
+        self._stripes = Stripes()
+        self._quarantine = Quarantine(tree, files)
+        self._flusher = ThreadPoolExecutor(_FLUSH_THREADS, thread_name_prefix="flush")
+
+    @property
+    def quarantined(self) -> int:
+        return self._quarantine.count
+
+    def new_stage(self, record: UploadRecord) -> DiskStage:
+        self._space.require()
+        return stage.create(self._tree, self._files, self._flusher, record)
+
+    def stages(self) -> Iterator[tuple[UploadRecord, DiskStage, float]]:
+        return stage.recover(self._tree, self._files, self._flusher)
+
+    def commit(self, staged: Stage, digest: Digest, size_bytes: int) -> StoredBlob:
+        if not isinstance(staged, DiskStage):
+            raise TypeError("a stage of another store")
+        with self._tripping():
+            staged.sync(size_bytes)
+            stored = self._place(staged.path, digest, size_bytes)
+        staged.destroy()
+        return stored
+
+    def put(self, digest: Digest, data: bytes) -> StoredBlob:
+        if digests.of(data, digest.algorithm) != digest:
+            raise DigestInvalidError("the bytes have another digest than was named", {"digest": str(digest)})
+        self._space.require(len(data))
+        path = f"{self._tree.staging}/put-{secrets.token_hex(16)}"
+        descriptor = self._files.create(path)
+        try:
+            with self._tripping():
+                self._files.write(descriptor, data, 0)
+                self._files.sync(descriptor)
+                return self._place(path, digest, len(data))
+        except BaseException:
+            with contextlib.suppress(UnavailableError):  # the first error tells more; the next start removes the file
+                self._files.unlink(path)
+            raise
+        finally:
+            os.close(descriptor)
+
+    def _place(self, path: str, digest: Digest, size_bytes: int) -> StoredBlob:
+        with self._stripes.of(digest):
+            self._stamps.forget(digest)  # if the directory's fsync fails, the copy counts as not durable
+            self._files.rename(path, self._tree.blob(digest))
+            self._files.sync_directory(self._tree.partition(digest.partition))
+            return StoredBlob(digest, size_bytes, self._stamps.touch(digest))
+
+    @contextlib.contextmanager
+    def _tripping(self) -> Iterator[None]:
+        try:
+            yield
+        except SyncFailedError as error:
+            self._space.trip(error)
+            raise
+
+    def stat(self, want: Want) -> StoredBlob | None:
+        with self._stripes.of(want.digest):
+            size = self._checked_size(want)
+            if size is None:
+                return None
+            if not self._stamps.is_durable(want.digest):
+                self._make_durable(want.digest)
+            return StoredBlob(want.digest, size, self._stamps.touch(want.digest))
+
+    def _checked_size(self, want: Want) -> int | None:
+        """The size of the copy; None if there is none or it was of another size. Callers hold the lock."""
+        try:
+            size = os.stat(self._tree.blob(want.digest)).st_size
+        except FileNotFoundError:
+            return None
+        if want.size_bytes is not None and size != want.size_bytes:
+            self._isolate(want.digest, f"it has {size} bytes instead of {want.size_bytes}")
+            return None
+        return size
+
+    def _make_durable(self, digest: Digest) -> None:
+        self._space.require_writable()
+        with self._tripping():
+            descriptor = self._files.open(self._tree.blob(digest))
+            try:
+                self._files.sync(descriptor)
+            finally:
+                os.close(descriptor)
+            self._files.sync_directory(self._tree.partition(digest.partition))
+
+    def _isolate(self, digest: Digest, reason: str) -> None:
+        self._quarantine.take(digest, reason)
+        self._stamps.forget(digest)
+
+    def open_local(self, want: Want) -> LocalBlob:
+        with self._opened(want) as descriptor:
+            found = os.fstat(descriptor)
+            return LocalBlob(self._tree.blob(want.digest), found.st_dev, found.st_ino, found.st_size)
+
+    def read(self, want: Want, offset_bytes: int, length_bytes: int | None) -> Iterator[bytes]:
+        with self._opened(want) as descriptor:
+            found = os.fstat(descriptor)
+            size = found.st_size
+            if offset_bytes > size or (offset_bytes == size and size):
+                raise RangeInvalidError("the blob ends before this range", size)
+            if offset_bytes == 0 and (length_bytes is None or length_bytes >= size):
+                yield from read.verified(descriptor, want.digest, size, self._reporter(want.digest, found.st_ino))
+                return
+            end = size if length_bytes is None else min(size, offset_bytes + length_bytes)
+            yield from read.span(descriptor, offset_bytes, end)
+
+    @contextlib.contextmanager
+    def _opened(self, want: Want) -> Iterator[int]:
+        """A descriptor of a copy of the right size."""
+        try:
+            descriptor = os.open(self._tree.blob(want.digest), os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError as error:
+            raise BlobUnknownError("the storage node has no copy of this blob", {"digest": str(want.digest)}) from error
+        try:
+            found = os.fstat(descriptor)
+            if want.size_bytes is not None and found.st_size != want.size_bytes:
+                self._reporter(want.digest, found.st_ino)(f"it has {found.st_size} bytes instead of {want.size_bytes}")
+                raise CorruptError("the copy has another size; it is in quarantine now", {"digest": str(want.digest)})
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+    def _reporter(self, digest: Digest, inode: int) -> Callable[[str], None]:
+        """What moves exactly this copy aside; one that has replaced it meanwhile stays."""
+
+        def corrupt(reason: str) -> None:
+            with self._stripes.of(digest), contextlib.suppress(FileNotFoundError):
+                if os.stat(self._tree.blob(digest)).st_ino == inode:
+                    self._isolate(digest, reason)
+
+        return corrupt
+
+    def delete(self, digest: Digest, stamp: str) -> bool:
+        with self._stripes.of(digest):
+            if self._stamps.current(digest) != stamp or not os.path.exists(self._tree.blob(digest)):
+                return False
+            target = f"{self._tree.trash}/{secrets.token_hex(8)}-{blob_name(digest)}"
+            self._files.rename(self._tree.blob(digest), target)
+            self._stamps.forget(digest)
+            return True
+
+    def listing(self, partition: int) -> list[ListedBlob]:
+        found = [digest for name in os.listdir(self._tree.partition(partition)) if (digest := parse_blob_name(name))]
+        return [listed for digest in sorted(found, key=str) if (listed := self._listed(digest))]
+
+    def _listed(self, digest: Digest) -> ListedBlob | None:
+        stamp = self._stamps.current(digest)  # before the look: a copy that comes in between makes the stamp stale
+        try:
+            return ListedBlob(digest, os.stat(self._tree.blob(digest)).st_size, stamp)
+        except FileNotFoundError:
+            return None
+
+    def close(self) -> None:
+        self._flusher.shutdown()

@@ -1,0 +1,41 @@
+"""What a storage node is told at start. Defaults fit one machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from holdfast.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class NodeOptions:
+    """Everything that differs between nodes.
+
+    ``listen`` is ``unix:/path/node.sock`` or ``host:port``. Threads are the bounds of the lanes: a stream holds one for as long as
+    it lasts, so ``read_threads`` is how many readers and followers there may be. They start when they are needed.
+    """
+
+    data_dir: Path
+    listen: str
+    cluster_id: str = "local"
+    reserve_bytes: int = 256 << 20
+    upload_expiry_seconds: float = 24 * 3600.0
+    trash_seconds: float = 24 * 3600.0
+    control_threads: int = 64
+    write_threads: int = 128
+    read_threads: int = 320
+    finish_threads: int = 8
+    max_uploads: int = 10_000
+
+    def __post_init__(self) -> None:
+        """Raises ConfigError."""
+        if self.reserve_bytes < 0:
+            raise ConfigError("reserve_bytes cannot be negative")
+        if min(self.upload_expiry_seconds, self.trash_seconds) <= 0:
+            raise ConfigError("upload_expiry_seconds and trash_seconds must be more than 0")
+        if min(self.control_threads, self.write_threads, self.read_threads, self.finish_threads, self.max_uploads) < 1:
+            raise ConfigError("every pool of the storage node needs at least one thread, and max_uploads at least 1")

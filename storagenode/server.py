@@ -1,0 +1,143 @@
+"""Assembles a storage node and serves it.
+
+One process serves one data directory; a second process on the same directory is refused before it touches anything. The directory's
+socket is for this user alone. On SIGTERM no new call is taken, streams get a while to end, and finishes that were begun end.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import signal
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import grpc
+
+from holdfast.clock import Clock, SystemClock
+from holdfast.errors import ConfigError
+from holdfast.rpc import methods as m
+from holdfast.rpc.channel import SERVER_OPTIONS
+from holdfast.rpc.host import host_id
+from holdfast.rpc.serving import LanePool, ServiceHandler
+from storagenode.disk import identity
+from storagenode.disk.fsio import Files
+from storagenode.disk.space import Space
+from storagenode.disk.stamps import Stamps
+from storagenode.disk.store import DiskStore
+from storagenode.disk.trash import Trash
+from storagenode.disk.tree import Tree
+from storagenode.housekeeping import Housekeeping
+from storagenode.node import StorageNode
+from storagenode.results import Finishes
+from storagenode.servicer import Servicer
+
+if TYPE_CHECKING:
+    from storagenode.options import NodeOptions
+
+_LOG: Final = logging.getLogger("holdfast.node")
+
+DRAIN_SECONDS: Final = 10.0
+_HOUSEKEEPING_SECONDS: Final = 60.0
+_UNIX: Final = "unix:"
+
+
+class NodeServer:
+    """A node and its gRPC server. Made once, started once, stopped once."""
+
+    def __init__(self, options: NodeOptions, files: Files | None = None, clock: Clock | None = None) -> None:
+        """Takes the data directory and recovers what is in it.
+
+        Raises:
+            ConfigError: the directory is in use or another's. UnavailableError: the disk refuses.
+        """
+        files, clock = files or Files(), clock or SystemClock()
+        tree = Tree(str(options.data_dir.absolute()))
+        self._options = options
+        self._lock: int | None = identity.lock(tree)
+        try:
+            self.node = _assemble(options, tree, files, clock)
+            self.node.recover()
+        except BaseException:
+            os.close(self._lock)
+            raise
+        trash = Trash(tree, files, clock)
+        self._housekeeping = Housekeeping(lambda: _round(self.node, trash, options), _HOUSEKEEPING_SECONDS)
+        self._pools = {
+            m.Lane.CONTROL: LanePool("control", options.control_threads),
+            m.Lane.WRITE: LanePool("write", options.write_threads),
+            m.Lane.READ: LanePool("read", options.read_threads),
+        }
+        # What belongs to no lane is refusals: they take no time, so two threads give many of them.
+        self._refusals = LanePool("refuse", 2)
+        self._server = grpc.server(self._refusals, options=SERVER_OPTIONS)
+        handler: Any = ServiceHandler(Servicer(self.node).behaviours(), self._pools)
+        self._server.add_generic_rpc_handlers((handler,))
+
+    def start(self) -> str:
+        """Listen; the address as bound. Raises ConfigError."""
+        listen = self._options.listen
+        try:
+            port = self._server.add_insecure_port(listen)
+        except RuntimeError as error:
+            raise ConfigError(f"the storage node cannot listen on {listen}; is something else there?") from error
+        if listen.startswith(_UNIX):
+            Path(listen.removeprefix(_UNIX)).chmod(0o600)
+        self._server.start()
+        self._housekeeping.start()
+        address = listen if listen.startswith(_UNIX) else f"{listen.rpartition(':')[0]}:{port}"
+        status = self.node.status()
+        _LOG.info("storage node is up", extra={"node": status.node_id, "listen": address, "uploads": status.uploads})
+        return address
+
+    def stop(self, drain_seconds: float = DRAIN_SECONDS) -> None:
+        """No new calls; those under way get ``drain_seconds``; finishes that were begun end."""
+        self._server.stop(drain_seconds).wait()
+        self._housekeeping.stop()
+        for pool in (*self._pools.values(), self._refusals):
+            pool.shutdown()
+        self.node.close()
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+
+def _assemble(options: NodeOptions, tree: Tree, files: Files, clock: Clock) -> StorageNode:
+    known = identity.prepare(tree, files, options.cluster_id)
+    space = Space(tree.root, options.reserve_bytes)
+    store = DiskStore(tree, files, space, Stamps(secrets.token_hex(8)))
+    finishes = Finishes(options.finish_threads, clock)
+    return StorageNode(known, store, space, finishes, clock, host_id(), max_uploads=options.max_uploads)
+
+
+def _round(node: StorageNode, trash: Trash, options: NodeOptions) -> None:
+    node.expire_uploads(options.upload_expiry_seconds)
+    trash.empty(options.trash_seconds)
+
+
+def run(options: NodeOptions, parent_pipe: int | None = None, files: Files | None = None) -> None:
+    """Serve until SIGTERM or SIGINT, or until ``parent_pipe`` ends because whoever held its other end is gone.
+
+    Raises:
+        ConfigError: see ``NodeServer``.
+    """
+    os.umask(0o077)
+    over = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: over.set())
+    server = NodeServer(options, files)
+    server.start()
+    if parent_pipe is not None:
+        threading.Thread(target=_watch, args=(parent_pipe, over), name="parent", daemon=True).start()
+    over.wait()
+    _LOG.info("storage node is stopping")
+    server.stop()
+
+
+def _watch(parent_pipe: int, over: threading.Event) -> None:
+    """Nothing is ever written to the pipe: a read returns when the last holder of its other end is gone, however it went."""
+    while os.read(parent_pipe, 1):
+        continue
+    over.set()

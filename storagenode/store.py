@@ -1,0 +1,113 @@
+"""The ports of byte storage: what the rules above need from a disk (or, one day, from an object store).
+
+Everything in a ``BlobStore`` is verified and durable. A ``Stage`` holds the bytes of one upload on their way there. Errors are
+those of ``holdfast.errors``; who calls what in which order is decided in ``uploads`` and ``node``, not here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from holdfast.digest import Digest
+    from holdfast.rpc.node import ListedBlob, LocalBlob, StoredBlob, Want
+
+
+@dataclass(frozen=True, slots=True)
+class UploadRecord:
+    """What is remembered of an upload over a restart. ``algorithm`` is the one being computed."""
+
+    upload_id: str
+    repository: str
+    principal: str
+    algorithm: str
+
+
+@dataclass(frozen=True, slots=True)
+class LentFile:
+    """A staging file as another process will open it."""
+
+    path: str
+    device: int
+    inode: int
+
+
+class Stage(Protocol):
+    """The staged bytes of one upload. One writer at a time; readers have descriptors of their own."""
+
+    @property
+    def generation(self) -> int:
+        """Grows when the bytes move to another file: readers must open it again."""
+        ...
+
+    @property
+    def is_lent(self) -> bool:
+        """Whether a process that we cannot stop may still write the file."""
+        ...
+
+    def size(self) -> int: ...
+
+    def write(self, data: bytes, offset_bytes: int) -> None: ...
+
+    def read_into(self, buffer: memoryview, offset_bytes: int) -> int:
+        """How many bytes there were; 0 at the end."""
+        ...
+
+    def flush_behind(self) -> None:
+        """Begin to make durable what is written, in the background. Does nothing while the last one is under way."""
+        ...
+
+    def lend(self) -> LentFile:
+        """Hand the file out: from here on it may change under us beyond what was confirmed."""
+        ...
+
+    def take_back(self) -> None:
+        """The borrower has closed its descriptor."""
+        ...
+
+    def move(self, length_bytes: int) -> None:
+        """Copy the confirmed bytes to another file and let go of the lent one."""
+        ...
+
+    def reader(self) -> tuple[int, int]:
+        """A descriptor for reading and its generation; the caller closes it. Raises UploadUnknownError once it is committed."""
+        ...
+
+    def release(self) -> None:
+        """Close descriptors until the next use."""
+        ...
+
+    def destroy(self) -> None: ...
+
+
+class BlobStore(Protocol):
+    """Verified, durable copies."""
+
+    def new_stage(self, record: UploadRecord) -> Stage: ...
+
+    def stages(self) -> Iterator[tuple[UploadRecord, Stage, float]]:
+        """What a former process left, with the seconds since its last change."""
+        ...
+
+    def commit(self, stage: Stage, digest: Digest, size_bytes: int) -> StoredBlob:
+        """Make a stage of this store's the copy of ``digest``: fsync, rename over whatever is there, fsync the directory.
+
+        Raises:
+            SyncFailedError: nothing was stored, and the store takes no more writes.
+        """
+        ...
+
+    def put(self, digest: Digest, data: bytes) -> StoredBlob: ...
+
+    def stat(self, want: Want) -> StoredBlob | None: ...
+
+    def open_local(self, want: Want) -> LocalBlob: ...
+
+    def read(self, want: Want, offset_bytes: int, length_bytes: int | None) -> Iterator[bytes]: ...
+
+    def delete(self, digest: Digest, stamp: str) -> bool: ...
+
+    def listing(self, partition: int) -> list[ListedBlob]: ...

@@ -3,29 +3,43 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from pathlib import Path
+from typing import Final
 
-from holdfast.errors import HoldfastError
+from holdfast import logs
+from holdfast.errors import ConfigError
+from holdfast.parent import die_with_parent
 from storagenode.options import NodeOptions
 from storagenode.server import run
 
+# sysexits.h EX_CONFIG: starting it again cannot help.
+_EXIT_CONFIG: Final = 78
+_LOCK_WAIT_SECONDS: Final = 15.0
+
 
 def main(arguments: list[str] | None = None) -> int:
-    """Serve until told to stop. 0: stopped in order; 2: could not start."""
+    """Serve until told to stop. 0: stopped in order; 78: the options or the directory are refused."""
     parsed = _parser().parse_args(arguments)
+    logs.configure(parsed.log_level, parsed.log_format, parsed.log_output, "storagenode")
+    if parsed.parent_pipe is not None:
+        # Nobody is left to wait for a drain, and the next supervisor wants the directory.
+        die_with_parent(parsed.parent_pipe, signal.SIGQUIT)
     try:
-        options = NodeOptions(
-            data_dir=parsed.data_dir,
-            listen=parsed.listen,
-            cluster_id=parsed.cluster_id,
-            reserve_bytes=parsed.reserve_bytes,
-            upload_expiry_seconds=parsed.upload_expiry_seconds,
+        run(
+            NodeOptions(
+                data_dir=parsed.data_dir,
+                listen=parsed.listen,
+                cluster_id=parsed.cluster_id,
+                reserve_bytes=parsed.reserve_bytes,
+                upload_expiry_seconds=parsed.upload_expiry_seconds,
+                lock_wait_seconds=_LOCK_WAIT_SECONDS,
+            )
         )
-        run(options, parsed.parent_pipe)
-    except HoldfastError as error:
+    except ConfigError as error:
         sys.stderr.write(f"storagenode: {error}\n")
-        return 2
+        return _EXIT_CONFIG
     return 0
 
 
@@ -37,6 +51,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--reserve-bytes", type=int, default=256 << 20, help="free space that is never used")
     parser.add_argument("--upload-expiry-seconds", type=float, default=24 * 3600.0)
     parser.add_argument("--parent-pipe", type=int, help="a descriptor; the node stops when its other end is closed")
+    parser.add_argument("--log-level", choices=sorted(logs.LEVELS), default="info")
+    parser.add_argument("--log-format", choices=["json", "text"], default="json")
+    parser.add_argument("--log-output", default="", help="a file to append to; else standard output")
     return parser
 
 

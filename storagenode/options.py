@@ -17,6 +17,7 @@ class NodeOptions:
 
     ``listen`` is ``unix:/path/node.sock`` or ``host:port``. Threads are the bounds of the lanes: a stream holds one for as long as
     it lasts, so ``read_threads`` is how many readers and followers there may be. They start when they are needed.
+    ``lock_wait_seconds``: how long a former process may take to let go of the directory.
     """
 
     data_dir: Path
@@ -30,6 +31,7 @@ class NodeOptions:
     read_threads: int = 320
     finish_threads: int = 8
     max_uploads: int = 10_000
+    lock_wait_seconds: float = 0.0
 
     def __post_init__(self) -> None:
         """Raises ConfigError."""

@@ -1,16 +1,16 @@
 """Assembles a storage node and serves it.
 
 One process serves one data directory; a second process on the same directory is refused before it touches anything. The directory's
-socket is for this user alone. On SIGTERM no new call is taken, streams get a while to end, and finishes that were begun end.
+socket is for this user alone. On SIGTERM no new call is taken, streams get a while to end, and finishes that were begun do end.
 """
 
 from __future__ import annotations
 
 import logging
 import os
+import queue
 import secrets
 import signal
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -56,7 +56,7 @@ class NodeServer:
         files, clock = files or Files(), clock or SystemClock()
         tree = Tree(str(options.data_dir.absolute()))
         self._options = options
-        self._lock: int | None = identity.lock(tree)
+        self._lock: int | None = identity.lock(tree, options.lock_wait_seconds)
         try:
             self.node = _assemble(options, tree, files, clock)
             self.node.recover()
@@ -117,27 +117,18 @@ def _round(node: StorageNode, trash: Trash, options: NodeOptions) -> None:
     trash.empty(options.trash_seconds)
 
 
-def run(options: NodeOptions, parent_pipe: int | None = None, files: Files | None = None) -> None:
-    """Serve until SIGTERM or SIGINT, or until ``parent_pipe`` ends because whoever held its other end is gone.
+def run(options: NodeOptions, files: Files | None = None) -> None:
+    """Serve until SIGTERM or SIGINT, which let streams end, or SIGQUIT, which does not.
 
     Raises:
         ConfigError: see ``NodeServer``.
     """
     os.umask(0o077)
-    over = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: over.set())
+    told: queue.SimpleQueue[int] = queue.SimpleQueue()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
+        signal.signal(number, lambda got, _frame: told.put(got))
     server = NodeServer(options, files)
     server.start()
-    if parent_pipe is not None:
-        threading.Thread(target=_watch, args=(parent_pipe, over), name="parent", daemon=True).start()
-    over.wait()
-    _LOG.info("storage node is stopping")
-    server.stop()
-
-
-def _watch(parent_pipe: int, over: threading.Event) -> None:
-    """Nothing is ever written to the pipe: a read returns when the last holder of its other end is gone, however it went."""
-    while os.read(parent_pipe, 1):
-        continue
-    over.set()
+    got = told.get()
+    _LOG.info("storage node is stopping", extra={"signal": signal.Signals(got).name})
+    server.stop(0.0 if got == signal.SIGQUIT else DRAIN_SECONDS)

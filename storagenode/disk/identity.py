@@ -10,9 +10,10 @@ import fcntl
 import json
 import os
 import secrets
+import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from holdfast.errors import ConfigError
 from storagenode.disk.fsio import FILE_MODE, Files
@@ -20,6 +21,8 @@ from storagenode.disk.tree import FORMAT_VERSION, PARTITIONS, Tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+_LOCK_STEP_SECONDS: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,22 +33,33 @@ class Identity:
     cluster_id: str
 
 
-def lock(tree: Tree) -> int:
+def lock(tree: Tree, wait_seconds: float = 0.0) -> int:
     """Own the directory until the descriptor is closed, or the process ends.
+
+    ``wait_seconds`` is for a former process that is on its way out: its supervisor was killed, and there is a new one already.
 
     Raises:
         ConfigError: another process owns it.
     """
     Path(tree.root).mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor = os.open(tree.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
+    deadline = time.monotonic() + wait_seconds
+    while not _locked(descriptor):
+        if time.monotonic() >= deadline:
+            os.close(descriptor)
+            raise ConfigError(
+                f"another storage node is running on {tree.root}; stop it, or give this one a directory of its own"
+            )
+        time.sleep(_LOCK_STEP_SECONDS)
+    return descriptor
+
+
+def _locked(descriptor: int) -> bool:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(descriptor)
-        raise ConfigError(
-            f"another storage node is running on {tree.root}; stop it, or give this one a directory of its own"
-        ) from error
-    return descriptor
+    except BlockingIOError:
+        return False
+    return True
 
 
 def prepare(tree: Tree, files: Files, cluster_id: str, new_id: Callable[[], str] | None = None) -> Identity:

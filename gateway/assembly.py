@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from gateway.app import create_app
@@ -18,7 +19,7 @@ from holdfast.clock import SystemClock
 from holdfast.meta import keys
 from holdfast.meta.repos import Repositories
 from holdfast.meta.sqlite import SqliteStore
-from holdfast.replicas.directory import SingleNode
+from holdfast.replicas.directory import OneNode
 from holdfast.replicas.read import ReplicaReader
 from holdfast.replicas.write import ReplicaWriter
 from holdfast.rpc.client import GrpcNode
@@ -48,16 +49,17 @@ def assemble(options: Options) -> Gateway:
     """One gateway, running."""
     descriptor = logs.configure(options.log_level, options.log_format, options.log_output, "gateway")
     clock = SystemClock()
-    store = SqliteStore(options.metadata_path, clock)
+    store = SqliteStore(Path(options.metadata_path), clock)
     node = GrpcNode(options.node_target, host_id=host_id())
-    nodes = SingleNode(node)
+    nodes = OneNode(node)
+    reader = ReplicaReader(nodes, clock)
     repos = Repositories(store, new_operation_id, clock)
     health = Health({"metadata": lambda: store.get(keys.CLUSTER_ID), "storage": node.status})
     health.start()
     app = create_app(
         repos,
-        ReplicaReader(nodes, clock),
-        ReplicaWriter(nodes),
+        reader,
+        ReplicaWriter(nodes, reader.remember),
         ManifestCache(MANIFEST_CACHE_BYTES),
         Lanes(options.max_transfers, options.max_transfers, options.together),
         health,

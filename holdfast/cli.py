@@ -8,11 +8,13 @@ from typing import Annotated
 import typer
 
 from holdfast.ops.schema import schema
+from holdfast.ops.serve import serve
 from holdfast.ops.verify import verify
 
 app = typer.Typer(
     name="holdfast", help="A distributed OCI registry.", no_args_is_help=True, pretty_exceptions_enable=False
 )
+app.command()(serve)
 app.command()(verify)
 app.command()(schema)
 

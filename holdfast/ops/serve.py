@@ -23,7 +23,9 @@ import threading
 import time
 import urllib.request
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
 
 from holdfast import config, logs
 from holdfast.clock import SystemClock
@@ -31,7 +33,7 @@ from holdfast.errors import ConfigError
 from holdfast.meta import keys
 from holdfast.meta.sqlite import SqliteStore
 from holdfast.meta.store import KeyAt, Put
-from holdfast.ops.children import Child, Supervisor
+from holdfast.ops.children import EXIT_CONFIG, Child, Supervisor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -47,7 +49,28 @@ _NODE_STOP_SECONDS: Final = 20.0
 _PORT_WAIT_SECONDS: Final = 5.0
 
 
-def serve(path: Path | None) -> int:
+def serve(
+    config_file: Annotated[
+        Path | None, typer.Argument(metavar="[CONFIG]", help="Configuration; without it 127.0.0.1:5000 and ./data.")
+    ] = None,
+) -> None:
+    """Run the whole registry on this machine until SIGTERM."""
+    try:
+        code = run(config_file)
+    except ConfigError as error:
+        report_refusal(error)
+        code = EXIT_CONFIG
+    raise typer.Exit(code)
+
+
+def report_refusal(error: ConfigError) -> None:
+    """Tell a person why nothing was started: the sentence, then each fault with its path and remedy."""
+    typer.echo(f"holdfast: {error.message}", err=True)
+    for fault in error.detail if isinstance(error.detail, list) else ():
+        typer.echo(f"  {fault['path']}: {fault['message']}; {fault['remedy']}", err=True)
+
+
+def run(path: Path | None) -> int:
     """Run until SIGTERM; the exit code.
 
     Raises:
@@ -79,7 +102,11 @@ def _refuse_what_would_not_protect(settings: Settings) -> None:
         raise ConfigError(
             "the configuration asks for what this version does not have, and starting without it is not what you asked for",
             [
-                {"path": f.path, "message": str(f), "remedy": f"take it out, or wait for it: ignoring it {f.effect.value}"}
+                {
+                    "path": f.path,
+                    "message": str(f),
+                    "remedy": f"take it out, or wait for it: ignoring it {f.effect.value}",
+                }
                 for f in missing
             ],
         )
@@ -145,7 +172,7 @@ def _run_dir(root: Path, stack: contextlib.ExitStack) -> Path:
 def _cluster_id(metadata: Path) -> str:
     """The identity of this registry, made once. A node that carries another one refuses to start."""
     metadata.parent.mkdir(mode=0o700, exist_ok=True)
-    store = SqliteStore(str(metadata), SystemClock())
+    store = SqliteStore(metadata, SystemClock())
     try:
         key = keys.CLUSTER_ID
         store.txn([KeyAt(key, 0)], [Put(key, secrets.token_hex(16).encode())])

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from holdfast.ops.bench.command import bench
 from holdfast.ops.schema import schema
 from holdfast.ops.serve import serve
 from holdfast.ops.verify import verify
@@ -17,6 +18,7 @@ app = typer.Typer(
 app.command()(serve)
 app.command()(verify)
 app.command()(schema)
+app.command()(bench)
 
 
 def _version(wanted: bool) -> None:

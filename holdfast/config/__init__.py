@@ -10,7 +10,7 @@
 Whoever needs a setting imports from here; whoever needs the type of a block imports its module.
 """
 
-from holdfast.config.availability import Effect, Feature, refused, unavailable
+from holdfast.config.availability import Effect, Feature, unavailable
 from holdfast.config.check import Report, check, defaults, load, parse
 from holdfast.config.faults import Fault
 from holdfast.config.schema import json_schema
@@ -27,6 +27,5 @@ __all__ = [
     "json_schema",
     "load",
     "parse",
-    "refused",
     "unavailable",
 ]

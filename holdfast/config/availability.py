@@ -112,11 +112,6 @@ def unavailable(settings: Settings, features: tuple[Feature, ...] = FEATURES) ->
     ]
 
 
-def refused(settings: Settings) -> list[Feature]:
-    """Those of ``unavailable`` without which ``serve`` does not start."""
-    return [feature for feature in unavailable(settings) if feature.refuses]
-
-
 def _configured(node: Any, steps: list[str]) -> Iterator[bool]:
     """One answer for each place that the path leads to in what the file gave."""
     if not steps:

@@ -30,6 +30,7 @@ _TRUE: Final = frozenset({"1", "t", "T", "true", "TRUE", "True"})
 _FALSE: Final = frozenset({"", "0", "f", "F", "false", "FALSE", "False"})
 _HOST_LABEL: Final = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")
 _TIME_WINDOW: Final = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])\s*-\s*([01]?[0-9]|2[0-3]):([0-5][0-9])", re.ASCII)
+_DECIMAL: Final = re.compile(r"[0-9]{1,10}", re.ASCII)
 _LEVELS: Final = ("debug", "trace", "info", "warn", "warning", "error", "fatal", "panic")
 
 
@@ -129,10 +130,13 @@ def _regex(value: str) -> str:
 
 
 def _port(value: Any) -> int:
-    port = 8080 if value == "" else _whole(value)
-    if not 0 <= port <= 65535:
-        raise _refuse("port", "no port: outside 0 to 65535")
-    return port
+    # zot reads text in base ten, whatever it starts with, and takes the empty text for "not said".
+    text = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+    if value == "":
+        return 8080
+    if not _DECIMAL.fullmatch(text) or int(text) > 65535:
+        raise _refuse("port", "no port: not a number from 0 to 65535")
+    return int(text)
 
 
 def _address(value: str) -> str:

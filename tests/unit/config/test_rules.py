@@ -1,0 +1,416 @@
+"""Every documented check between settings, and every check of a single value: refused with the right path."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+
+from holdfast.config.check import examine
+
+S3 = {"name": "s3", "bucket": "b", "rootdirectory": "/r"}
+S3_OTHER = {"name": "s3", "bucket": "other"}
+DYNAMO = {"name": "dynamodb", "region": "x"}
+REDIS = {"name": "redis", "url": "redis://h"}
+HTPASSWD = {"htpasswd": {"path": "/etc/htpasswd"}}
+POLICY = {"repositories": {"**": {"defaultPolicy": ["read"]}}}
+TLS = {"cert": "c", "key": "k", "cacert": "a"}
+EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
+OAUTH = {"tokenURL": "https://t", "assertionFile": "f"}
+
+
+def merged(base: dict[str, Any], extra: dict[str, Any]) -> dict[str, Any]:
+    result = copy.deepcopy(base)
+    for key, value in extra.items():
+        both = isinstance(value, dict) and isinstance(result.get(key), dict)
+        result[key] = merged(result[key], value) if both else value
+    return result
+
+
+def config(extra: dict[str, Any]) -> dict[str, Any]:
+    return merged({"storage": {"rootDirectory": "/data"}, "http": {"port": "5000"}}, extra)
+
+
+def storage(**keys: Any) -> dict[str, Any]:
+    return {"storage": keys}
+
+
+def sub(route: str = "/a", **keys: Any) -> dict[str, Any]:
+    return {"storage": {"subPaths": {route: keys}}}
+
+
+def http(**keys: Any) -> dict[str, Any]:
+    return {"http": keys}
+
+
+def auth(**keys: Any) -> dict[str, Any]:
+    return {"http": {"auth": keys}}
+
+
+def extension(**keys: Any) -> dict[str, Any]:
+    return {"extensions": keys}
+
+
+def mirror(**keys: Any) -> dict[str, Any]:
+    return extension(sync={"registries": [{"urls": ["https://up"], "onDemand": True, **keys}]})
+
+
+def oauth(**keys: Any) -> dict[str, Any]:
+    return mirror(credentialHelper="oauth2", oauth2CredentialHelper={**OAUTH, **keys})
+
+
+IN_S3 = storage(storageDriver=S3, dedupe=False)
+MIRROR = "extensions.sync.registries[0]"
+HELPER = f"{MIRROR}.oauth2CredentialHelper"
+
+REFUSED: list[tuple[str, dict[str, Any], str]] = [
+    ("local store without a directory", storage(rootDirectory=""), "storage.rootDirectory"),
+    ("sub-store without a directory", sub(gc=True), "storage.subPaths./a.rootDirectory"),
+    ("equal roots", sub(rootDirectory="/data"), "storage.subPaths./a.rootDirectory"),
+    ("equal roots spelled differently", sub(rootDirectory="/x/../data/"), "storage.subPaths./a.rootDirectory"),
+    ("root inside another", sub(rootDirectory="/data/in"), "storage.subPaths./a.rootDirectory"),
+    ("root around another", sub(rootDirectory="/"), "storage.subPaths./a.rootDirectory"),
+    (
+        "equal places in one bucket",
+        merged(storage(storageDriver=S3, remoteCache=False), sub(storageDriver=S3)),
+        "storage.subPaths./a.storageDriver.rootdirectory",
+    ),
+    ("route without a slash", sub("a", rootDirectory="/b"), "storage.subPaths.a"),
+    ("route that climbs", sub("/a/..", rootDirectory="/b"), "storage.subPaths./a/.."),
+    ("object store, dedupe, remote cache, no driver", storage(storageDriver=S3), "storage.cacheDriver"),
+    (
+        "the same in a sub-store",
+        sub(rootDirectory="/b", storageDriver=S3, dedupe=True),
+        "storage.subPaths./a.cacheDriver",
+    ),
+    ("local store with dynamodb", storage(cacheDriver=DYNAMO, remoteCache=True), "storage.cacheDriver"),
+    ("local store with dynamodb, remoteCache not said", storage(cacheDriver=DYNAMO), "storage.cacheDriver"),
+    (
+        "redis for a sub-store",
+        sub(rootDirectory="/b", storageDriver=S3, cacheDriver=REDIS, dedupe=True),
+        "storage.subPaths./a.cacheDriver",
+    ),
+    ("redirect from a local store", storage(redirectBlobURL=True), "storage.redirectBlobURL"),
+    (
+        "redirect from a local sub-store",
+        sub(rootDirectory="/b", redirectBlobURL=True),
+        "storage.subPaths./a.redirectBlobURL",
+    ),
+    ("driver nobody knows", storage(storageDriver={"name": "ftp"}), "storage.storageDriver.name"),
+    ("driver without a name", storage(storageDriver={"bucket": "b"}), "storage.storageDriver.name"),
+    ("key of another driver", storage(storageDriver={"name": "gcs", "region": "x"}), "storage.storageDriver.region"),
+    ("cache nobody knows", storage(cacheDriver={"name": "memcached"}), "storage.cacheDriver.name"),
+    ("fastRestart in a sub-store", sub(rootDirectory="/b", fastRestart=True), "storage.subPaths./a.fastRestart"),
+    ("negative gcDelay", storage(gcDelay="-1s"), "storage.gcDelay"),
+    ("negative gcInterval", storage(gcInterval=-1), "storage.gcInterval"),
+    ("sub-store gc with no delay", sub(rootDirectory="/b", gc=True, gcDelay=0), "storage.subPaths./a.gcDelay"),
+    ("negative maxRepos", storage(maxRepos=-1), "storage.maxRepos"),
+    ("window that is none", storage(gcTimeWindow="1-2"), "storage.gcTimeWindow"),
+    ("window of no length", storage(gcTimeWindow="01:00-1:00"), "storage.gcTimeWindow"),
+    ("window beyond the day", storage(gcTimeWindow="23:00-24:00"), "storage.gcTimeWindow"),
+    (
+        "retention glob",
+        storage(retention={"policies": [{"repositories": ["ok", "a{b"]}]}),
+        "storage.retention.policies[0].repositories[1]",
+    ),
+    (
+        "retention regex",
+        storage(retention={"policies": [{"keepTags": [{"patterns": ["("]}]}]}),
+        "storage.retention.policies[0].keepTags[0].patterns[0]",
+    ),
+    ("reserve above all", storage(freeSpaceReserve="101%"), "storage.freeSpaceReserve"),
+    ("reserve of nothing known", storage(freeSpaceReserve="lots"), "storage.freeSpaceReserve"),
+    ("negative upload expiry", storage(uploadExpiry="-1h"), "storage.uploadExpiry"),
+    ("address with a scheme", http(address="http://x"), "http.address"),
+    ("address with a port", http(address="0.0.0.0:80"), "http.address"),
+    ("address beyond IPv4", http(address="300.1.1.1"), "http.address"),
+    ("port too high", http(port="65536"), "http.port"),
+    ("port no number", http(port="http"), "http.port"),
+    ("external URL without a host", http(externalUrl="registry"), "http.externalUrl"),
+    ("compat nobody knows", http(compat=["docker1"]), "http.compat[0]"),
+    ("certificate without key", http(tls={"cert": "c"}), "http.tls.key"),
+    ("key without certificate", http(tls={"key": "k"}), "http.tls.cert"),
+    ("empty tls", http(tls={}), "http.tls.cert"),
+    ("limit of nothing", http(ratelimit={}), "http.ratelimit.rate"),
+    ("limit of zero", http(ratelimit={"rate": 0}), "http.ratelimit.rate"),
+    (
+        "method limit of less",
+        http(ratelimit={"methods": [{"method": "GET", "rate": -1}]}),
+        "http.ratelimit.methods[0].rate",
+    ),
+    (
+        "method nobody knows",
+        http(ratelimit={"methods": [{"method": "GRAB", "rate": 1}]}),
+        "http.ratelimit.methods[0].method",
+    ),
+    ("method limit without rate", http(ratelimit={"methods": [{"method": "GET"}]}), "http.ratelimit.methods[0].rate"),
+    ("too few threads", http(threads=9), "http.threads"),
+    ("transfers take all threads", http(threads=20, maxTransfers=12), "http.maxTransfers"),
+    ("no workers", http(workers=0), "http.workers"),
+    ("ldap without address", auth(ldap={"baseDN": "x", "userAttribute": "uid"}), "http.auth.ldap.address"),
+    ("ldap without base", auth(ldap={"address": "x", "userAttribute": "uid"}), "http.auth.ldap.baseDN"),
+    ("ldap without attribute", auth(ldap={"address": "x", "baseDN": "x"}), "http.auth.ldap.userAttribute"),
+    (
+        "ldap filter",
+        auth(ldap={"address": "x", "baseDN": "x", "userAttribute": "uid", "userFilter": "((a=b)"}),
+        "http.auth.ldap.userFilter",
+    ),
+    ("bearer that checks nothing", auth(bearer={"realm": "r", "service": "s"}), "http.auth.bearer.cert"),
+    ("bearer without service", auth(bearer={"realm": "r", "cert": "c"}), "http.auth.bearer.service"),
+    (
+        "bearer with two sources",
+        auth(
+            bearer={"realm": "r", "service": "s", "cert": "c", "awsSecretsManager": {"region": "x", "secretName": "y"}}
+        ),
+        "http.auth.bearer.awsSecretsManager",
+    ),
+    (
+        "aws without a region",
+        auth(bearer={"realm": "r", "service": "s", "awsSecretsManager": {"secretName": "y"}}),
+        "http.auth.bearer.awsSecretsManager.region",
+    ),
+    (
+        "negative refresh",
+        auth(bearer={"awsSecretsManager": {"refreshInterval": "-1s"}}),
+        "http.auth.bearer.awsSecretsManager.refreshInterval",
+    ),
+    (
+        "workload issuer without audience",
+        auth(bearer={"oidc": [{"issuer": "https://i"}]}),
+        "http.auth.bearer.oidc[0].audiences",
+    ),
+    ("openid provider nobody knows", auth(openid={"providers": {"gogle": {}}}), "http.auth.openid.providers.gogle"),
+    (
+        "openid without issuer",
+        auth(openid={"providers": {"oidc": {"clientid": "c", "scopes": ["s"]}}}),
+        "http.auth.openid.providers.oidc.issuer",
+    ),
+    (
+        "openid without scopes",
+        auth(openid={"providers": {"github": {"credentialsFile": "c"}}}),
+        "http.auth.openid.providers.github.scopes",
+    ),
+    (
+        "openid without a client",
+        auth(openid={"providers": {"github": {"scopes": "user"}}}),
+        "http.auth.openid.providers.github.credentialsFile",
+    ),
+    ("mtls without an authority", auth(mtls={}), "http.auth.mtls"),
+    (
+        "mtls attribute nobody knows",
+        merged(http(tls=TLS), auth(mtls={"identityAttributes": ["Shoe"]})),
+        "http.auth.mtls.identityAttributes[0]",
+    ),
+    (
+        "mtls pattern without URI",
+        merged(http(tls=TLS), auth(mtls={"identityAttributes": ["CN"], "uriSanPattern": "x"})),
+        "http.auth.mtls.uriSanPattern",
+    ),
+    (
+        "mtls pattern",
+        merged(http(tls=TLS), auth(mtls={"identityAttributes": ["URI"], "uriSanPattern": "("})),
+        "http.auth.mtls.uriSanPattern",
+    ),
+    ("negative fail delay", auth(failDelay=-1), "http.auth.failDelay"),
+    ("session store nobody knows", auth(sessionDriver={"name": "x"}), "http.auth.sessionDriver.name"),
+    ("session keys with redis", auth(sessionDriver=REDIS, sessionKeysFile="f"), "http.auth.sessionKeysFile"),
+    ("rules for nobody", http(accessControl=POLICY), "http.accessControl"),
+    (
+        "rules for nobody, auth without a way in",
+        http(accessControl=POLICY, auth={"failDelay": 1}),
+        "http.accessControl",
+    ),
+    ("administrators nobody can be", http(accessControl={"adminPolicy": {"users": ["a"]}}), "http.accessControl"),
+    (
+        "authorization glob",
+        http(accessControl={"repositories": {"[": {}}}, auth=HTPASSWD),
+        "http.accessControl.repositories.[",
+    ),
+    (
+        "action nobody knows",
+        http(accessControl={"repositories": {"**": {"anonymousPolicy": ["raed"]}}}),
+        "http.accessControl.repositories.**.anonymousPolicy[0]",
+    ),
+    ("log level", {"log": {"level": "loud"}}, "log.level"),
+    ("log format", {"log": {"format": "xml"}}, "log.format"),
+    ("workers of the scheduler", {"scheduler": {"numWorkers": 0}}, "scheduler.numWorkers"),
+    ("cluster of nobody", {"cluster": {}}, "cluster.members"),
+    ("cluster without members", {"cluster": {"hashKey": "k" * 16}}, "cluster.members"),
+    ("short hash key", {"cluster": {"members": ["a:1"], "hashKey": "k" * 15}}, "cluster.hashKey"),
+    ("member without port", {"cluster": {"members": ["a"], "hashKey": "k" * 16}}, "cluster.members[0]"),
+    ("ui without search", extension(ui={}), "extensions.ui"),
+    ("ui with search off", extension(ui={"enable": True}, search={"enable": False}), "extensions.ui"),
+    (
+        "scanning in an object store",
+        merged(IN_S3, extension(search={"cve": {}})),
+        "extensions.search.cve",
+    ),
+    (
+        "scanning with a sub-store in an object store",
+        merged(sub(rootDirectory="/b", storageDriver=S3), extension(search={"cve": {}})),
+        "extensions.search.cve",
+    ),
+    ("metrics at the root", extension(metrics={"prometheus": {"path": "/"}}), "extensions.metrics.prometheus.path"),
+    (
+        "metrics at the registry",
+        extension(metrics={"prometheus": {"path": "/v2"}}),
+        "extensions.metrics.prometheus.path",
+    ),
+    (
+        "metrics in the registry",
+        extension(metrics={"prometheus": {"path": "/v2/x"}}),
+        "extensions.metrics.prometheus.path",
+    ),
+    ("metrics nowhere", extension(metrics={"prometheus": {"path": "metrics"}}), "extensions.metrics.prometheus.path"),
+    (
+        "mirror into an object store",
+        merged(IN_S3, mirror()),
+        "extensions.sync.downloadDir",
+    ),
+    ("mirror of nothing", mirror(urls=[]), f"{MIRROR}.urls"),
+    ("retries without a pause", mirror(maxRetries=3), f"{MIRROR}.retryDelay"),
+    ("digests kept without compat", mirror(preserveDigest=True), f"{MIRROR}.preserveDigest"),
+    (
+        "check interval without onDemand",
+        mirror(onDemand=False, pollInterval="1h", manifestCheckInterval="1m"),
+        f"{MIRROR}.manifestCheckInterval",
+    ),
+    ("sync glob", mirror(content=[{"prefix": "[a"}]), f"{MIRROR}.content[0].prefix"),
+    ("sync regex", mirror(content=[{"prefix": "a", "tags": {"regex": "*"}}]), f"{MIRROR}.content[0].tags.regex"),
+    ("sync exclude regex", mirror(content=[{"tags": {"excludeRegex": "["}}]), f"{MIRROR}.content[0].tags.excludeRegex"),
+    (
+        "nothing left of the name",
+        mirror(content=[{"prefix": "a/b", "stripPrefix": True, "destination": "/"}]),
+        f"{MIRROR}.content[0].stripPrefix",
+    ),
+    ("helper nobody knows", mirror(credentialHelper="azure"), f"{MIRROR}.credentialHelper"),
+    ("oauth2 without settings", mirror(credentialHelper="oauth2"), HELPER),
+    ("oauth2 without an endpoint", oauth(tokenURL=" "), f"{HELPER}.tokenURL"),
+    ("oauth2 with two sources", oauth(signingFile="s"), f"{HELPER}.assertionFile"),
+    ("oauth2 without a source", oauth(assertionFile=""), f"{HELPER}.assertionFile"),
+    ("exchange without an audience", oauth(grantType=EXCHANGE), f"{HELPER}.audience"),
+    ("audience without an exchange", oauth(audience="a"), f"{HELPER}.audience"),
+    (
+        "token type that is no URI",
+        oauth(grantType=EXCHANGE, audience="a", subjectTokenType="jwt"),
+        f"{HELPER}.subjectTokenType",
+    ),
+    ("sink of no kind", extension(events={"sinks": [{"address": "a"}]}), "extensions.events.sinks[0].type"),
+    ("sink of an unknown kind", extension(events={"sinks": [{"type": "kafka"}]}), "extensions.events.sinks[0].type"),
+    ("sink without address", extension(events={"sinks": [{"type": "http"}]}), "extensions.events.sinks[0].address"),
+    (
+        "nats without a channel",
+        extension(events={"sinks": [{"type": "nats", "address": "a"}]}),
+        "extensions.events.sinks[0].channel",
+    ),
+    (
+        "sbom format",
+        extension(search={"cve": {"trivy": {"sbom": {"format": "doc"}}}}),
+        "extensions.search.cve.trivy.sbom.format",
+    ),
+]
+
+WARNED: list[tuple[str, dict[str, Any], str]] = [
+    ("another version of the protocol", {"distSpecVersion": "1.0.1"}, "distSpecVersion"),
+    ("delay without gc", storage(gc=False, gcDelay="2h"), "storage.gcDelay"),
+    ("cache driver without remote cache", storage(cacheDriver=DYNAMO, remoteCache=False), "storage.cacheDriver"),
+    (
+        "database updated too often",
+        extension(search={"cve": {"updateInterval": "1h"}}),
+        "extensions.search.cve.updateInterval",
+    ),
+    ("scrub too often", extension(scrub={"interval": "1s"}), "extensions.scrub.interval"),
+    ("mgmt", extension(mgmt={}), "extensions.mgmt"),
+    ("apikey", extension(apikey={}), "extensions.apikey"),
+    ("mirror that never runs", mirror(onDemand=False), MIRROR),
+    ("settings of an unused helper", mirror(oauth2CredentialHelper=OAUTH), HELPER),
+]
+
+ACCEPTED: list[tuple[str, dict[str, Any]]] = [
+    ("roots side by side", sub(rootDirectory="/data1")),
+    ("local and object store with one name", sub(rootDirectory="/data", storageDriver=S3_OTHER)),
+    ("redis with a local store", storage(cacheDriver=REDIS, remoteCache=True)),
+    ("dedupe off in an object store", storage(storageDriver=S3, dedupe=False)),
+    ("empty driver", storage(storageDriver={})),
+    ("window across midnight", storage(gcTimeWindow="22:00-06:00")),
+    ("share of the disk", storage(freeSpaceReserve="1.5%")),
+    ("no delay at the top", storage(gcDelay="0")),
+    ("all addresses", http(address="")),
+    ("IPv6", http(address="::")),
+    ("IPv6 in brackets", http(address="[::1]")),
+    ("a host name", http(address="registry.example.com")),
+    ("the kernel's choice of port", http(port="0")),
+    ("rules for everybody only", http(accessControl={"repositories": {"**": {"anonymousPolicy": ["read"]}}})),
+    ("metrics for everybody only", http(accessControl={"metrics": {"anonymousPolicy": ["read"]}})),
+    ("rules with API keys", http(accessControl=POLICY, auth={"apikey": True})),
+    ("rules with certificates", http(accessControl=POLICY, tls=TLS, auth={"mtls": {}})),
+    ("github without an issuer", auth(openid={"providers": {"github": {"clientid": "c", "scopes": ["user"]}}})),
+    ("digests kept with compat", merged(http(compat="docker2s2"), mirror(preserveDigest=True))),
+    ("ui with an empty search", extension(ui={}, search={})),
+    ("ui off without search", extension(ui={"enable": False})),
+    ("search off with scanning in an object store", merged(IN_S3, extension(search={"enable": False, "cve": {}}))),
+    ("mirror into an object store by a directory", merged(IN_S3, extension(sync={"downloadDir": "/t"}))),
+    ("our names of a cluster", {"cluster": {"id": "c", "nodeId": "n"}}),
+    ("a token exchange", oauth(grantType=EXCHANGE, audience="//a/b", subjectTokenType="urn:x:jwt")),
+]
+
+
+@pytest.mark.parametrize(("extra", "path"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED])
+def test_it_is_refused_there(extra: dict[str, Any], path: str) -> None:
+    report = examine(config(extra))
+    assert report.settings is None
+    assert path in {fault.path for fault in report.faults}
+    assert all(fault.message and fault.remedy for fault in report.faults)
+
+
+@pytest.mark.parametrize(("extra", "path"), [row[1:] for row in WARNED], ids=[row[0] for row in WARNED])
+def test_it_is_warned_of_there(extra: dict[str, Any], path: str) -> None:
+    report = examine(config(extra))
+    assert report.faults == ()
+    assert [warning.path for warning in report.warnings] == [path]
+
+
+@pytest.mark.parametrize("extra", [row[1] for row in ACCEPTED], ids=[row[0] for row in ACCEPTED])
+def test_it_is_accepted(extra: dict[str, Any]) -> None:
+    assert examine(config(extra)).faults == ()
+
+
+def test_a_refused_value_draws_no_second_fault_from_the_rules() -> None:
+    broken = {
+        "storage": {"rootDirectory": {}},
+        "http": {"auth": {"htpasswd": {"path": []}}, "accessControl": POLICY, "tls": {"cert": {}, "key": "k"}},
+        "extensions": {"ui": {}, "search": {"enable": "perhaps"}},
+    }
+    assert {fault.path for fault in examine(broken).faults} == {
+        "storage.rootDirectory",
+        "http.auth.htpasswd.path",
+        "http.tls.cert",
+        "extensions.search.enable",
+    }
+
+
+def test_faults_of_values_and_of_rules_are_reported_together() -> None:
+    broken = config(
+        {
+            "storge": {},
+            "storage": {"gcDelay": "soon", "subPaths": {"/a": {"rootDirectory": "/data/a"}}},
+            "http": {"port": 70000, "tls": {"cert": "c"}},
+            "extensions": {"ui": {}, "lint": {"mandatoryAnotations": ["a"]}},
+        }
+    )
+    assert {fault.path for fault in examine(broken).faults} == {
+        "storge",
+        "storage.gcDelay",
+        "storage.subPaths./a.rootDirectory",
+        "http.port",
+        "http.tls.key",
+        "extensions.ui",
+        "extensions.lint.mandatoryAnotations",
+    }
+
+
+def test_a_misspelled_key_is_not_reported_as_missing_too() -> None:
+    assert [fault.path for fault in examine({"storage": {"rootDirectorry": "/data"}}).faults] == [
+        "storage.rootDirectorry"
+    ]

@@ -9,10 +9,8 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from holdfast.ops.bench.measure import Figure
+from holdfast.ops.bench.measure import Figure
 
 MIB = 1 << 20
 Values = Mapping[str, Mapping[str, Sequence[float]]]  # figure -> subject -> one value a round
@@ -69,46 +67,55 @@ def _reached(goal: Goal, values: Values, subject: str) -> float | None:
     return statistics.median(ours) / statistics.median(theirs)
 
 
-def _of(figures: Sequence[Figure], scenario: str, case: str = "") -> Figure:
-    return next(f for f in figures if f.scenario == scenario and f.case.startswith(case))
+Reading = Callable[[Sequence[Figure]], float | None]  # None: the scenario did not come that far
 
 
-def _megabytes_per_second(scenario: str) -> Callable[[Sequence[Figure]], float]:
-    return lambda figures: (_of(figures, scenario).bytes_per_second or 0.0) / 1e6
+def _of(figures: Sequence[Figure], scenario: str) -> Figure | None:
+    return next((f for f in figures if f.scenario == scenario and f.tally and f.tally.requests), None)
 
 
-def requests_per_second(figures: Sequence[Figure]) -> float:
-    return _of(figures, "get-tag").requests_per_second or 0.0
+def _megabytes_per_second(scenario: str) -> Reading:
+    def read(figures: Sequence[Figure]) -> float | None:
+        found = _of(figures, scenario)
+        return found.bytes_per_second / 1e6 if found and found.bytes_per_second else None
+
+    return read
 
 
-def left_out(figures: Sequence[Figure]) -> float:
+def requests_per_second(figures: Sequence[Figure]) -> float | None:
+    found = _of(figures, "get-tag")
+    return found.requests_per_second if found else None
+
+
+def left_out(figures: Sequence[Figure]) -> float | None:
     """Readers not served, and requests of the fast client that nobody answered."""
-    found = _of(figures, "slow-readers")
-    return found.facts["readers"] - found.facts["served"] + found.failed
+    found = next((figure for figure in figures if "readers" in figure.facts), None)
+    return found.facts["readers"] - found.facts["served"] + found.failed if found else None
 
 
-def growth_mebibytes(figures: Sequence[Figure]) -> float:
+def growth_mebibytes(figures: Sequence[Figure]) -> float | None:
     """Peak of push and pull over what was there before the push."""
     uses = [figure.server for figure in figures if figure.scenario == "footprint" and figure.server]
-    return (max(use.rss_peak_bytes for use in uses) - uses[0].rss_before_bytes) / MIB
+    return (max(use.rss_peak_bytes for use in uses) - uses[0].rss_before_bytes) / MIB if len(uses) == 2 else None
 
 
-def tag_slowdown(method: str) -> Callable[[Sequence[Figure]], float]:
+def tag_slowdown(method: str) -> Reading:
     """Median latency with many tags over that with few."""
 
-    def ratio(figures: Sequence[Figure]) -> float:
-        few, many = (f.tally for f in figures if f.scenario == "many-tags" and f.case.startswith(method))
-        fast, slow = (tally.latency.quantile(0.5) if tally else None for tally in (few, many))
-        return slow / fast if slow and fast else 0.0
+    def read(figures: Sequence[Figure]) -> float | None:
+        tallies = [f.tally for f in figures if f.scenario == "many-tags" and f.case.startswith(method) and f.tally]
+        medians = [tally.latency.quantile(0.5) for tally in tallies]
+        few, many = medians if len(medians) == 2 else (None, None)
+        return many / few if few and many else None
 
-    return ratio
+    return read
 
 
 PUSH, PULL, GET = "push, MB/s", "pull, MB/s", "manifest GET by tag, req/s"
 PARALLEL, SLOW, GROWTH = "parallel pushes, MB/s", "beside slow readers, left out", "RSS growth, MiB"
 TAGS_GET, TAGS_PUT = "many tags: GET slowdown", "many tags: PUT slowdown"
 
-READ: Mapping[str, Callable[[Sequence[Figure]], float]] = {
+READ: Mapping[str, Reading] = {
     PULL: _megabytes_per_second("pull"),
     PUSH: _megabytes_per_second("push"),
     GET: requests_per_second,

@@ -43,11 +43,12 @@ class SubjectError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A registry. ``command`` makes the argument vector from an empty directory and a port."""
+    """A registry. ``command`` makes the argument vector from an empty directory and a port; it is up when ``ready`` is 200."""
 
     name: str
     command: Callable[[Path, int], list[str]]
     environment: Mapping[str, str] = field(default_factory=dict)
+    ready: str = "/v2/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ def holdfast_subject() -> Subject:
         config.write_text(json.dumps(record), encoding="utf-8")
         return [sys.executable, "-m", "holdfast.cli", "serve", str(config)]
 
-    return Subject(HOLDFAST, command)
+    return Subject(HOLDFAST, command, ready="/readyz")
 
 
 def debian_subject() -> Subject:
@@ -172,7 +173,7 @@ def _wait_until_it_answers(subject: Subject, endpoint: Endpoint, process: subpro
     deadline = time.monotonic() + _READY_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         with suppress(AnswerError), Connection(endpoint, Dialer(1.0)) as connection:
-            if connection.exchange(Request("GET", "/v2/")).status == 200:
+            if connection.exchange(Request("GET", subject.ready)).status == 200:
                 return
         time.sleep(_POLL_SECONDS)
     tail = log.read_text(encoding="utf-8", errors="replace")[-600:]

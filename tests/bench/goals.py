@@ -103,7 +103,9 @@ def tag_slowdown(method: str) -> Reading:
     """Median latency with many tags over that with few."""
 
     def read(figures: Sequence[Figure]) -> float | None:
-        tallies = [f.tally for f in figures if f.scenario == "many-tags" and f.case.startswith(method) and f.tally]
+        tallies = [
+            f.tally for f in figures if f.scenario == "many-tags" and f.case.startswith(f"{method}, ") and f.tally
+        ]
         medians = [tally.latency.quantile(0.5) for tally in tallies]
         few, many = medians if len(medians) == 2 else (None, None)
         return many / few if few and many else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from holdfast.ops.bench.content import Manifest
-    from holdfast.ops.bench.registry import Timing
+    from holdfast.ops.bench.registry import Client, Timing
     from holdfast.ops.bench.stage import Stage
 
 _FEW_TAGS: Final = 10
@@ -105,27 +106,53 @@ def _flood(stage: Stage, scenario: str, method: str, target: str, scope: str, pr
 
 
 def many_tags(stage: Stage) -> Iterator[Figure]:
-    """Does a repository slow down with its tags? GET and PUT by tag, in turns, with ten tags and with many."""
-    repositories = {count: stage.repository(f"tags-{count}") for count in (_FEW_TAGS, stage.options.tags)}
-    templates = {count: _fill(stage, repository, count) for count, repository in repositories.items()}
-    tallies = {(method, count): Tally() for count in repositories for method in ("GET", "PUT")}
+    """Does a repository slow down with its tags? GET and PUT of ten tags, in turns, among ten and among many.
+
+    Ten tags are asked for in both, so that what differs is how many others there are, and not what a cache holds. The case
+    "GET any" asks for a different tag every time: there a cache that is smaller than the repository shows.
+    """
+    options = stage.options
+    rooms = [_room(stage, tags_there) for tags_there in dict.fromkeys((_FEW_TAGS, options.tags))]
+    anywhere = Tally()
     with stage.target.client() as client, stage.watch.over() as sampling:
-        ends_at = time.perf_counter() + stage.options.seconds
-        for turn in range(stage.options.repeat):
-            stage.say(f"many-tags: turn {turn + 1} of at most {stage.options.repeat}")
-            for tags_there, repository in repositories.items():
-                names = [_tag((turn * _BATCH + n) * _STRIDE % tags_there) for n in range(_BATCH)]
-                gets = [partial(client.get_manifest, repository, name) for name in names]
-                _batch(tallies["GET", tags_there], gets)
-                made = [(name, templates[tags_there]()) for name in names]
-                for _, manifest in made:
-                    stage.note(repository, f"manifests/{manifest.digest}")
-                puts = [partial(client.put_manifest, repository, name, manifest) for name, manifest in made]
-                _batch(tallies["PUT", tags_there], puts)
+        ends_at = time.perf_counter() + options.seconds
+        for turn in range(options.repeat):
+            stage.say(f"many-tags: turn {turn + 1} of at most {options.repeat}")
+            for room in rooms:
+                room.take_turn(stage, client)
+            others = [_tag((turn * _BATCH + n) * _STRIDE % options.tags) for n in range(_BATCH)]
+            _batch(anywhere, [partial(client.get_manifest, rooms[-1].repository, name) for name in others])
             if time.perf_counter() >= ends_at:
                 break
-    for (method, tags_there), tally in tallies.items():
-        yield figure("many-tags", f"{method}, {tags_there} tags", [tally], sampling)
+    for room in rooms:
+        yield figure("many-tags", f"GET, {room.tags_there} tags", [room.gets], sampling)
+        yield figure("many-tags", f"PUT, {room.tags_there} tags", [room.puts], sampling)
+    yield figure("many-tags", f"GET any, {options.tags} tags", [anywhere], sampling)
+
+
+@dataclass(frozen=True, slots=True)
+class _Room:
+    """A repository with so many tags, the ten that are asked for, and what came of it."""
+
+    repository: str
+    tags_there: int
+    image: Callable[[], Manifest]
+    gets: Tally = field(default_factory=Tally)
+    puts: Tally = field(default_factory=Tally)
+
+    def take_turn(self, stage: Stage, client: Client) -> None:
+        names = [_tag(number * self.tags_there // _FEW_TAGS) for number in range(_FEW_TAGS)] * (_BATCH // _FEW_TAGS)
+        _batch(self.gets, [partial(client.get_manifest, self.repository, name) for name in names])
+        images = [self.image() for _ in names]
+        for image in images:
+            stage.note(self.repository, f"manifests/{image.digest}")
+        pairs = zip(names, images, strict=True)
+        _batch(self.puts, [partial(client.put_manifest, self.repository, name, image) for name, image in pairs])
+
+
+def _room(stage: Stage, tags_there: int) -> _Room:
+    repository = stage.repository(f"tags-{tags_there}")
+    return _Room(repository, tags_there, _fill(stage, repository, tags_there))
 
 
 def _batch(tally: Tally, asks: Sequence[Callable[[], Timing]]) -> None:

@@ -33,7 +33,7 @@ class Scenario:
 
     @property
     def meaning(self) -> str:
-        return (self.run.__doc__ or "").strip()
+        return (self.run.__doc__ or "").strip().partition("\n")[0]
 
 
 SCENARIOS: Final[dict[str, Scenario]] = {

@@ -60,15 +60,16 @@ class Removals:
 
     def manifest(self, repository: Repository, digest: Digest) -> None:
         """Raises ManifestUnknownError, RepositoryUnknownError, StillReferencedError."""
-        key = keys.manifest(repository, digest)
+        key, removals_key = keys.manifest(repository, digest), keys.removals(repository)
         for _ in range(ATTEMPTS):
-            entry = self._store.get(key)
+            standing = self._store.get_many([key, removals_key]).entries
+            entry = standing.get(key)
             if entry is None:
                 raise unknown(self._store, repository, {"digest": str(digest)})
             record = ManifestRecord.decode(digest, entry.value)
             ops, later = _removal(repository, record)
             compares = [KeyAt(key, entry.mod_revision), *self._unreferenced(repository, digest)]
-            if self._remove(repository, compares, ops):
+            if self._remove(repository, revision_of(standing, removals_key), compares, ops):
                 # It is gone and acknowledged; whatever cannot be cleaned now is ignored by every reader.
                 with contextlib.suppress(UnavailableError):
                     self._clean_refs(repository, key, later)
@@ -79,8 +80,9 @@ class Removals:
     def blob(self, repository: Repository, digest: Digest) -> None:
         """Raises BlobUnknownError, RepositoryUnknownError, StillReferencedError."""
         link_key, record_key = keys.link(repository, digest), keys.manifest(repository, digest)
+        removals_key = keys.removals(repository)
         for _ in range(ATTEMPTS):
-            standing = self._store.get_many([link_key, record_key]).entries
+            standing = self._store.get_many([link_key, record_key, removals_key]).entries
             if link_key not in standing:
                 missing = unknown(self._store, repository, {})
                 if isinstance(missing, ManifestUnknownError):
@@ -91,16 +93,17 @@ class Removals:
                     "this digest is a manifest of the repository: delete it as a manifest", {"digest": str(digest)}
                 )
             compares = [KeyAt(record_key, 0), *self._unreferenced(repository, digest)]
-            if self._remove(repository, compares, [Delete(link_key), Delete(keys.holder(digest, repository))]):
+            ops = [Delete(link_key), Delete(keys.holder(digest, repository))]
+            if self._remove(repository, revision_of(standing, removals_key), compares, ops):
                 return
         raise crowded()
 
-    def _remove(self, repository: Repository, compares: Sequence[Compare], ops: Sequence[Op]) -> bool:
-        """The operations together with a bump, which is what carries the operation id."""
+    def _remove(self, repository: Repository, standing: int, compares: Sequence[Compare], ops: Sequence[Op]) -> bool:
+        """The operations together with a bump of ``removals``, last seen at ``standing``: it carries the operation id."""
         key, operation_id = keys.removals(repository), self._new_id()
         change = Change(
             primary=key,
-            standing=self.revision(repository),
+            standing=standing,
             operation_id=operation_id,
             compares=compares,
             ops=[Put(key, encode_bump(operation_id)), *ops],
@@ -123,7 +126,7 @@ class Removals:
                 keys.manifest(repository, parent): parent
                 for parent in (keys.last_digest_in(entry.key) for entry in page.entries)
             }
-            records = self._store.get_many(list(parents)).entries
+            records = self._store.get_many(list(parents)).entries if parents else {}
             holding = [str(parents[key]) for key, entry in records.items() if _references(parents[key], entry, child)]
             if holding:
                 raise StillReferencedError(
@@ -133,13 +136,14 @@ class Removals:
             dead: list[Compare] = [KeyAt(key, revision_of(records, key)) for key in parents]
             if not page.more:
                 return [RangeNotAfter(start, end, page.revision), *dead]
-            self._remove(repository, dead, [Delete(entry.key) for entry in page.entries])
+            self._remove(repository, self.revision(repository), dead, [Delete(entry.key) for entry in page.entries])
         raise crowded()
 
     def _clean_refs(self, repository: Repository, record_key: bytes, refs: Sequence[Delete]) -> None:
         """Refs of a record that is gone. Ends when it is pushed again: its refs are that push's now."""
         for first in range(0, len(refs), MAX_OPS - 1):
-            if not self._remove(repository, [KeyAt(record_key, 0)], refs[first : first + MAX_OPS - 1]):
+            batch = refs[first : first + MAX_OPS - 1]
+            if not self._remove(repository, self.revision(repository), [KeyAt(record_key, 0)], batch):
                 return
 
     def _clean_tags(self, repository: Repository, incarnation: bytes) -> None:

@@ -37,6 +37,11 @@ MAX_BYTES: Final = 4 * 1024 * 1024
 # One metadata record holds them all (etcd takes 1.5 MiB a request).
 MAX_REFERENCES: Final = 10_000
 _MAX_DEPTH: Final = 32
+# The most references have a few objects each; beyond that, reading a document costs more than it can be worth.
+_MAX_CONTAINERS: Final = 10 * MAX_REFERENCES
+# All but brackets: strings with what is in them, and what stands between. A string that does not end matches too, so that
+# one pass is enough whatever comes.
+_NO_BRACKETS: Final = re.compile(rb'(?:[^"\[\]{}]++|"(?:[^"\\]++|\\.)*+"?)++', re.DOTALL)
 
 # image-spec schema/defs-descriptor.json (RFC 6838, section 4.2).
 _MEDIA_TYPE: Final = re.compile(
@@ -127,7 +132,8 @@ def _decode(data: bytes) -> dict[str, object]:
     try:
         # The scanner of json recurses; a depth bound keeps a bomb of brackets from being more than a 400.
         _refuse_deep(data)
-        body = json.loads(data, parse_constant=_refuse_constant, object_pairs_hook=_unique)
+        # UTF-8 and no byte order mark (RFC 8259, section 8.1): json would guess UTF-16 as well, other clients would not.
+        body = json.loads(data.decode(), parse_constant=_refuse_constant, object_pairs_hook=_unique)
     except (ValueError, RecursionError) as error:
         raise ManifestInvalidError("the manifest is not a JSON document") from error
     if not isinstance(body, dict):
@@ -138,20 +144,14 @@ def _decode(data: bytes) -> dict[str, object]:
 def _refuse_deep(data: bytes) -> None:
     if data.count(b"[") + data.count(b"{") <= _MAX_DEPTH:
         return
+    brackets = _NO_BRACKETS.sub(b"", data)
+    if len(brackets) > 2 * _MAX_CONTAINERS:
+        raise ManifestInvalidError(f"the manifest has more than {_MAX_CONTAINERS} objects and lists")
     depth = 0
-    in_string = False
-    for token in re.finditer(rb'\\.|["\[\]{}]', data, re.DOTALL):
-        sign = token[0]
-        if sign == b'"':
-            in_string = not in_string
-        elif in_string or len(sign) == 2:
-            continue
-        elif sign in b"[{":
-            depth += 1
-            if depth > _MAX_DEPTH:
-                raise ManifestInvalidError(f"the manifest nests deeper than {_MAX_DEPTH} levels")
-        else:
-            depth -= 1
+    for sign in brackets:
+        depth += 1 if sign in b"[{" else -1
+        if depth > _MAX_DEPTH:
+            raise ManifestInvalidError(f"the manifest nests deeper than {_MAX_DEPTH} levels")
 
 
 def _refuse_constant(name: str) -> object:
@@ -171,7 +171,7 @@ def _media_type(body: Mapping[str, object], header: str | None) -> str:
     if declared is not None and not isinstance(declared, str):
         raise ManifestInvalidError("mediaType must be a string")
     if header and declared and header != declared:
-        raise ManifestInvalidError(f"Content-Type {header} and mediaType {declared} differ")
+        raise ManifestInvalidError(f"Content-Type {header[:200]} and mediaType {declared[:200]} differ")
     found = header or declared
     if not found:
         found = OCI_INDEX if "manifests" in body else OCI_MANIFEST

@@ -6,14 +6,16 @@ RUN := $(VENV)/.for-serving
 DEV := $(VENV)/.for-testing
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable
 
+FAST_FIRST := tests/house tests/unit tests/contract tests/http tests/conformance tests/crash tests/clients
+
 .DEFAULT_GOAL := help
-.PHONY: help serve test check bench proto conformance soak system clean
+.PHONY: help serve test check lint bench proto conformance soak system clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
 $(BIN)/python:
-	@sh tests/house/venv.sh $(PYTHON) $(VENV)
+	@sh .ci/venv.sh $(PYTHON) $(VENV)
 
 $(RUN): $(BIN)/python pyproject.toml
 	$(PIP) .
@@ -26,16 +28,18 @@ $(DEV): $(BIN)/python pyproject.toml
 serve: $(RUN) ## the registry on 127.0.0.1:5000, data below ./data; CONFIG=file.json for a configuration
 	@exec $(BIN)/holdfast serve $(CONFIG)
 
-check: $(DEV) ## formatting, lint, types, imports, generated code, and the fast tests
+check: lint ## what lint does, and the fast tests
+	$(BIN)/python -m pytest -q -m 'not soak' tests/house tests/unit tests/contract
+
+lint: $(DEV) ## formatting, lint, types, imports, generated code
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python proto/generate.py --check
-	$(BIN)/python -m pytest -q -m 'not soak' tests/house tests/unit tests/contract
 
 test: $(DEV) system ## every test; installs the client programs that they drive, when it may
-	$(BIN)/python -m pytest -q -m 'not soak' tests
+	$(BIN)/python -m pytest -q -m 'not soak' $(FAST_FIRST)
 
 system: # client programs for the tests, from Debian and by the Go toolchain
 	@$(PYTHON) tests/clients/install.py

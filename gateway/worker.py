@@ -46,21 +46,38 @@ HEAD_SECONDS: Final = 30.0
 # After the last answer on a connection what the client still sends is read and dropped, so that no RST overtakes the answer.
 _LINGER_SECONDS: Final = 2.0
 _LINGER_BYTES: Final = 16 * 1024 * 1024
+# Up to here the rest of a body that nobody read is dropped by gunicorn, and the connection is kept.
+_DROPPED_BYTES: Final = 64 * 1024
 _JOINED_BYTES: Final = 64 * 1024
 _PEEK_BYTES: Final = 64
 # struct linger {1, 0}: closing sends a RST, so that a cut answer never looks like an ended one.
 _RESET: Final = b"\1\0\0\0\0\0\0\0"
 
-_STATUSES: Final[dict[type[Exception], tuple[str, str]]] = {
-    refused.LimitRequestLine: ("414 URI Too Long", "NAME_INVALID"),
-    refused.LimitRequestHeaders: ("431 Request Header Fields Too Large", "UNSUPPORTED"),
-    refused.ExpectationFailed: ("417 Expectation Failed", "UNSUPPORTED"),
-    refused.UnsupportedTransferCoding: ("501 Not Implemented", "UNSUPPORTED"),
-}
-
 
 class TlsHelloError(Exception):
     """The client speaks TLS to a plain port."""
+
+
+# What is said of requests that cannot be read: status, code, and a sentence without the names of our insides.
+_MALFORMED: Final = ("400 Bad Request", "UNSUPPORTED", "this is no well-formed HTTP request")
+_BUG: Final = ("500 Internal Server Error", "UNKNOWN", "an internal error; the server's log tells more")
+_REFUSALS: Final[dict[type[Exception], tuple[str, str, str]]] = {
+    TlsHelloError: ("400 Bad Request", "UNSUPPORTED", "this port speaks plain HTTP; the client sent a TLS hello"),
+    refused.InvalidRequestLine: ("400 Bad Request", "UNSUPPORTED", "the request line cannot be read"),
+    refused.InvalidRequestMethod: ("400 Bad Request", "UNSUPPORTED", "the request's method is no method"),
+    refused.InvalidHTTPVersion: ("505 HTTP Version Not Supported", "UNSUPPORTED", "use HTTP/1.1 or HTTP/1.0"),
+    refused.InvalidHeader: ("400 Bad Request", "UNSUPPORTED", "a header is malformed, or contradicts another"),
+    refused.InvalidHeaderName: ("400 Bad Request", "UNSUPPORTED", "a header's name is malformed"),
+    refused.ObsoleteFolding: ("400 Bad Request", "UNSUPPORTED", "a header is folded over lines; put it on one"),
+    refused.LimitRequestLine: ("414 URI Too Long", "NAME_INVALID", "the request line is too long"),
+    refused.LimitRequestHeaders: (
+        "431 Request Header Fields Too Large",
+        "UNSUPPORTED",
+        "the request has too many headers, or too large ones",
+    ),
+    refused.ExpectationFailed: ("417 Expectation Failed", "UNSUPPORTED", "the only expectation met is 100-continue"),
+    refused.UnsupportedTransferCoding: ("501 Not Implemented", "UNSUPPORTED", "the only transfer coding is chunked"),
+}
 
 
 class Connection(TConn):  # type: ignore[misc]  # gunicorn has no types
@@ -233,6 +250,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
             resp.force_close()
         try:
             pieces = self.wsgi(environ, resp.start_response)
+            if _unread(req.body.reader):
+                resp.force_close()
             resp.headers.append(("X-Request-Id", request_id))
             try:
                 flight.turn = CLIENT
@@ -268,22 +287,10 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
 
     def handle_error(self, _req: Any, client: socket.socket, addr: Any, exc: Exception) -> None:
         """Answer what never became a request, in the protocol's form."""
-        if isinstance(exc, TlsHelloError):
-            status, code, message = (
-                "400 Bad Request",
-                "UNSUPPORTED",
-                "this port speaks plain HTTP; the client sent a TLS hello",
-            )
-        elif isinstance(exc, refused.ParseException):
-            status, code = _STATUSES.get(type(exc), ("400 Bad Request", "UNSUPPORTED"))
-            message = f"the request cannot be read: {type(exc).__name__}"
-        else:
+        known = isinstance(exc, (TlsHelloError, refused.ParseException))
+        if not known:
             log.error("unexpected error in a worker thread", exc_info=exc)
-            status, code, message = (
-                "500 Internal Server Error",
-                "UNKNOWN",
-                "an internal error; the server's log tells more",
-            )
+        status, code, message = _REFUSALS.get(type(exc), _MALFORMED if known else _BUG)
         with contextlib.suppress(OSError):
             client.send(_answer(status, error_body(code, message)), socket.MSG_DONTWAIT)
         self._access(
@@ -317,6 +324,13 @@ def readable(sock: socket.socket, timeout_millis: int) -> bool:
         return bool(poll.poll(timeout_millis))
     except (OSError, ValueError):
         return False
+
+
+def _unread(reader: Any) -> bool:
+    """Whether so much of a refused body is still to come that dropping it costs more than a new connection (RFC 9112, 9.6)."""
+    if hasattr(reader, "length"):
+        return bool(reader.length > _DROPPED_BYTES)
+    return getattr(reader, "parser", None) is not None
 
 
 def _answer(status: str, body: bytes) -> bytes:

@@ -88,7 +88,8 @@ class GrpcNode:
     def append(self, key: UploadKey, offset_bytes: int | None, chunks: Iterable[bytes]) -> UploadState:
         header = wire.AppendHeader(key=convert.key_to_wire(key), offset_bytes=offset_bytes)
         feed = Feed()
-        call = self._callable(m.APPEND).future(feed, metadata=((m.HEADER_KEY, header.SerializeToString()),))
+        append = self._callable(m.APPEND)
+        call = append.future(feed, metadata=((m.HEADER_KEY, header.SerializeToString()),))
         call.add_done_callback(lambda _call: feed.stop())
         try:
             for chunk in chunks:
@@ -106,13 +107,14 @@ class GrpcNode:
             call.cancel()
             raise NodeUnreachableError("the storage node did not confirm what it was sent; try again") from error
         except grpc.RpcError as error:
-            raise self._append_error(key, error) from error
+            raise self._append_error(key, append, error) from error
         except grpc.FutureCancelledError as error:
             raise NodeUnreachableError("the connection to the storage node was closed; try again") from error
 
-    def _append_error(self, key: UploadKey, error: grpc.RpcError) -> HoldfastError:
+    def _append_error(self, key: UploadKey, append: object, error: grpc.RpcError) -> HoldfastError:
         """A node that cuts one stream and goes on answering did so for a newer writer."""
-        if error.code() is grpc.StatusCode.CANCELLED:
+        closed_here = self._calls.get(m.APPEND.name) is not append
+        if error.code() is grpc.StatusCode.CANCELLED and not closed_here:
             try:
                 self.upload_state(key)
             except HoldfastError as gone:

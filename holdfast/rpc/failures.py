@@ -53,7 +53,8 @@ def _tree(root: type[errors.HoldfastError]) -> Iterator[type[errors.HoldfastErro
             yield from _tree(child)
 
 
-CLASSES: Final = {cls.__name__: cls for cls in _tree(errors.HoldfastError)}
+# AnswerError is for programs that ask other registries; no node raises it.
+CLASSES: Final = {cls.__name__: cls for cls in _tree(errors.HoldfastError) if cls is not errors.AnswerError}
 
 
 def status_of(error: errors.HoldfastError) -> grpc.StatusCode:

@@ -1,0 +1,181 @@
+"""Existence means bytes, and a stream that breaks goes on elsewhere."""
+
+from __future__ import annotations
+
+import pytest
+
+from holdfast import digest as digests
+from holdfast.clock import ManualClock
+from holdfast.errors import BlobUnknownError, CorruptError, NodeUnreachableError, OverloadedError, UploadUnknownError
+from holdfast.replicas.directory import OneNode
+from holdfast.replicas.read import STAT_TTL_SECONDS, ReplicaReader
+from holdfast.replicas.write import ReplicaWriter
+from holdfast.rpc.node import LocalBlob, UploadKey, Want
+from tests.fakes.memory_node import MemoryNode
+
+DATA = b"x" * (3 << 20)
+DIGEST = digests.of(DATA)
+WANT = Want(DIGEST, len(DATA))
+UNREACHABLE = NodeUnreachableError("no answer")
+
+
+class Nodes:
+    """A directory of several."""
+
+    def __init__(self, *nodes):
+        self.nodes = nodes
+
+    def owners(self, _digest):
+        return self.nodes
+
+    def by_upload(self, _upload_id):
+        return self.nodes[0]
+
+    def ingest(self):
+        return self.nodes[0]
+
+
+@pytest.fixture
+def clock():
+    return ManualClock()
+
+
+@pytest.fixture
+def nodes():
+    return MemoryNode("one"), MemoryNode("two")
+
+
+@pytest.fixture
+def reader(nodes, clock):
+    return ReplicaReader(Nodes(*nodes), clock)
+
+
+def test_any_owner_that_has_it_is_enough(nodes, reader):
+    nodes[1].put_blob(DIGEST, DATA)
+    assert reader.stat([WANT])[0].digest == DIGEST
+    nodes[0].fail_with = UNREACHABLE
+    reader.forget(DIGEST)
+    assert reader.stat([WANT])[0].digest == DIGEST
+
+
+def test_all_asked_and_none_has_it(reader):
+    assert reader.stat([WANT, WANT]) == [None, None]
+
+
+@pytest.mark.parametrize("error", [UNREACHABLE, OverloadedError("busy")])
+def test_not_all_could_be_asked(nodes, reader, error):
+    nodes[1].fail_with = error
+    with pytest.raises(NodeUnreachableError):
+        reader.stat([WANT])
+    with pytest.raises(type(error)):
+        reader.open(WANT)
+    with pytest.raises(type(error)):
+        list(reader.read(WANT, 0, None))
+
+
+def test_a_confirmed_copy_is_remembered_for_seconds_and_absence_never(nodes, reader, clock):
+    assert reader.stat([WANT]) == [None]
+    nodes[0].put_blob(DIGEST, DATA)
+    for _ in range(3):
+        assert reader.stat([WANT])[0] is not None
+    assert nodes[0].calls.count("stat_blobs") == 2
+    del nodes[0].blobs[DIGEST]
+    assert reader.stat([WANT])[0] is not None
+    assert reader.stat([Want(DIGEST, 1)]) == [None]  # a memory of another size is none
+    clock.advance(STAT_TTL_SECONDS)
+    assert reader.stat([WANT]) == [None]
+
+
+def test_one_question_for_many_wants(nodes, reader):
+    some = [b"a", b"b", b"c"]
+    for data in some[:2]:
+        nodes[0].put_blob(digests.of(data), data)
+    found = reader.stat([Want(digests.of(data)) for data in some])
+    assert [blob is not None for blob in found] == [True, True, False]
+    assert nodes[0].calls.count("stat_blobs") == nodes[1].calls.count("stat_blobs") == 1
+
+
+class Breaking(MemoryNode):
+    """Breaks off after its first message."""
+
+    def read_blob(self, want, offset_bytes, length_bytes):
+        for message in super().read_blob(want, offset_bytes, length_bytes):
+            yield message
+            raise UNREACHABLE
+
+
+@pytest.mark.parametrize(("offset", "length"), [(0, None), (10, None), (5, 2 << 20)])
+def test_read_resumes_at_the_same_offset_on_the_next_owner(clock, offset, length):
+    nodes = Breaking("one"), MemoryNode("two")
+    varied = bytes(range(256)) * (3 << 12)
+    digest = digests.of(varied)
+    for node in nodes:
+        node.put_blob(digest, varied)
+    reader = ReplicaReader(Nodes(*nodes), clock)
+    end = None if length is None else offset + length
+    assert b"".join(reader.read(Want(digest), offset, length)) == varied[offset:end]
+
+
+def test_a_read_with_no_owner_left_does_not_end_cleanly(clock):
+    node = Breaking("one")
+    node.put_blob(DIGEST, DATA)
+    came = []
+    with pytest.raises(NodeUnreachableError):
+        came.extend(ReplicaReader(OneNode(node), clock).read(WANT, 0, None))
+    assert len(came) == 1
+
+
+def test_a_corrupt_copy_is_passed_over(nodes, reader):
+    for node in nodes:
+        node.put_blob(DIGEST, DATA)
+    nodes[0].blobs[DIGEST] = b"y" + DATA[1:]
+    whole = b"".join(reader.read(WANT, 0, None))
+    assert len(whole) == len(DATA)
+    nodes[1].blobs[DIGEST] = b"short"
+    with pytest.raises(CorruptError):
+        list(reader.read(WANT, 0, None))
+    with pytest.raises(BlobUnknownError):
+        list(reader.read(WANT, 0, None))
+
+
+class Offering(MemoryNode):
+    def __init__(self, path):
+        super().__init__()
+        self.path = path
+
+    def open_blob(self, want):
+        super().open_blob(want)
+        found = self.path.stat()
+        return LocalBlob(str(self.path), found.st_dev, found.st_ino, found.st_size)
+
+
+def test_local_handles_are_kept_and_compared_with_the_file_at_each_use(tmp_path, clock):
+    path = tmp_path / "blob"
+    path.write_bytes(DATA)
+    node = Offering(path)
+    node.blobs[DIGEST] = DATA
+    reader = ReplicaReader(OneNode(node), clock)
+    first = reader.open(WANT)
+    assert reader.open(WANT) == first
+    assert node.calls.count("open_blob") == 1
+    (tmp_path / "new").write_bytes(DATA)
+    (tmp_path / "new").rename(path)  # pushed again: another inode
+    second = reader.open(WANT)
+    assert second.inode != first.inode
+    path.unlink()
+    node.blobs.clear()
+    with pytest.raises(BlobUnknownError):
+        reader.open(WANT)
+
+
+def test_an_upload_stays_with_its_node_and_a_stored_blob_is_reported():
+    node, heard = MemoryNode(), []
+    writer = ReplicaWriter(OneNode(node), heard.append)
+    key = UploadKey(writer.start("library/alpine", "", None).upload_id, "library/alpine")
+    writer.append(key, 0, [b"abc"])
+    assert writer.open_append(key, 3) is None
+    assert writer.state(key).offset_bytes == 3
+    stored = writer.finish(key, digests.of(b"abc"))
+    assert heard == [stored, writer.put(digests.of(b"p"), b"p")]
+    with pytest.raises(UploadUnknownError):
+        writer.cancel(UploadKey("no node's name", "library/alpine"))

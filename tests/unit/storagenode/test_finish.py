@@ -1,0 +1,109 @@
+"""Finishing: once, joined by whoever repeats it, remembered for an hour."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from holdfast import digest as digests
+from holdfast.errors import DigestInvalidError, StaleWriterError, UploadUnknownError
+from storagenode import hashing
+from storagenode.results import KEEP_SECONDS
+from tests.unit.storagenode.conftest import begin, put, read
+
+
+class Gate:
+    """Holds one operation until it is opened."""
+
+    def __init__(self, operation):
+        self._operation = operation
+        self.reached = threading.Event()
+        self.opened = threading.Event()
+        self.count = 0
+
+    def __call__(self, operation, _path):
+        if operation == self._operation:
+            self.count += 1
+            self.reached.set()
+            assert self.opened.wait(20)
+
+
+def test_a_repeated_finish_joins_the_one_under_way(node, files):
+    key = begin(node, b"slow disk")
+    digest = digests.of(b"slow disk")
+    gate = files.before = Gate("sync")
+    with ThreadPoolExecutor(4) as pool:
+        first = pool.submit(node.finish_upload, key, digest)
+        assert gate.reached.wait(20)
+        others = [pool.submit(node.finish_upload, key, digest) for _ in range(3)]
+        with pytest.raises(DigestInvalidError):
+            node.finish_upload(key, digests.of(b"another"))
+        with pytest.raises(StaleWriterError):
+            node.append(key, None, [b"late"], lambda: None)
+        with pytest.raises(StaleWriterError):
+            node.cancel_upload(key)
+        gate.opened.set()
+        results = [future.result(20) for future in (first, *others)]
+    assert {result.digest for result in results} == {digest}
+    assert gate.count == 1
+
+
+def test_a_finish_goes_on_when_nobody_waits_for_it_any_more(node, files):
+    """The caller's thread is abandoned in the middle; a later caller finds the result."""
+    key = begin(node, b"detached")
+    digest = digests.of(b"detached")
+    gate = files.before = Gate("sync")
+    caller = threading.Thread(target=node.finish_upload, args=(key, digest), daemon=True)
+    caller.start()
+    assert gate.reached.wait(20)
+    gate.opened.set()
+    assert node.finish_upload(key, digest).digest == digest
+    caller.join(20)
+
+
+def test_a_result_is_forgotten_after_an_hour(bench, node):
+    key = begin(node, b"kept")
+    digest = digests.of(b"kept")
+    node.finish_upload(key, digest)
+    bench.clock.advance(KEEP_SECONDS - 1)
+    node.finish_upload(key, digest)
+    bench.clock.advance(1)
+    with pytest.raises(UploadUnknownError):
+        node.finish_upload(key, digest)
+    assert read(node, digest) == b"kept"
+
+
+def test_after_a_restart_a_finished_upload_is_unknown_and_its_blob_is_there(bench, node):
+    key = begin(node, b"finished")
+    digest = digests.of(b"finished")
+    node.finish_upload(key, digest)
+    node = bench.restart()
+    with pytest.raises(UploadUnknownError):
+        node.finish_upload(key, digest)
+    assert read(node, digest) == b"finished"
+
+
+def test_a_finish_replaces_a_damaged_copy(bench, node):
+    digest = put(node, b"healthy")
+    with open(bench.tree.blob(digest), "wb") as file:  # noqa: PTH123 - a string path
+        file.write(b"damaged")
+    node.finish_upload(begin(node, b"healthy"), digest)
+    assert read(node, digest) == b"healthy"
+
+
+def test_bytes_are_hashed_once(node, monkeypatch):
+    again = []
+    monkeypatch.setattr(
+        "storagenode.node.catch_up",
+        lambda state, stage, end: again.append(end - state.hashed_bytes) or hashing.catch_up(state, stage, end),
+    )
+    key = begin(node, *[b"x" * 1000] * 5)
+    node.finish_upload(key, digests.of(b"x" * 5000))
+    key = begin(node, b"y" * 1000, algorithm="sha512")
+    node.finish_upload(key, digests.of(b"y" * 1000, "sha512"))
+    assert again == [0, 0]
+    key = begin(node, b"z" * 1000)
+    node.finish_upload(key, digests.of(b"z" * 1000, "blake3"))
+    assert again == [0, 0, 1000]

@@ -1,0 +1,115 @@
+"""What a node knows after a restart, and what it forgets in time."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from holdfast import digest as digests
+from holdfast.errors import OffsetError, OverloadedError, UploadUnknownError
+from holdfast.rpc.node import UploadKey, Want
+from storagenode.disk.trash import Trash
+from tests.unit.storagenode.conftest import REPOSITORY, begin, put, read
+
+DAY = 24 * 3600.0
+
+
+def test_an_upload_goes_on_after_a_restart(bench, node):
+    key = begin(node, b"before ")
+    node = bench.restart()
+    assert node.upload_state(key).offset_bytes == 7
+    with pytest.raises(UploadUnknownError):
+        node.upload_state(UploadKey(key.upload_id, "another/repository"))
+    with pytest.raises(OffsetError):
+        node.append(key, 0, [b"x"], lambda: None)
+    node.append(key, 7, [b"after"], lambda: None)
+    node.finish_upload(key, digests.of(b"before after"))
+    assert read(node, digests.of(b"before after")) == b"before after"
+
+
+def test_the_announced_algorithm_survives_a_restart(bench, node):
+    key = begin(node, b"before ", algorithm="sha512")
+    node = bench.restart()
+    node.append(key, 7, [b"after"], lambda: None)
+    assert next(iter(node._uploads)).hashing.algorithm == "sha512"
+    node.finish_upload(key, digests.of(b"before after", "sha512"))
+
+
+def test_a_former_process_leaves_no_rubbish(bench, node):
+    staging = Path(bench.tree.staging)
+    kept = begin(node, b"kept")
+    damaged, empty = begin(node, b"x"), begin(node, b"x")
+    (staging / damaged.upload_id / "state.json").write_text("{")
+    (staging / empty.upload_id / "data.0").unlink()
+    (staging / "put-0123").write_bytes(b"half a blob")
+    bench.restart()
+    assert os.listdir(staging) == [kept.upload_id]  # noqa: PTH208
+
+
+def test_abandoned_uploads_expire(bench, node):
+    old = begin(node, b"old")
+    bench.clock.advance(DAY - 10)
+    young = begin(node, b"young")
+    bench.clock.advance(10)
+    assert node.expire_uploads(DAY) == 1
+    with pytest.raises(UploadUnknownError):
+        node.upload_state(old)
+    assert node.upload_state(young).offset_bytes == 5
+    assert os.listdir(bench.tree.staging) == [young.upload_id]  # noqa: PTH208
+    node.append(young, 5, [b"er"], lambda: None)
+    bench.clock.advance(DAY - 1)
+    assert node.expire_uploads(DAY) == 0
+
+
+def test_a_restart_does_not_make_an_abandoned_upload_young_again(bench, node):
+    key = begin(node, b"old")
+    data = Path(bench.tree.upload(key.upload_id)) / "data.0"
+    past = data.stat().st_mtime - DAY
+    os.utime(data, (past, past))
+    node = bench.restart()
+    assert node.expire_uploads(DAY - 60) == 1
+
+
+def test_have_it_is_answered_only_after_one_fsync_of_a_copy_that_another_process_left(bench, node, files):
+    digest = put(node, b"left behind")
+    node = bench.restart()
+    synced = []
+    files.before = lambda operation, path: synced.append((operation, path)) if "sync" in operation else None
+    for _ in range(3):
+        assert node.stat_blobs([Want(digest)])[0] is not None
+    blob = bench.tree.blob(digest)
+    assert synced == [("sync", blob), ("sync_directory", os.path.dirname(blob))]  # noqa: PTH120
+
+
+def test_a_restart_makes_outstanding_listings_stale(bench, node):
+    digest = put(node, b"listed")
+    ((listed,),) = node.list_blobs(0, 4095)
+    node = bench.restart()
+    assert node.delete_blob(digest, listed.stamp) is False
+    ((listed,),) = node.list_blobs(0, 4095)
+    assert node.delete_blob(digest, listed.stamp) is True
+
+
+def test_deleted_copies_lie_in_the_trash_for_a_while(bench, node, files):
+    blob = node.put_blob(digests.of(b"deleted"), b"deleted")
+    node.delete_blob(blob.digest, blob.stamp)
+    trash = Trash(bench.tree, files, bench.clock)
+    assert trash.empty(60) == 0
+    bench.clock.advance(59)
+    assert trash.empty(60) == 0
+    bench.clock.advance(1)
+    assert trash.empty(60) == 1
+    assert os.listdir(bench.tree.trash) == []  # noqa: PTH208
+
+
+def test_there_may_be_only_so_many_uploads(bench):
+    bench.options["max_uploads"] = 2
+    node = bench.start()
+    first = begin(node)
+    begin(node)
+    with pytest.raises(OverloadedError):
+        node.start_upload(REPOSITORY, "", None)
+    node.cancel_upload(first)
+    begin(node)

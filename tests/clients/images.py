@@ -95,6 +95,8 @@ class Shape:
     layer_bytes: int = 16 * KIB
     shared: int = 0
     compression: str = "gzip"
+    platform: str = "linux/amd64"
+    # More than none makes an index of them.
     platforms: tuple[str, ...] = ()
     seed: str = "holdfast"
     # A static program as first layer: then `docker run` works.
@@ -128,7 +130,7 @@ class Image:
 def write(layout: Path, shape: Shape, tag: str = "v1") -> Image:
     """Write an image of this shape to a new layout."""
     blobs = _begin(layout)
-    written = [_platform(blobs, shape, platform) for platform in shape.platforms or ("linux/amd64",)]
+    written = [_platform(blobs, shape, platform) for platform in shape.platforms or (shape.platform,)]
     if shape.platforms:
         top = _put(blobs, {"schemaVersion": 2, "mediaType": INDEX, "manifests": [d for d, _ in written]}, INDEX)
     else:

@@ -94,8 +94,8 @@ def _make_directories(tree: Tree, files: Files) -> None:
         files.make_directory(tree.partition(number))
     if missing or not Path(tree.node_file).exists():
         files.sync_directory(tree.blobs)
-        files.sync_directory(tree.root)
         files.sync_directory(str(Path(tree.root).parent))
+        # The root itself is fsynced once node.json is in it.
 
 
 def _read(tree: Tree) -> Identity | None:

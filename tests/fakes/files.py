@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -116,8 +115,12 @@ class ForgetfulFiles(HookedFiles):
         self._root = root
         self._skip = skip or (lambda _operation, _path: False)
         self._contents: dict[int, bytes] = {}
-        self._entries: dict[int, dict[str, int]] = {}
-        self._held: dict[int, int] = {}  # inode to descriptor: an inode that is held is not given to another file
+        self._entries: dict[
+            int, dict[str, tuple[int, bool]]
+        ] = {}  # of a directory's inode: name to inode, is it one too
+        self._held: dict[
+            int, int
+        ] = {}  # a file's inode to a descriptor: while it is held no other file gets that inode
 
     def sync(self, descriptor: int) -> None:
         self._keep_content(descriptor, "sync")
@@ -129,42 +132,41 @@ class ForgetfulFiles(HookedFiles):
         path = path_of(descriptor)
         self.before(operation, path)
         if not self._skip(operation, path):
-            inode = self._hold(path)
-            self._contents[inode] = os.pread(descriptor, os.fstat(descriptor).st_size, 0)
+            found = os.fstat(descriptor)
+            self._hold(path, found.st_ino)
+            self._contents[found.st_ino] = os.pread(descriptor, found.st_size, 0)
 
     def sync_directory(self, path: str) -> None:
         self.before("sync_directory", path)
-        if not self._skip("sync_directory", path):
-            self._entries[self._hold(path)] = {
-                entry.name: self._hold(entry.path) for entry in os.scandir(path) if entry.name != "lock"
-            }
+        if self._skip("sync_directory", path):
+            return
+        entries = {}
+        for entry in os.scandir(path):
+            entries[entry.name] = (entry.inode(), entry.is_dir())
+            if not entry.is_dir():
+                self._hold(entry.path, entry.inode())
+        self._entries[Path(path).stat().st_ino] = entries
 
-    def _hold(self, path: str) -> int:
-        inode = Path(path).stat().st_ino
+    def _hold(self, path: str, inode: int) -> None:
         if inode not in self._held:
             self._held[inode] = os.open(path, os.O_RDONLY)
-        return inode
 
     def survivors(self, target: Path) -> None:
         """What is left of the root after the power came back."""
-        parent = self._entries.get(self._root.parent.stat().st_ino, {})
-        if self._root.name in parent:
-            self._restore(parent[self._root.name], target)
+        target.mkdir()
+        entry = self._entries.get(self._root.parent.stat().st_ino, {}).get(self._root.name)
+        if entry is not None:
+            self._restore(entry[0], target)
 
-    def _restore(self, inode: int, target: Path) -> None:
-        if Path(f"/proc/self/fd/{self._held[inode]}").is_dir():
-            target.mkdir()
-            for name, child in self._entries.get(inode, {}).items():
-                self._restore(child, target / name)
-        else:
-            target.write_bytes(self._contents.get(inode, b""))
+    def _restore(self, directory: int, target: Path) -> None:
+        for name, (inode, is_directory) in self._entries.get(directory, {}).items():
+            if is_directory:
+                (target / name).mkdir()
+                self._restore(inode, target / name)
+            else:
+                (target / name).write_bytes(self._contents.get(inode, b""))
 
     def close(self) -> None:
         for descriptor in self._held.values():
             os.close(descriptor)
         self._held.clear()
-
-
-def copy_tree(source: Path, target: Path) -> None:
-    """What a killed process leaves: everything, because the page cache lives on."""
-    shutil.copytree(source, target, ignore=shutil.ignore_patterns("lock"))

@@ -1,5 +1,11 @@
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 
+import psutil
 import pytest
 import typer
 from typer.testing import CliRunner
@@ -86,6 +92,39 @@ def test_ctrl_c_exits_with_130_and_leaves_no_directory(monkeypatch, tmp_path):
     with FakeRegistry() as registry:
         result = invoke(registry.url, "--scenario", "push", *QUICK)
     assert result.exit_code == 130
+    assert list(tmp_path.iterdir()) == []
+
+
+# A shell that starts things in the background has them ignore SIGINT, and that is inherited: so it is set right first.
+PROGRAM = """
+import signal, sys, typer
+from holdfast.ops.bench.command import bench
+signal.signal(signal.SIGINT, signal.default_int_handler)
+app = typer.Typer()
+app.command()(bench)
+app()
+"""
+
+
+def until(condition, seconds=20.0):
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
+    return found
+
+
+def test_sigint_ends_the_load_processes_and_removes_the_directory(tmp_path):
+    with FakeRegistry() as registry:
+        argv = [sys.executable, "-c", PROGRAM, registry.url, "--scenario", "get-tag", "--seconds", "60"]
+        process = subprocess.Popen(argv, env=os.environ | {"TMPDIR": str(tmp_path)}, stderr=subprocess.PIPE, text=True)
+        (child,) = until(lambda: psutil.Process(process.pid).children())
+        until(lambda: len(registry.seen) > 50)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert "interrupted" in said
+    assert not child.is_running()
     assert list(tmp_path.iterdir()) == []
 
 

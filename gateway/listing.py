@@ -24,6 +24,17 @@ if TYPE_CHECKING:
 # distribution-spec, "Unavailable Referrers API": algorithm cut to 32 characters, the rest to 64.
 _FALLBACK_ALGORITHM: Final = 32
 _FALLBACK_ENCODED: Final = 64
+# containerd reads no list of 4393216 bytes or more and follows no Link, so a page is as long as it can be. The annotations of one
+# manifest always fit, as the manifest itself has at most as many bytes.
+REFERRERS_PAGE_BYTES: Final = manifests.MAX_BYTES
+
+
+def encode(value: object) -> bytes:
+    """JSON that is no longer than what clients sent: without blanks and without escapes for letters.
+
+    What UTF-8 cannot carry (half a surrogate pair, which JSON can) keeps its escape; Python's and JSON's are the same.
+    """
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode(errors="backslashreplace")
 
 
 class Listing:
@@ -47,13 +58,27 @@ class Listing:
             return [], False
         return self._repos.repositories(after, limit)
 
-    def referrers(self, repo: Repository, subject: Digest, types: Collection[str]) -> list[dict[str, object]]:
-        """Descriptors of what refers to ``subject``, in digest order; only of ``types`` where any are given."""
-        found = dict.fromkeys(self._repos.referrers(repo, subject), True)
-        for digest in self._fallback(repo, subject):
-            found.setdefault(digest, True)
-        described = (self._describe(repo, digest) for digest in sorted(found))
-        return [d for d in described if d is not None and (not types or d.get("artifactType") in types)]
+    def referrers(
+        self, repo: Repository, subject: Digest, types: Collection[str], after: str
+    ) -> tuple[list[dict[str, object]], bool]:
+        """A page of descriptors of what refers to ``subject``, and whether more remain.
+
+        In the order of the digests' text, from behind ``after``; only of ``types`` where any are given.
+        """
+        found = {*self._repos.referrers(repo, subject), *self._fallback(repo, subject)}
+        page: list[dict[str, object]] = []
+        size_bytes = 0
+        for digest in sorted(found, key=str):
+            if str(digest) <= after:
+                continue
+            described = self._describe(repo, digest)
+            if described is None or (types and described.get("artifactType") not in types):
+                continue
+            size_bytes += len(encode(described)) + 1
+            if page and size_bytes > REFERRERS_PAGE_BYTES:
+                return page, True
+            page.append(described)
+        return page, False
 
     def _fallback(self, repo: Repository, subject: Digest) -> Iterator[Digest]:
         """What clients without the API once listed in the fallback tag (distribution-spec, "Enabling the Referrers API")."""

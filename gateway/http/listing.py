@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
 
+from gateway.listing import encode
 from holdfast import digest as digests
 from holdfast.errors import PageInvalidError
 from holdfast.manifest import OCI_INDEX
@@ -45,11 +46,15 @@ class ListingResource:
 
     def referrers(self, req: Request, resp: Response, route: Route) -> None:
         types = [t for t in req.get_param_as_list("artifactType") or [] if t]
-        found = self._listing.referrers(route.repository, digests.parse(route.argument), types)
-        resp.data = json.dumps({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": found}).encode()
+        subject = digests.parse(route.argument)
+        found, more = self._listing.referrers(route.repository, subject, types, req.get_param("last") or "")
+        resp.data = encode({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": found})
         resp.content_type = OCI_INDEX
         if types:
             resp.set_header("OCI-Filters-Applied", "artifactType")
+        if more:
+            query = [*(("artifactType", one) for one in types), ("last", str(found[-1]["digest"]))]
+            resp.set_header("Link", f'</v2/{route.repository}/referrers/{subject}?{urlencode(query)}>; rel="next"')
 
     def discover(self, _req: Request, resp: Response, _route: Route) -> None:
         resp.data = b'{"extensions": []}'

@@ -127,6 +127,7 @@ class Scene:
 
     def collector(self, digest):
         def actor(store):
+            store.get(b"the inventory is read at any time")
             stamp = self.nodes.stamps.get(digest)
             for free in self.over(store).begin_sweep(digest.partition, [digest]):
                 store.get(b"the deletes arrive later")
@@ -204,6 +205,15 @@ def test_pushing_a_manifest_against_deleting_its_blob(urls):
         assert len(scene.acknowledged) == 1
 
     run(build, check, at_least=50)
+
+
+def test_pushing_a_manifest_against_deleting_its_digest_as_a_blob():
+    def build():
+        scene = Scene(M)
+        link(scene.repos, M)
+        return scene, [scene.pusher(image("m"), V1), scene.deleter(lambda repos: repos.delete_blob(REPO, M))]
+
+    run(build, lambda scene: scene.repos.manifest_by_tag(REPO, V1), at_least=50)
 
 
 def test_linking_against_a_sweep():

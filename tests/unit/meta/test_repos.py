@@ -419,6 +419,34 @@ def test_a_parent_that_is_pushed_meanwhile_is_noticed():
     assert faults(store) == []
 
 
+def test_a_digest_that_becomes_a_manifest_meanwhile_is_not_deleted_as_a_blob():
+    store, repos = world()
+    link(repos, A)
+    store.before_txn(lambda: push(repos, image("a"), V1))
+    with pytest.raises(StillReferencedError):
+        repos.delete_blob(REPO, A)
+    assert faults(store) == []
+
+
+def test_deleting_a_manifest_that_was_deleted_and_pushed_again_meanwhile_takes_the_new_one_with_its_tags():
+    store, repos = world()
+    record = push(repos, image("m"), V1)
+    store.before_txn(lambda: (repos.delete_manifest(REPO, record.digest), push(repos, image("m"), V2)))
+    repos.delete_manifest(REPO, record.digest)
+    assert keys_below(store, b"tag/") == keys_below(store, b"manifest/") == []
+
+
+def test_a_repository_that_vanishes_meanwhile_is_made_again():
+    store, repos = world()
+    link(repos, A)
+    store.before_txn(lambda: store.txn([], [Delete(keys.repository(REPO))]))
+    link(repos, B)
+    assert repos.exists(REPO)
+    store.before_txn(lambda: store.txn([], [Delete(keys.repository(REPO))]))
+    push(repos, image("m"))
+    assert repos.exists(REPO)
+
+
 def test_leftover_refs_do_not_keep_a_blob_however_many_they_are():
     store, repos = world()
     link(repos, A)

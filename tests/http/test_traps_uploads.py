@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -17,6 +17,7 @@ from tests.http import wire
 from tests.http.images import push_image
 
 if TYPE_CHECKING:
+    from tests.conformance.oci import Answer
     from tests.serving import Server
 
 
@@ -126,6 +127,29 @@ def test_sessions_that_close_the_same_digest_at_once_all_succeed(registry: Serve
     assert client.get_blob(repo, digest).body == data
     for one in clients:
         one.close()
+
+
+def test_every_request_may_come_on_another_connection(registry: Server, repo: str) -> None:
+    """Which process answers is the kernel's choice: whatever one has acknowledged, all have seen."""
+
+    def ask(method: str, target: str, *args: Any, **options: Any) -> Answer:
+        one = Client(registry.host)
+        try:
+            return one.send(method, target, *args, **options)
+        finally:
+            one.close()
+
+    for _ in range(5):
+        digest, data = random_blob(4000)
+        location = ask("POST", f"/v2/{repo}/blobs/uploads/").location
+        for start in range(0, 4000, 1000):
+            span = [("Content-Range", f"{start}-{start + 999}")]
+            assert ask("PATCH", location, data[start : start + 1000], length=1000, headers=span).status == 202
+            assert ask("GET", location).header("Range") == f"0-{start + 999}"
+        assert ask("PUT", with_query(location, digest=digest)).status == 201
+        assert ask("HEAD", f"/v2/{repo}/blobs/{digest}").status == 200
+        assert ask("DELETE", f"/v2/{repo}/blobs/{digest}").status == 202
+        assert {ask("HEAD", f"/v2/{repo}/blobs/{digest}").status for _ in range(4)} == {404}
 
 
 # Queries are re-encoded, re-ordered and added to.

@@ -142,7 +142,11 @@ class WireBody:
 
 
 def _length(environ: dict[str, Any]) -> int | None:
-    if environ.get("HTTP_TRANSFER_ENCODING"):
+    coding = environ.get("HTTP_TRANSFER_ENCODING")
+    if coding:
+        if coding.strip().lower() != "chunked":
+            # The server undoes the chunks only: stored, the rest of the coding would be taken for content.
+            raise RequestInvalidError("the only transfer coding is chunked")
         return None
     text = environ.get("CONTENT_LENGTH") or "0"
     if not text.isascii() or not text.isdigit():

@@ -47,13 +47,12 @@ def choose(header: str | None, size_bytes: int) -> tuple[Span, ...]:
     unit, equals, rest = header.partition("=")
     if not equals or unit.strip().lower() != "bytes":
         return ()
-    texts = rest.split(",", MAX_RANGES)
-    if len(texts) > MAX_RANGES:
+    pieces = rest.split(",", MAX_RANGES)
+    texts = [text for text in pieces if text.strip(" \t")]  # RFC 9110, section 5.6.1: empty elements count for nothing
+    if len(pieces) > MAX_RANGES or not texts:
         return ()
     spans: list[Span] = []
     for text in texts:
-        if not text.strip(" \t"):
-            continue  # RFC 9110, section 5.6.1: empty list elements count for nothing
         found = _SPEC.fullmatch(text)
         if found is None or not (found[1] or found[2]):
             return ()

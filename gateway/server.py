@@ -74,6 +74,8 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
             "reuse_port": True,
             "timeout": 120,
             "graceful_timeout": int(options.drain_seconds),
+            # Nobody may move the path or the scheme by a header: all our Locations are relative.
+            "forwarded_allow_ips": "",
             "limit_request_line": _LINE_BYTES,
             "limit_request_fields": 100,
             "limit_request_field_size": _LINE_BYTES,

@@ -6,6 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from gateway.memory import return_large_blocks
 from gateway.options import Options, from_settings
 from gateway.server import Server
 from holdfast import config
@@ -37,6 +38,7 @@ def main() -> int:
     except ConfigError as error:
         sys.stderr.write(f"{error.message}\n")
         return EXIT_CONFIG
+    return_large_blocks()
     if args.parent_pipe is not None:
         die_with_parent(args.parent_pipe)
     server.run()

@@ -24,7 +24,7 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Final
 
 from holdfast.errors import MetadataUnavailableError
-from holdfast.meta.sqlite.schema import migrate
+from holdfast.meta.sqlite.schema import is_current, migrate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -157,6 +157,8 @@ class Connections:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         lock_file = os.open(f"{self._path}.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         try:
+            if self._is_current():
+                return lock_file  # nothing to write, so nobody to wait for
             fcntl.flock(lock_file, fcntl.LOCK_EX)
             # A file that exists is not opened here: closing what SQLite has open drops SQLite's locks.
             with contextlib.suppress(FileExistsError):
@@ -169,6 +171,12 @@ class Connections:
             os.close(lock_file)
             raise
         return lock_file
+
+    def _is_current(self) -> bool:
+        if not self._path.exists():
+            return False
+        with contextlib.closing(sqlite3.connect(self._path, timeout=_BUSY_TIMEOUT_SECONDS)) as connection:
+            return is_current(connection)
 
     def _connect(self) -> sqlite3.Connection:
         try:

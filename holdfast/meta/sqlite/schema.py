@@ -32,6 +32,12 @@ _FIRST: Final = (
 MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (_FIRST,)
 
 
+def is_current(connection: sqlite3.Connection) -> bool:
+    """Whether there is nothing to migrate."""
+    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    return version == len(MIGRATIONS)
+
+
 def migrate(connection: sqlite3.Connection, migrations: Sequence[Sequence[str]] = MIGRATIONS) -> None:
     """Bring the file up to date, in one transaction. The caller holds the lock between processes.
 

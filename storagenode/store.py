@@ -64,8 +64,8 @@ class Stage(Protocol):
         """Hand the file out: from here on it may change under us beyond what was confirmed."""
         ...
 
-    def take_back(self) -> None:
-        """The borrower has closed its descriptor."""
+    def take_back(self, size_bytes: int) -> None:
+        """The borrower has closed its descriptor. What it wrote beyond ``size_bytes`` was never announced and goes."""
         ...
 
     def move(self, length_bytes: int) -> None:

@@ -102,7 +102,7 @@ class Appending:
     def _give_back(self, upload: Upload, writer: Writer) -> None:
         """Also when hashing failed: the borrower cannot write any more, so the file is ours alone again."""
         try:
-            upload.stage.take_back()
+            upload.stage.take_back(upload.offset_bytes)
         finally:
             upload.stage.release()
             upload.leave(writer, self._clock.monotonic())

@@ -48,6 +48,9 @@ class ReplicaReader:
     def stat(self, wants: Sequence[Want]) -> list[StoredBlob | None]:
         """For each want a confirmed copy, or None when all were asked and none has it; in order.
 
+        What is remembered may be older than a fence read just now: whoever links bytes that nothing links yet calls ``forget``
+        between reading the fence and this.
+
         Raises:
             NodeUnreachableError: nobody has one of them, and not all could be asked.
         """

@@ -11,7 +11,7 @@ import os
 import threading
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import grpc
 
@@ -41,6 +41,9 @@ if TYPE_CHECKING:
         UploadState,
         Want,
     )
+
+
+_FAREWELL_SECONDS: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,10 +249,11 @@ class LocalFile:
     def close(self, offset_bytes: int) -> UploadState:
         try:
             self._settle()
-        finally:
-            # Also when the announcement before failed: the node must hear that the descriptor is closed.
-            last = self._announce(offset_bytes, last=True)
-        return convert.state(_result(last))
+        except HoldfastError:
+            # The node must hear all the same that the descriptor is closed, and a call that nobody waits for is cancelled.
+            _settle(self._announce(offset_bytes, last=True), _FAREWELL_SECONDS)
+            raise
+        return convert.state(_result(self._announce(offset_bytes, last=True)))
 
     def _announce(self, offset_bytes: int, *, last: bool) -> Any:
         return self._node.advance(

@@ -88,9 +88,14 @@ class DiskStage:
         found = os.fstat(self.descriptor())
         return LentFile(self.path, found.st_dev, found.st_ino)
 
-    def take_back(self) -> None:
+    def take_back(self, size_bytes: int) -> None:
         if self.is_lent:
+            self._cut(size_bytes)
             self._rename(_OWN)
+
+    def _cut(self, size_bytes: int) -> None:
+        if os.fstat(self.descriptor()).st_size > size_bytes:
+            self._files.truncate(self.descriptor(), size_bytes)
 
     def _rename(self, prefix: str) -> None:
         name = f"{prefix}{self.generation}"
@@ -134,8 +139,7 @@ class DiskStage:
         Raises:
             SyncFailedError: now, or in the background before.
         """
-        if os.fstat(self.descriptor()).st_size != size_bytes:
-            self._files.truncate(self.descriptor(), size_bytes)
+        self._cut(size_bytes)
         if self._flush is not None:
             self._flush.result()
         self._files.sync(self.descriptor())
@@ -177,9 +181,11 @@ def recover(tree: Tree, files: Files, flusher: Executor) -> Iterator[tuple[Uploa
     """The stages that a former process left, with the seconds since their last change. What makes no sense is removed."""
     for name in sorted(os.listdir(tree.staging)):
         path = f"{tree.staging}/{name}"
-        if not is_upload_id(name):
+        if not os.path.isdir(path):
             files.unlink(path)  # a small blob that was on its way
             continue
+        if not is_upload_id(name):
+            continue  # not ours
         record = _decode(path, name)
         data = _newest(path)
         if record is None or data is None:

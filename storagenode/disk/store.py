@@ -75,7 +75,7 @@ class DiskStore:
         if digests.of(data, digest.algorithm) != digest:
             raise DigestInvalidError("the bytes have another digest than was named", {"digest": str(digest)})
         self._space.require(len(data))
-        path = f"{self._tree.staging}/put-{secrets.token_hex(16)}"
+        path = f"{self._tree.staging}/put.{secrets.token_hex(16)}"
         descriptor = self._files.create(path)
         try:
             with self._tripping():

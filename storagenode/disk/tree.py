@@ -7,7 +7,7 @@
         staging/<upload id>/state.json            whose upload this is
         staging/<upload id>/data.<n>              received bytes; only this process writes
         staging/<upload id>/lent.<n>              the same, handed out for the short-circuit write: another process may write
-        staging/put-<hex>                         a small blob on its way
+        staging/put.<hex>                         a small blob on its way
         trash/<hex>-<algorithm>-<encoded>         deleted copies, emptied later
         quarantine/<hex>-<algorithm>-<encoded>    copies that are not what their name says, with a .json note each
 

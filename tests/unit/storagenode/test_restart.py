@@ -43,7 +43,7 @@ def test_a_former_process_leaves_no_rubbish(bench, node):
     damaged, empty = begin(node, b"x"), begin(node, b"x")
     (staging / damaged.upload_id / "state.json").write_text("{")
     (staging / empty.upload_id / "data.0").unlink()
-    (staging / "put-0123").write_bytes(b"half a blob")
+    (staging / f"put.{'0' * 32}").write_bytes(b"half a blob")
     bench.restart()
     assert os.listdir(staging) == [kept.upload_id]  # noqa: PTH208
 

@@ -55,6 +55,7 @@ def assemble(options: Options) -> Gateway:
     reader = ReplicaReader(nodes, clock)
     repos = Repositories(store, new_operation_id, clock)
     health = Health({"metadata": lambda: store.get(keys.CLUSTER_ID), "storage": node.status})
+    health.settle()
     health.start()
     app = create_app(
         repos,

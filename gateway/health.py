@@ -19,6 +19,8 @@ log = logging.getLogger("holdfast.gateway")
 
 PATHS: Final = ("/livez", "/readyz", "/startupz")
 _PERIOD_SECONDS: Final = 1.0
+_SETTLE_TRIES: Final = 200
+_SETTLE_PAUSE_SECONDS: Final = 0.05
 
 
 class Health:
@@ -29,6 +31,16 @@ class Health:
         self._failing: dict[str, str] = dict.fromkeys(checks, "not asked yet")
         self._started = False
         self._stop = threading.Event()
+
+    def settle(self) -> None:
+        """Ask until all is well, for some ten seconds at most.
+
+        A worker that accepts before its own channel to the node stands answers 503 while its neighbour says that it is ready.
+        """
+        for _ in range(_SETTLE_TRIES):
+            self._ask()
+            if not self._failing or self._stop.wait(_SETTLE_PAUSE_SECONDS):
+                return
 
     def start(self) -> None:
         threading.Thread(target=self._run, name="health", daemon=True).start()
@@ -59,9 +71,12 @@ class Health:
 
     def _run(self) -> None:
         while True:
-            try:
-                self.look()
-            except Exception:  # the thread must outlive any surprise, and say so
-                log.exception("a health check broke")
+            self._ask()
             if self._stop.wait(_PERIOD_SECONDS):
                 return
+
+    def _ask(self) -> None:
+        try:
+            self.look()
+        except Exception:  # the thread must outlive any surprise, and say so
+            log.exception("a health check broke")

@@ -27,29 +27,29 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def docker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[engines.Docker]:
+def docker() -> Iterator[engines.Docker]:
     """The docker that pushes."""
-    with engines.dockerd(tmp_path_factory.mktemp("d")) as engine:
+    with engines.dockerd() as engine:
         yield engine
 
 
 @pytest.fixture(scope="session")
-def other_docker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[engines.Docker]:
+def other_docker() -> Iterator[engines.Docker]:
     """Another machine's docker, which has none of the layers of the first."""
-    with engines.dockerd(tmp_path_factory.mktemp("e")) as engine:
+    with engines.dockerd() as engine:
         yield engine
 
 
 @pytest.fixture(scope="session")
-def containerd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[engines.Containerd]:
-    with engines.containerd(tmp_path_factory.mktemp("c")) as engine:
+def containerd() -> Iterator[engines.Containerd]:
+    with engines.containerd() as engine:
         yield engine
 
 
 @pytest.fixture
-def containers(tmp_path: Path, registry: Server) -> Iterator[engines.Containers]:
+def containers(registry: Server) -> Iterator[engines.Containers]:
     """podman, buildah and skopeo that remember nothing of earlier tests."""
-    with engines.containers(tmp_path / "p", registry.host) as engine:
+    with engines.containers(registry.host) as engine:
         yield engine
 
 

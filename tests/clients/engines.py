@@ -1,6 +1,7 @@
 """Container engines that keep to themselves: dockerd, containerd, podman with buildah and skopeo.
 
-Promises: storage, sockets, settings and credentials of each lie below one directory given by the test, and are gone afterwards.
+Promises: storage, sockets, settings and credentials of each lie below one directory of its own, and are gone afterwards. That
+directory has a short name: a socket's path has 107 bytes at most, and podman waits 20 seconds for one it cannot make.
 The engines get no network of their own (containers run with none), so neither bridges nor packet filter rules are made, and
 several run side by side, also beside an engine that is in use on this machine.
 """
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -28,6 +30,16 @@ _NO_NETWORK: Final = (
 )
 
 
+@contextlib.contextmanager
+def _root() -> Iterator[Path]:
+    """A directory for an engine, taken away with whatever the engine left mounted in it."""
+    root = Path(tempfile.mkdtemp(prefix="hf"))
+    try:
+        yield root
+    finally:
+        remove(root)
+
+
 @dataclass(frozen=True, slots=True)
 class Docker:
     """A running dockerd and the client that talks to it."""
@@ -42,25 +54,22 @@ class Docker:
 
 
 @contextlib.contextmanager
-def dockerd(root: Path) -> Iterator[Docker]:
-    """A dockerd with overlay2 storage below ``root``."""
+def dockerd() -> Iterator[Docker]:
+    """A dockerd with overlay2 storage."""
     need_root()
     program, client = need("dockerd"), need("docker")
     need("containerd")
-    root.mkdir(parents=True, exist_ok=True)
-    socket = f"unix://{root}/docker.sock"
-    # dockerd never comes up with a relative data root.
-    places = ["--data-root", str(root / "data"), "--exec-root", str(root / "exec"), "--pidfile", str(root / "pid")]
-    settings = {"DOCKER_HOST": socket, "DOCKER_CONFIG": str(root / "client")}
-    docker = Docker(Program(client, settings), socket)
-    argv = [program, *places, "--host", socket, "--storage-driver=overlay2", *_NO_NETWORK]
-    try:
+    with _root() as root:
+        socket = f"unix://{root}/sock"
+        # dockerd never comes up with a relative data root.
+        places = ["--data-root", str(root / "data"), "--exec-root", str(root / "exec"), "--pidfile", str(root / "pid")]
+        settings = {"DOCKER_HOST": socket, "DOCKER_CONFIG": str(root / "client")}
+        docker = Docker(Program(client, settings), socket)
+        argv = [program, *places, "--host", socket, "--storage-driver=overlay2", *_NO_NETWORK]
         with daemon(argv, root / "log", lambda: docker.call.try_("info", seconds=20).code == 0, settings):
             yield docker
             for container in docker.call("ps", "--all", "--quiet").split():
                 docker.call("rm", "--force", container)
-    finally:
-        remove(root)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,25 +79,15 @@ class Containers:
     podman: Program
     buildah: Program
     skopeo: Program
-    root: Path
 
 
 @contextlib.contextmanager
-def containers(root: Path, registry: str) -> Iterator[Containers]:
-    """podman and its relatives with storage below ``root``; ``registry`` (host:port) speaks plain HTTP."""
+def containers(registry: str) -> Iterator[Containers]:
+    """podman and its relatives; ``registry`` (host:port) speaks plain HTTP."""
     need_root()
-    root.mkdir(parents=True, exist_ok=True)
-    settings = _container_settings(root, registry)
-    plain_http = {"CONTAINERS_REGISTRIES_CONF": str(root / "registries.conf")}
-    try:
-        yield Containers(
-            Program(need("podman"), settings | plain_http),
-            Program(need("buildah"), settings | plain_http),
-            skopeo(root),
-            root,
-        )
-    finally:
-        remove(root)
+    with _root() as root:
+        settings = _container_settings(root, registry)
+        yield Containers(Program(need("podman"), settings), Program(need("buildah"), settings), skopeo(root))
 
 
 def skopeo(root: Path) -> Program:
@@ -133,6 +132,7 @@ def _container_settings(root: Path, registry: str) -> dict[str, str]:
         "HOME": str(home),
         "CONTAINERS_CONF": str(root / "containers.conf"),
         "CONTAINERS_STORAGE_CONF": str(root / "storage.conf"),
+        "CONTAINERS_REGISTRIES_CONF": str(root / "registries.conf"),
         "REGISTRY_AUTH_FILE": str(home / "auth.json"),
     }
 
@@ -160,25 +160,22 @@ class Containerd:
 
 
 @contextlib.contextmanager
-def containerd(root: Path) -> Iterator[Containerd]:
-    """A containerd with storage below ``root``."""
+def containerd() -> Iterator[Containerd]:
+    """A containerd of its own."""
     need_root()
     program, client = need("containerd"), need("ctr")
-    root.mkdir(parents=True, exist_ok=True)
-    socket = root / "sock"
-    (root / "config.toml").write_text(
-        f'version = 2\nroot = "{root}/root"\nstate = "{root}/state"\n'
-        'disabled_plugins = ["io.containerd.internal.v1.opt", "io.containerd.grpc.v1.cri"]\n'
-        f'[grpc]\naddress = "{socket}"\n[ttrpc]\naddress = "{root}/ttrpc"\n',
-        encoding="utf-8",
-    )
-    ctr = Program(client, {"HOME": str(root)}, ("--address", str(socket)))
-    argv = [program, "--config", str(root / "config.toml")]
-    try:
+    with _root() as root:
+        socket = root / "sock"
+        (root / "config.toml").write_text(
+            f'version = 2\nroot = "{root}/root"\nstate = "{root}/state"\n'
+            'disabled_plugins = ["io.containerd.internal.v1.opt", "io.containerd.grpc.v1.cri"]\n'
+            f'[grpc]\naddress = "{socket}"\n[ttrpc]\naddress = "{root}/ttrpc"\n',
+            encoding="utf-8",
+        )
+        ctr = Program(client, {"HOME": str(root)}, ("--address", str(socket)))
+        argv = [program, "--config", str(root / "config.toml")]
         with daemon(argv, root / "log", lambda: ctr.try_("version", seconds=20).code == 0, {}):
             yield Containerd(ctr, root / "hosts")
-    finally:
-        remove(root)
 
 
 def busybox() -> Path:

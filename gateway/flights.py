@@ -36,11 +36,17 @@ class Flight:
 
     sock: socket.socket
     turn: int = SERVER
+    requests: int = 0
     since_seconds: float = 0.0
     moved_bytes: int = 0
-    seen_turn: int = SERVER
+    seen: tuple[int, int] = (SERVER, 0)
     sent_bytes: int = 0
     cut: bool = False
+
+    def await_head(self) -> None:
+        """The next request's time begins. Counted, for between two looks a whole request may come and go."""
+        self.requests += 1
+        self.turn = HEAD
 
 
 class Watch:
@@ -61,7 +67,8 @@ class Watch:
 
     def enter(self, sock: socket.socket) -> Flight:
         """A request may be coming on this connection. Leave with :meth:`leave`."""
-        flight = Flight(sock, HEAD)
+        flight = Flight(sock)
+        flight.await_head()
         self._flights[id(flight)] = flight
         return flight
 
@@ -72,11 +79,11 @@ class Watch:
         """Shut down what has been stalled by its client for too long. Called by the thread, and by tests."""
         now = self._clock.monotonic()
         for flight in list(self._flights.values()):
-            turn = flight.turn
-            if turn == SERVER or turn != flight.seen_turn:
-                flight.seen_turn = turn
+            at = (flight.turn, flight.requests)
+            if flight.turn == SERVER or at != flight.seen:
+                flight.seen = at
                 self._mark(flight, now)
-            elif turn == HEAD:
+            elif flight.turn == HEAD:
                 if now - flight.since_seconds > self._head_seconds:
                     _cut(flight)
             else:

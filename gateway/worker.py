@@ -28,7 +28,7 @@ from gunicorn.http import errors as refused
 from gunicorn.http import wsgi
 from gunicorn.workers.gthread import _DEFER, TConn, ThreadWorker
 
-from gateway.flights import CLIENT, HEAD, SERVER, Flight, Watch
+from gateway.flights import CLIENT, SERVER, Flight, Watch
 from gateway.http.errors import body as error_body
 from holdfast.clock import SystemClock
 
@@ -151,7 +151,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         self._busy = 0
         self._ids = count(1)
         self._boot = secrets.token_hex(4)
-        self._watch = Watch(SystemClock(), settings.idle_seconds, HEAD_SECONDS)
+        self._watch = Watch(SystemClock(), settings.idle_seconds, min(HEAD_SECONDS, settings.idle_seconds))
         self._watch.start()
         self._pin()
         super().init_process()
@@ -181,12 +181,12 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         self.enqueue_req(Connection(self.cfg, sock, address, listener.getsockname()))
 
     def enqueue_req(self, conn: Connection) -> None:
-        if self._busy >= self.cfg.threads:
-            if not conn.initialized and not conn.data_ready and not readable(conn.sock, 0):
-                self.finish_request(conn, _Deferred())  # to the poller, until its first bytes are here
-                return
-            if self._answer_probe(conn):
-                return
+        if self._busy * 2 >= self.cfg.threads and _silent(conn):
+            # A thread waits some seconds for the first bytes; only half of them are spent on clients who send none.
+            self.finish_request(conn, _Deferred())  # to the poller, until its first bytes are here
+            return
+        if self._busy >= self.cfg.threads and self._answer_probe(conn):
+            return
         self._busy += 1
         future = self.tpool.submit(self.handle, conn)
         future.add_done_callback(lambda done: self.method_queue.defer(self._landed, conn, done))
@@ -220,7 +220,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         flight = conn.flight = self._watch.enter(conn.sock)
         try:
             while True:
-                flight.turn = HEAD
+                flight.await_head()
                 result = super().handle(conn)
                 if result is not True or not self._stay(conn):
                     break
@@ -254,16 +254,18 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
                 resp.force_close()
             resp.headers.append(("X-Request-Id", request_id))
             try:
-                flight.turn = CLIENT
                 for piece in pieces:
+                    flight.turn = CLIENT
                     resp.write(piece)
+                    flight.turn = SERVER  # the next piece may have to come from a node
+                flight.turn = CLIENT
                 resp.close()
             finally:
                 if hasattr(pieces, "close"):
                     pieces.close()
-        except Exception:
-            if resp.headers_sent:
-                # Part of the answer is out: a hard close is the only honest end (ARCHITECTURE, promise 4).
+        except Exception as error:
+            if resp.headers_sent or isinstance(error, OSError):
+                # Part of the answer may be out: a hard close is the only honest end (ARCHITECTURE, promise 4).
                 conn.broken = True
                 raise StopIteration from None
             raise
@@ -314,6 +316,10 @@ class _Deferred:
 
     def result(self) -> object:
         return _DEFER
+
+
+def _silent(conn: Connection) -> bool:
+    return not conn.initialized and not conn.data_ready and not readable(conn.sock, 0)
 
 
 def readable(sock: socket.socket, timeout_millis: int) -> bool:

@@ -11,6 +11,7 @@ import os
 import socket
 from typing import TYPE_CHECKING, Any, Final
 
+from gateway.flights import CLIENT
 from holdfast.errors import CorruptError
 
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ class FileBody:
             self._done()
 
     def _send(self, sock: socket.socket, span: Span) -> None:
+        if self._flight is not None:
+            self._flight.turn = CLIENT
         offset = span.first
         while offset <= span.last:
             sent = os.sendfile(sock.fileno(), self._descriptor, offset, min(span.last + 1 - offset, _STEP_BYTES))

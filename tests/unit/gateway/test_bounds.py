@@ -106,6 +106,20 @@ def test_our_own_slowness_is_not_the_clients() -> None:
         assert not flight.cut  # its time begins when the turn does
 
 
+def test_a_connection_with_many_short_requests_is_not_taken_for_one_long_head() -> None:
+    client, server = pair()
+    with client, server:
+        clock = ManualClock()
+        watch = Watch(clock, idle_seconds=60, head_seconds=10)
+        flight = watch.enter(server)
+        for _ in range(5):
+            watch.look()  # each look finds it waiting for a head, never the same one
+            clock.advance(9)
+            flight.turn = SERVER
+            flight.await_head()
+        assert not flight.cut
+
+
 def test_a_flight_that_has_left_is_not_looked_at() -> None:
     client, server = pair()
     with client, server:

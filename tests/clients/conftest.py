@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -84,7 +84,7 @@ def image(tmp_path: Path, repository: str) -> Iterator[Callable[..., images.Imag
     """Makes images; each test gets layers that no other test has pushed. They are deleted afterwards."""
     made: list[Path] = []
 
-    def make(**shape: object) -> images.Image:
+    def make(**shape: Any) -> images.Image:
         layout = tmp_path / f"image-{len(made)}"
         made.append(layout)
         return images.write(layout, images.Shape(**({"name": f"{repository}-{len(made)}", "seed": repository} | shape)))
@@ -97,7 +97,8 @@ def image(tmp_path: Path, repository: str) -> Iterator[Callable[..., images.Imag
 @pytest.fixture
 def repository(request: pytest.FixtureRequest) -> str:
     """A repository name that is this test's own."""
-    return "clients/" + request.node.name.split("[")[0].removeprefix("test_").replace("_", "-")
+    name: str = request.node.name.split("[")[0]
+    return "clients/" + name.removeprefix("test_").replace("_", "-")
 
 
 @pytest.fixture

@@ -41,6 +41,7 @@ PACKAGES: Final = (
     "uidmap",
     "catatonit",
     "wrk",
+    "zstd",
 )
 _APT_SECONDS: Final = 900.0
 # helm is the largest: several minutes with two cores and an empty build cache.
@@ -155,9 +156,14 @@ def build(program: GoProgram) -> None:
     """Build one program into the cache.
 
     Raises:
-        InstallError: the toolchain failed; its last words are in the message.
+        InstallError: the cache cannot be written, or the toolchain failed; its last words are in the message.
     """
-    program.directory.mkdir(parents=True, exist_ok=True)
+    try:
+        program.directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InstallError(
+            f"{program.directory} cannot be made ({error.strerror}); set XDG_CACHE_HOME to a place that can be written"
+        ) from error
     environment = os.environ | {"GOBIN": str(program.directory)}
     target = f"{program.package}@{program.version}"
     if not program.inside_module:

@@ -72,7 +72,8 @@ def manifest(registry: Server, repository: str, reference: str) -> dict[str, lis
         "GET", f"/v2/{repository}/manifests/{reference}", headers={"Accept": ", ".join(MEDIA_TYPES.values())}
     )
     assert status == 200, body
-    return json.loads(body)
+    found: dict[str, list[dict[str, str]]] = json.loads(body)
+    return found
 
 
 def test_search_finds_repositories_and_tags(

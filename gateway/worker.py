@@ -146,6 +146,8 @@ class Response(wsgi.Response):  # type: ignore[misc]  # gunicorn has no types
 class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
     """See the module. ``app`` is a :class:`gateway.server.Server`."""
 
+    alive: bool
+
     def init_process(self) -> None:
         settings = self.app.options
         self._busy = 0
@@ -168,6 +170,24 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
             os.sched_setaffinity(0, {cores[self.age % len(cores)]})
 
     # -- the event loop's side
+
+    def is_parent_alive(self) -> bool:
+        """An orphan stops as if it had been told to; gunicorn's loop would end, and its connections be kept alive nevertheless."""
+        self.alive = bool(self.alive and super().is_parent_alive())
+        return self.alive
+
+    def set_accept_enabled(self, enabled: bool) -> None:
+        """As gunicorn's; a worker that stops lets go of the port at once, not when its last transfer is over.
+
+        Until its socket is closed the kernel gives it new connections, which nobody would ever answer.
+        """
+        super().set_accept_enabled(enabled)
+        if self.alive or enabled:
+            return
+        for listener in self.sockets:
+            while readable(listener, 0):
+                self.accept(listener)
+            listener.close()
 
     def accept(self, listener: Any) -> None:
         try:

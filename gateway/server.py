@@ -17,7 +17,7 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
 
 from gateway.assembly import Gateway, assemble
-from gateway.worker import Worker
+from gateway.worker import Worker, choose_core
 from holdfast import logs
 from holdfast.errors import ConfigError
 
@@ -72,6 +72,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
                 f"[{options.address}]:{options.port}" if ":" in options.address else f"{options.address}:{options.port}"
             ],
             "worker_class": Worker,
+            "pre_fork": choose_core,
             "workers": options.workers,
             "threads": options.threads,
             "worker_connections": _CONNECTIONS,

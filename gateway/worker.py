@@ -147,6 +147,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
     """See the module. ``app`` is a :class:`gateway.server.Server`."""
 
     alive: bool
+    core: int | None = None
 
     def init_process(self) -> None:
         settings = self.app.options
@@ -165,9 +166,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         self._access = gateway.access_line
 
     def _pin(self) -> None:
-        cores = sorted(os.sched_getaffinity(0))
-        if self.cfg.workers <= len(cores) > 1:
-            os.sched_setaffinity(0, {cores[self.age % len(cores)]})
+        if self.core is not None:
+            os.sched_setaffinity(0, {self.core})
 
     # -- the event loop's side
 
@@ -326,6 +326,14 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
             0.0,
             message,
         )
+
+
+def choose_core(arbiter: Any, worker: Worker) -> None:
+    """For ``pre_fork``: the core that the fewest living workers keep to; none where there are more workers than cores."""
+    cores = sorted(os.sched_getaffinity(0))
+    if arbiter.cfg.workers <= len(cores) > 1:
+        taken = [other.core for other in arbiter.WORKERS.values()]
+        worker.core = min(cores, key=taken.count)
 
 
 class _Deferred:

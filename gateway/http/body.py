@@ -11,13 +11,20 @@ SizeInvalidError, and the connection is not used again.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import socket
 from typing import TYPE_CHECKING, Any, Final
 
 from gateway.flights import CLIENT, SERVER
-from holdfast.errors import RequestInvalidError, SizeInvalidError, TooLargeError
+from holdfast.errors import (
+    NodeUnreachableError,
+    RequestInvalidError,
+    SizeInvalidError,
+    StorageFullError,
+    TooLargeError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -156,10 +163,22 @@ def _length(environ: dict[str, Any]) -> int | None:
 
 def _write_at(descriptor: int, data: bytes, offset_bytes: int) -> None:
     view = memoryview(data)
-    while view:
-        wrote = os.pwrite(descriptor, view, offset_bytes)
-        view = view[wrote:]
-        offset_bytes += wrote
+    with _disk():
+        while view:
+            wrote = os.pwrite(descriptor, view, offset_bytes)
+            view = view[wrote:]
+            offset_bytes += wrote
+
+
+@contextlib.contextmanager
+def _disk() -> Iterator[None]:
+    """What the file system says of the staging file, as the node would say it: nothing is lost, and a retry may succeed."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StorageFullError("the storage node's disk is full; try again later") from error
+        raise NodeUnreachableError("the staging file cannot be written; try again") from error
 
 
 def _splice(
@@ -180,10 +199,11 @@ def _splice(
             if not came:
                 raise SizeInvalidError("the body ended early", {"missing": remaining})
             remaining -= came
-            while came:
-                wrote = os.splice(read_end, descriptor, came)
-                came -= wrote
-                offset_bytes += wrote
+            with _disk():
+                while came:
+                    wrote = os.splice(read_end, descriptor, came)
+                    came -= wrote
+                    offset_bytes += wrote
             if offset_bytes - announced >= ANNOUNCE_BYTES:
                 announced = offset_bytes
                 written(offset_bytes)

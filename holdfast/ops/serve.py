@@ -80,7 +80,7 @@ def run(path: Path | None) -> int:
     _refuse_what_would_not_protect(settings)
     logs.configure(settings.log.level, settings.log.format, settings.log.output, "serve")
     root = Path(settings.storage.root_directory).absolute()
-    root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _make_directory(root)
     with contextlib.ExitStack() as stack:
         stack.enter_context(_locked(root))
         port = _reserve_port(settings.http.address or "0.0.0.0", settings.http.port, stack)  # noqa: S104 - as zot spells it
@@ -110,6 +110,24 @@ def _refuse_what_would_not_protect(settings: Settings) -> None:
                 for f in missing
             ],
         )
+
+
+def _make_directory(path: Path) -> None:
+    """Make it and what is missing above it, durably: a power cut takes everything below a name that was not fsynced."""
+    is_new = not path.exists()
+    if is_new and not path.parent.exists():
+        _make_directory(path.parent)
+    path.mkdir(mode=0o700, exist_ok=True)
+    try:
+        holder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    except PermissionError:
+        if is_new:
+            raise
+        return  # somebody else has made the directory for us, in a place that we may not read
+    try:
+        os.fsync(holder)
+    finally:
+        os.close(holder)
 
 
 @contextlib.contextmanager
@@ -171,7 +189,7 @@ def _run_dir(root: Path, stack: contextlib.ExitStack) -> Path:
 
 def _cluster_id(metadata: Path) -> str:
     """The identity of this registry, made once. A node that carries another one refuses to start."""
-    metadata.parent.mkdir(mode=0o700, exist_ok=True)
+    _make_directory(metadata.parent)
     store = SqliteStore(metadata, SystemClock())
     try:
         key = keys.CLUSTER_ID

@@ -20,13 +20,14 @@ if TYPE_CHECKING:
 
 _SOCKET_SECONDS = 30.0
 _IMAGES = 5
+_SHELF = 20
 _UNUSED = 8
 _TAGS = 4
 # Beyond the size up to which a body is sent on in one message: these go the short way, by splice.
 LARGE_BYTES = 1_500_000
 
 
-class WrongAnswerError(AssertionError):
+class WrongAnswerError(Exception):
     """The registry said what cannot be."""
 
 
@@ -74,10 +75,12 @@ class Client:
     """One repository, one thread. ``others`` are the repositories to mount from."""
 
     def __init__(self, port: int, name: str, others: list[str], seed: int) -> None:
+        self.port = port
         self.http = Http(port)
         self.ledger = Ledger(f"crash/{name}")
         self._others = [f"crash/{other}" for other in others]
         self._random = random.Random(seed)
+        self._shelf: list[str] = []
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self.error: BaseException | None = None
@@ -87,6 +90,15 @@ class Client:
         self._stop.clear()
         self._thread = threading.Thread(target=self._work, name=self.ledger.repository)
         self._thread.start()
+
+    def stock(self) -> None:
+        """Something to lose, some of which stays to the end."""
+        for number in range(_SHELF):
+            content = Content.random(f"{self.ledger.repository} {number}", 5000)
+            if self._push_blob(content):
+                self._shelf.append(content.digest)
+        for _ in range(_IMAGES):
+            self.push()
 
     def ask_to_pause(self) -> None:
         self._stop.set()
@@ -111,6 +123,8 @@ class Client:
         ledger = self.ledger
         images = ledger.present(ledger.manifests)
         choices: list[tuple[int, Callable[[], None]]] = [(6, self.push), (1, self.cancel), (2, self.mount)]
+        if self._shelf:
+            choices += [(1, self.look)]
         if images:
             choices += [(2, self.retag), (2, self.untag), (2, self.read)]
         if len(images) >= _IMAGES:
@@ -258,7 +272,8 @@ class Client:
 
     def _unused(self) -> list[str]:
         ledger = self.ledger
-        return [d for d in ledger.present(ledger.blobs) if not ledger.used(d) and d not in ledger.manifests]
+        kept = {*self._shelf, *ledger.manifests}
+        return [d for d in ledger.present(ledger.blobs) if not ledger.used(d) and d not in kept]
 
     def mount(self) -> None:
         """What several clients push is in another's repository, or not: both answers are right."""
@@ -318,14 +333,16 @@ class Client:
         return True
 
     def read(self) -> None:
-        """A pull in the middle of everything, and a look at some blob."""
+        """A pull in the middle of everything."""
         digest = self._random.choice(self.ledger.present(self.ledger.manifests))
         for path, name in (("manifests", digest), *(("blobs", blob) for blob in self.ledger.images[digest].blobs)):
             answer = self.http.ask("GET", self._path(f"{path}/{name}"))
             if not answer.is_lost and (answer.status, answer.body) != (200, self.ledger.contents[name].data):
                 raise WrongAnswerError(f"GET {path}/{name}: {answer}")
-        # One of those that have been there for long: the gateway remembers what it has confirmed lately.
-        blob = self._random.choice([name for name, may in self.ledger.blobs.items() if may == {True}][:5])
+
+    def look(self) -> None:
+        """At something that has been there for long, which the gateway may have forgotten to have seen."""
+        blob = self._random.choice(self._shelf)
         answer = self.http.ask("HEAD", self._path(f"blobs/{blob}"))
         if not answer.is_lost and answer.status != 200:
             raise WrongAnswerError(f"HEAD blobs/{blob}: {answer}")

@@ -41,6 +41,7 @@ PACKAGES: Final = (
     "uidmap",
     "catatonit",
     "wrk",
+    "strace",
     "zstd",
 )
 _APT_SECONDS: Final = 900.0

@@ -19,6 +19,7 @@ import os
 import secrets
 import select
 import socket
+import sys
 import time
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final
@@ -158,6 +159,12 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         self._watch.start()
         self._pin()
         super().init_process()
+
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        """A worker that has not served anybody yet has nothing to bring to an end, and getting ready may take long."""
+        if not self.booted:
+            sys.exit(0)
+        super().handle_exit(sig, frame)
 
     def load_wsgi(self) -> None:
         super().load_wsgi()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from pathlib import Path
 
@@ -40,7 +41,7 @@ def main() -> int:
         return EXIT_CONFIG
     return_large_blocks()
     if args.parent_pipe is not None:
-        die_with_parent(args.parent_pipe)
+        die_with_parent(args.parent_pipe, signal.SIGTERM)
     server.run()
     return 0
 

@@ -29,6 +29,7 @@ from gunicorn.http import errors as refused
 from gunicorn.http import wsgi
 from gunicorn.workers.gthread import _DEFER, TConn, ThreadWorker
 
+from gateway.affinity import Affinity
 from gateway.flights import CLIENT, SERVER, Flight, Watch
 from gateway.http.errors import body as error_body
 from holdfast.clock import SystemClock
@@ -149,6 +150,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
 
     alive: bool
     core: int | None = None
+    _affinity: Affinity | None = None
 
     def init_process(self) -> None:
         settings = self.app.options
@@ -174,7 +176,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
 
     def _pin(self) -> None:
         if self.core is not None:
-            os.sched_setaffinity(0, {self.core})
+            self._affinity = Affinity(frozenset({self.core}), frozenset(os.sched_getaffinity(0)))
+            self._affinity.settle()
 
     # -- the event loop's side
 
@@ -272,6 +275,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         resp, environ = wsgi.create(req, conn.sock, conn.client, conn.server, self.cfg, response_class=Response)
         request_id = environ["holdfast.request_id"] = f"{self._boot}-{next(self._ids):x}"
         environ["holdfast.flight"] = flight
+        environ["holdfast.affinity"] = self._affinity
         environ["wsgi.multithread"] = True
         if not self.alive or len(self.keepalived_conns) >= self.max_keepalived:
             resp.force_close()

@@ -17,6 +17,7 @@ import os
 import socket
 from typing import TYPE_CHECKING, Any, Final
 
+from gateway.affinity import roaming
 from gateway.flights import CLIENT, SERVER
 from holdfast.errors import (
     NodeUnreachableError,
@@ -42,6 +43,7 @@ class WireBody:
     def __init__(self, environ: dict[str, Any]) -> None:
         self._input = environ["wsgi.input"]
         self._flight: Flight | None = environ.get("holdfast.flight")
+        self._affinity = environ.get("holdfast.affinity")
         sock = environ.get("gunicorn.socket")
         self._socket = sock if type(sock) is socket.socket else None  # not a TLS socket: its bytes are not the body's
         self._length = _length(environ)
@@ -69,7 +71,7 @@ class WireBody:
         _write_at(descriptor, buffered, offset_bytes)
         os.lseek(descriptor, offset_bytes + len(buffered), os.SEEK_SET)
         try:
-            with self._clients_turn():
+            with self._clients_turn(), roaming(self._affinity, remaining):
                 reached = _splice(self._socket, descriptor, offset_bytes + len(buffered), remaining, written)
         except BaseException:
             self._input.failed = True  # where the next request begins is unknown: the server closes the connection

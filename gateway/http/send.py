@@ -11,6 +11,7 @@ import os
 import socket
 from typing import TYPE_CHECKING, Any, Final
 
+from gateway.affinity import roaming
 from gateway.flights import CLIENT
 from holdfast.errors import CorruptError
 
@@ -35,6 +36,7 @@ class FileBody:
         self._parts = parts
         self._done = done
         self._flight: Flight | None = environ.get("holdfast.flight")
+        self._affinity = environ.get("holdfast.affinity")
         sock = environ.get("gunicorn.socket")
         self._socket = sock if type(sock) is socket.socket and self._flight is not None else None
 
@@ -44,7 +46,8 @@ class FileBody:
             if isinstance(part, bytes):
                 yield part
             elif self._socket is not None:
-                self._send(self._socket, part)
+                with roaming(self._affinity, part.length_bytes):
+                    self._send(self._socket, part)
             else:
                 yield from self._read(part)
 

@@ -35,5 +35,5 @@ class Housekeeping:
         while not self._stopping.wait(self._every_seconds):
             try:
                 self._round()
-            except HoldfastError as error:
+            except (HoldfastError, OSError) as error:
                 _LOG.warning("a round of housekeeping failed; the next one tries again", extra={"reason": str(error)})

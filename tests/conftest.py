@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from tests.serving import Server, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+# In CI the same examples every time: a new example that fails is for a developer to find, and a slow machine is no fault.
+settings.register_profile("ci", derandomize=True, deadline=None)
+if os.environ.get("CI") == "true":
+    settings.load_profile("ci")
 
 
 @pytest.fixture(scope="session")

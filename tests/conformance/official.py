@@ -1,7 +1,7 @@
 """The official conformance programs: fetched by name and version, kept in the user's cache, and asked for their verdict.
 
-Nothing of them is kept in this repository. What the Go toolchain refuses to fetch is a reason to skip, told in its own words: the
-cases themselves are all in this directory as tests of ours, which never skip.
+Nothing of them is kept in this repository. What the Go toolchain refuses to fetch is a reason to skip, told in its own words (with
+CI=true a failure): the cases themselves are all in this directory as tests of ours, which never skip.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import pytest
+from tests.clients.programs import lacking
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,9 +33,9 @@ def cache(name: str) -> Path:
 
 
 def go(*arguments: str, cwd: Path, **environ: str) -> None:
-    """Run the Go toolchain, or skip the test with what it says."""
+    """Run the Go toolchain, or skip the test (with CI=true: fail it) with what it says."""
     if shutil.which("go") is None:
-        pytest.skip("there is no Go toolchain to fetch the official conformance program with")
+        lacking("there is no Go toolchain to fetch the official conformance program with")
     try:
         done = subprocess.run(
             ["go", *arguments],
@@ -47,9 +47,9 @@ def go(*arguments: str, cwd: Path, **environ: str) -> None:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        pytest.skip(f"go {' '.join(arguments)}: no answer within {_FETCH_SECONDS} seconds")
+        lacking(f"go {' '.join(arguments)}: no answer within {_FETCH_SECONDS} seconds")
     if done.returncode:
-        pytest.skip(f"go {' '.join(arguments)}: {done.stderr.strip()}")
+        lacking(f"go {' '.join(arguments)}: {done.stderr.strip()}")
 
 
 def verdicts(program: Path, results: Path, environ: Mapping[str, str]) -> dict[str, str]:

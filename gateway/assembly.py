@@ -6,6 +6,7 @@ It runs in the worker, after the fork: gRPC channels, database connections and t
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -17,9 +18,11 @@ from gateway.lanes import Lanes
 from holdfast import logs
 from holdfast.clock import SystemClock
 from holdfast.meta import keys
+from holdfast.meta.layouts import LayoutBook
 from holdfast.meta.repos import Repositories
 from holdfast.meta.sqlite import SqliteStore
 from holdfast.replicas.directory import OneNode
+from holdfast.replicas.fanout import FanOut
 from holdfast.replicas.read import ReplicaReader
 from holdfast.replicas.write import ReplicaWriter
 from holdfast.rpc.client import GrpcNode
@@ -32,6 +35,8 @@ if TYPE_CHECKING:
 
     from gateway.options import Options
 
+# Small blobs on their way to several nodes, in one worker process.
+_COPY_THREADS: Final = 64
 # Per worker process. Most manifests have a few KiB; this holds about ten thousand of them.
 MANIFEST_CACHE_BYTES: Final = 32 * 1024 * 1024
 
@@ -53,6 +58,8 @@ def assemble(options: Options) -> Gateway:
     node = GrpcNode(options.node_target, host_id=host_id())
     nodes = OneNode(node)
     reader = ReplicaReader(nodes, clock)
+    pool = ThreadPoolExecutor(_COPY_THREADS, thread_name_prefix="copy")
+    book = LayoutBook(store, new_operation_id, clock)
     repos = Repositories(store, new_operation_id, clock)
     health = Health({"metadata": lambda: store.get(keys.CLUSTER_ID), "storage": node.status})
     health.settle()
@@ -60,7 +67,7 @@ def assemble(options: Options) -> Gateway:
     app = create_app(
         repos,
         reader,
-        ReplicaWriter(nodes, reader.remember),
+        ReplicaWriter(nodes, FanOut(nodes, pool, clock), book.mark_dirty, reader.remember),
         ManifestCache(MANIFEST_CACHE_BYTES),
         Lanes(options.max_transfers, options.max_transfers, options.together),
         health,

@@ -16,6 +16,7 @@ from holdfast import manifest as manifests
 from holdfast.errors import (
     CorruptError,
     DigestInvalidError,
+    LayoutMovedError,
     ManifestUnknownError,
     ReferencesMissingError,
     RemovalsMovedError,
@@ -97,12 +98,15 @@ class Manifests:
         for _ in range(_TRIES):
             if fence is None:
                 fence = self._repos.fence(new.digest)
-                self._writer.put(new.digest, data)
+                fence = fence.placed_by(self._writer.put(new.digest, data).layout_revision)
             removals = self._repos.removals(repo)
             self._require_references(repo, new.references)
             try:
                 self._repos.put_manifest(repo, new, tags, fence, removals)
             except SweepMovedError:
+                fence = None
+            except LayoutMovedError:
+                self._writer.misplaced(new.digest)
                 fence = None
             except RemovalsMovedError:
                 continue

@@ -14,7 +14,7 @@ import os
 from typing import TYPE_CHECKING, Final, Protocol
 
 from holdfast import digest as digests
-from holdfast.errors import OffsetError, SweepMovedError, UnavailableError, UploadUnknownError
+from holdfast.errors import LayoutMovedError, OffsetError, SweepMovedError, UnavailableError, UploadUnknownError
 from holdfast.rpc.node import StoredBlob, UploadKey, UploadState, Want
 
 if TYPE_CHECKING:
@@ -122,15 +122,18 @@ class Uploads:
             if known is None:
                 raise
             return known
+        layout_revision = stored.layout_revision
         for _ in range(_TRIES):
             try:
-                self._repos.add_link(repo, digest, stored.size_bytes, fence)
+                self._repos.add_link(repo, digest, stored.size_bytes, fence.placed_by(layout_revision))
+            except LayoutMovedError:
+                layout_revision = self._writer.misplaced(digest)
             except SweepMovedError:
                 fence = self._repos.fence(digest)
                 self._restat(stored)
             else:
                 return stored
-        raise UnavailableError("a sweep kept running over this blob; push it again")
+        raise UnavailableError("sweeps or layouts kept changing while this blob was linked; push it again")
 
     def put(self, repo: Repository, digest: Digest, data: bytes) -> StoredBlob:
         """A small blob in one step: stored and linked. Raises DigestInvalidError, StorageFullError."""
@@ -138,11 +141,14 @@ class Uploads:
             fence = self._repos.fence(digest)
             stored = self._writer.put(digest, data)
             try:
-                self._repos.add_link(repo, digest, stored.size_bytes, fence)
+                self._repos.add_link(repo, digest, stored.size_bytes, fence.placed_by(stored.layout_revision))
             except SweepMovedError:
                 continue
+            except LayoutMovedError:
+                self._writer.misplaced(digest)
+                continue
             return stored
-        raise UnavailableError("a sweep kept running over this blob; push it again")
+        raise UnavailableError("sweeps or layouts kept changing while this blob was linked; push it again")
 
     def cancel(self, key: UploadKey) -> None:
         """Raises UploadUnknownError."""

@@ -12,17 +12,20 @@
     │   ├── TooManyTagsError        more ?tag= than we take
     │   ├── RangeInvalidError       no byte of what was asked for exists
     │   ├── PageInvalidError        ?n= is no number
+    │   ├── LayoutInvalidError      rules, roles or a layout that contradict themselves or each other
     │   ├── RequestInvalidError     malformed in some other way
     │   └── UnsupportedError        understood and refused
     ├── MissingError                not there, or not visible to the caller: both look the same
     │   ├── RepositoryUnknownError
     │   ├── ManifestUnknownError
     │   ├── BlobUnknownError
-    │   └── UploadUnknownError
+    │   ├── UploadUnknownError
+    │   └── NodeUnknownError        no storage node of that name
     ├── ConflictError               the state has moved on: look again, then decide
     │   ├── OffsetError             bytes offered at another place than the upload stands at
     │   ├── StaleWriterError        a newer writer has taken the upload over
     │   ├── SweepMovedError         a sweep ran in between: stat the copies again
+    │   ├── LayoutMovedError        the layout changed in between: mark the copies for repair, then link
     │   ├── RemovalsMovedError      links were removed in between: check the references again
     │   └── StillReferencedError    deleting this would leave something dangling
     ├── UnavailableError            not now: the same request may succeed later
@@ -103,6 +106,10 @@ class PageInvalidError(InputError):
     """``n`` is no number, or negative."""
 
 
+class LayoutInvalidError(InputError):
+    """Rules, roles or a layout that contradict themselves or each other: an operator's mistake, refused before it is used."""
+
+
 class RequestInvalidError(InputError):
     """Malformed in a way that has no class of its own."""
 
@@ -131,6 +138,10 @@ class UploadUnknownError(MissingError):
     """No such upload in this repository for this caller."""
 
 
+class NodeUnknownError(MissingError):
+    """No storage node of that name is a member."""
+
+
 class ConflictError(HoldfastError):
     """The state has moved on since the caller looked."""
 
@@ -149,6 +160,10 @@ class StaleWriterError(ConflictError):
 
 class SweepMovedError(ConflictError):
     """``sweep/<partition>`` changed between the fence and the commit."""
+
+
+class LayoutMovedError(ConflictError):
+    """``layout/current`` is not what copies were placed by, or what a change of it was planned on."""
 
 
 class RemovalsMovedError(ConflictError):

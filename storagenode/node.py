@@ -8,11 +8,18 @@ from __future__ import annotations
 
 import logging
 import secrets
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from holdfast import __version__
 from holdfast import digest as digests
-from holdfast.errors import BlobUnknownError, DigestInvalidError, RequestInvalidError, TooLargeError, UploadUnknownError
+from holdfast.errors import (
+    BlobUnknownError,
+    DigestInvalidError,
+    RequestInvalidError,
+    SizeInvalidError,
+    TooLargeError,
+    UploadUnknownError,
+)
 from holdfast.rpc.methods import MAX_PUT_BYTES
 from holdfast.rpc.node import NodeStatus, StoredBlob, UploadState, Want
 from storagenode.disk.fsio import SyncFailedError
@@ -29,7 +36,7 @@ if TYPE_CHECKING:
 
     from holdfast.clock import Clock
     from holdfast.digest import Digest
-    from holdfast.rpc.node import ListedBlob, LocalBlob, StagingFile, UploadKey
+    from holdfast.rpc.node import ListedBlob, LocalBlob, PartitionSum, StagingFile, UploadKey
     from storagenode.disk.identity import Identity
     from storagenode.disk.space import Space
     from storagenode.disk.store import DiskStore
@@ -37,6 +44,25 @@ if TYPE_CHECKING:
     from storagenode.results import Finishes
 
 _LOG: Final = logging.getLogger("holdfast.node")
+
+
+class Placer(Protocol):
+    """Where a blob goes that has become durable here."""
+
+    def place(self, stored: StoredBlob) -> StoredBlob:
+        """The same blob, copied to where it belongs.
+
+        Raises:
+            UnavailableError: not to enough nodes. What was stored here stays, and asking again goes on.
+        """
+        ...
+
+
+class StaysHere:
+    """One node, one place. Implements ``Placer``."""
+
+    def place(self, stored: StoredBlob) -> StoredBlob:
+        return stored
 
 
 class StorageNode:
@@ -50,14 +76,16 @@ class StorageNode:
         finishes: Finishes,
         clock: Clock,
         host_id: str,
+        placer: Placer,
         *,
         max_uploads: int,
     ) -> None:
-        """``host_id``: callers that name the same one are offered files."""
+        """``host_id``: callers that name the same one are offered files. ``placer`` brings finished blobs to where they belong."""
         self._identity = identity
         self._store = store
         self._space = space
         self._finishes = finishes
+        self._placer = placer
         self._clock = clock
         self._host_id = host_id
         self._uploads = Registry(max_uploads)
@@ -67,6 +95,9 @@ class StorageNode:
         """Know the uploads of a former process again. Their bytes are hashed when somebody goes on with them."""
         now = self._clock.monotonic()
         for record, stage, idle_seconds in self._store.stages():
+            if not record.repository:
+                stage.destroy()  # a copy that another node was sending
+                continue
             self._uploads.add(Upload(record, stage, stage.size(), now - idle_seconds))
 
     def start_upload(self, repository: str, principal: str, algorithm: str | None) -> UploadState:
@@ -102,9 +133,18 @@ class StorageNode:
     def finish_upload(self, key: UploadKey, digest: Digest) -> StoredBlob:
         digests.algorithm(digest.algorithm)
         joined = self._finishes.join(
-            key, digest, lambda: self._uploads.of(key), lambda: self._finish(self._uploads.of(key), digest)
+            key,
+            digest,
+            lambda: self._uploads.of(key),
+            lambda: self._finish_and_place(self._uploads.of(key), key, digest),
         )
         return self._again(joined, digest) if isinstance(joined, Result) else joined.result()
+
+    def _finish_and_place(self, upload: Upload, key: UploadKey, digest: Digest) -> StoredBlob:
+        stored = self._finish(upload, digest)
+        # From here on the bytes are safe: a client that asks again after a failure of the rest does not begin anew.
+        self._finishes.keep(key, stored)
+        return self._placer.place(stored)
 
     def _again(self, result: Result, digest: Digest) -> StoredBlob:
         """A finish that was over before. What is remembered may have been swept since, so it is looked at again."""
@@ -114,7 +154,7 @@ class StorageNode:
         found = self._store.stat(Want(digest, stored.size_bytes)) if stored.digest == digest else None
         if found is None:
             raise UploadUnknownError("no such upload; start another one")
-        return found
+        return self._placer.place(found)
 
     def _finish(self, upload: Upload, digest: Digest) -> StoredBlob:
         writer = upload.claim(None, _nobody, closing=Phase.FINISHING)
@@ -195,6 +235,25 @@ class StorageNode:
             raise TooLargeError(f"one call puts at most {MAX_PUT_BYTES} bytes; use an upload")
         return self._store.put(digest, data)
 
+    def receive(self, digest: Digest, size_bytes: int, chunks: Iterable[bytes], end: Callable[[], None]) -> StoredBlob:
+        """A copy from another node, by the same way as an upload that nobody else knows of."""
+        digests.algorithm(digest.algorithm)
+        self._space.require(size_bytes)
+        record = UploadRecord(f"{self._identity.node_id}-{secrets.token_hex(16)}", "", "", digest.algorithm)
+        upload = Upload(record, self._store.new_stage(record), 0, self._clock.monotonic())
+        try:
+            _require_size(self._appending.stream(upload, 0, chunks, end), size_bytes)
+            return self._commit(upload, digest)
+        except BaseException:
+            upload.stage.destroy()
+            raise
+
+    def sum_partitions(self, first_partition: int, last_partition: int) -> list[PartitionSum]:
+        """Of those that hold something."""
+        _require_partitions(first_partition, last_partition)
+        sums = (self._store.sum_of(partition) for partition in range(first_partition, last_partition + 1))
+        return [found for found in sums if found.copies]
+
     def stat_blobs(self, wants: Sequence[Want]) -> list[StoredBlob | None]:
         return [self._store.stat(want) if _is_storable(want.digest) else None for want in wants]
 
@@ -209,8 +268,7 @@ class StorageNode:
 
     def list_blobs(self, first_partition: int, last_partition: int) -> Iterator[list[ListedBlob]]:
         """A list for each partition that holds something."""
-        if not 0 <= first_partition <= last_partition < PARTITIONS:
-            raise RequestInvalidError(f"partitions go from 0 to {PARTITIONS - 1}, the first not after the last")
+        _require_partitions(first_partition, last_partition)
         for partition in range(first_partition, last_partition + 1):
             if listed := self._store.listing(partition):
                 yield listed
@@ -239,6 +297,16 @@ class StorageNode:
 def _is_storable(digest: Digest) -> bool:
     """Only digests that can be computed have copies, and only those become file names."""
     return digest.algorithm in digests.ALGORITHMS
+
+
+def _require_size(state: UploadState, size_bytes: int) -> None:
+    if state.offset_bytes != size_bytes:
+        raise SizeInvalidError("the copy broke off", {"expected": size_bytes, "received": state.offset_bytes})
+
+
+def _require_partitions(first: int, last: int) -> None:
+    if not 0 <= first <= last < PARTITIONS:
+        raise RequestInvalidError(f"partitions go from 0 to {PARTITIONS - 1}, the first not after the last")
 
 
 def _storable(want: Want) -> Want:

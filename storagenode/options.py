@@ -28,6 +28,7 @@ class NodeOptions:
     trash_seconds: float = 24 * 3600.0
     control_threads: int = 64
     write_threads: int = 128
+    copy_threads: int = 128
     read_threads: int = 320
     finish_threads: int = 8
     max_uploads: int = 10_000
@@ -39,5 +40,6 @@ class NodeOptions:
             raise ConfigError("reserve_bytes cannot be negative")
         if min(self.upload_expiry_seconds, self.trash_seconds) <= 0:
             raise ConfigError("upload_expiry_seconds and trash_seconds must be more than 0")
-        if min(self.control_threads, self.write_threads, self.read_threads, self.finish_threads, self.max_uploads) < 1:
+        pools = (self.control_threads, self.write_threads, self.copy_threads, self.read_threads, self.finish_threads)
+        if min(*pools, self.max_uploads) < 1:
             raise ConfigError("every pool of the storage node needs at least one thread, and max_uploads at least 1")

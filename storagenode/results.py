@@ -83,6 +83,11 @@ class Finishes:
         future.add_done_callback(lambda done: self._done(key, done))
         return future
 
+    def keep(self, key: UploadKey, stored: StoredBlob) -> None:
+        """Remember an outcome before its job is over: whatever happens to the rest of the job, this stands."""
+        with self._lock:
+            self._keep(key, stored)
+
     def result(self, upload_id: str) -> StoredBlob | None:
         """The blob an upload became, for followers that come late."""
         with self._lock:

@@ -30,12 +30,19 @@ from storagenode.disk.store import DiskStore
 from storagenode.disk.trash import Trash
 from storagenode.disk.tree import Tree
 from storagenode.housekeeping import Housekeeping
-from storagenode.node import StorageNode
+from storagenode.node import StaysHere, StorageNode
 from storagenode.results import Finishes
 from storagenode.servicer import Servicer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeAlias
+
+    from storagenode.cluster.side import ClusterSide
+    from storagenode.disk.identity import Identity
     from storagenode.options import NodeOptions
+
+    Join: TypeAlias = Callable[[Identity, DiskStore, Space], ClusterSide]
 
 _LOG: Final = logging.getLogger("holdfast.node")
 
@@ -47,8 +54,10 @@ _UNIX: Final = "unix:"
 class NodeServer:
     """A node and its gRPC server. Made once, started once, stopped once."""
 
-    def __init__(self, options: NodeOptions, files: Files | None = None, clock: Clock | None = None) -> None:
-        """Takes the data directory and recovers what is in it.
+    def __init__(
+        self, options: NodeOptions, files: Files | None = None, clock: Clock | None = None, join: Join | None = None
+    ) -> None:
+        """Takes the data directory and recovers what is in it. ``join`` makes the node one of a cluster.
 
         Raises:
             ConfigError: the directory is in use or another's. UnavailableError: the disk refuses.
@@ -58,7 +67,7 @@ class NodeServer:
         self._options = options
         self._lock: int | None = identity.lock(tree, options.lock_wait_seconds)
         try:
-            self.node = _assemble(options, tree, files, clock)
+            self._side, self.node = _assemble(options, tree, files, clock, join)
             self.node.recover()
         except BaseException:
             os.close(self._lock)
@@ -68,6 +77,7 @@ class NodeServer:
         self._pools = {
             m.Lane.CONTROL: LanePool("control", options.control_threads),
             m.Lane.WRITE: LanePool("write", options.write_threads),
+            m.Lane.COPY: LanePool("copy", options.copy_threads),
             m.Lane.READ: LanePool("read", options.read_threads),
         }
         # What belongs to no lane is refusals: they take no time, so two threads give many of them.
@@ -90,26 +100,37 @@ class NodeServer:
         address = listen if listen.startswith(_UNIX) else f"{listen.rpartition(':')[0]}:{port}"
         status = self.node.status()
         _LOG.info("storage node is up", extra={"node": status.node_id, "listen": address, "uploads": status.uploads})
+        if self._side is not None:
+            self._side.start(self.node, address)
         return address
 
     def stop(self, drain_seconds: float = DRAIN_SECONDS) -> None:
         """No new calls; those under way get ``drain_seconds``; finishes that were begun end."""
+        if self._side is not None:
+            self._side.leave()
         self._server.stop(drain_seconds).wait()
         self._housekeeping.stop()
         for pool in (*self._pools.values(), self._refusals):
             pool.shutdown()
         self.node.close()
+        if self._side is not None:
+            self._side.close()
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
 
 
-def _assemble(options: NodeOptions, tree: Tree, files: Files, clock: Clock) -> StorageNode:
+def _assemble(
+    options: NodeOptions, tree: Tree, files: Files, clock: Clock, join: Join | None
+) -> tuple[ClusterSide | None, StorageNode]:
     known = identity.prepare(tree, files, options.cluster_id)
     space = Space(tree.root, options.reserve_bytes)
     store = DiskStore(tree, files, space, Stamps(secrets.token_hex(8)))
     finishes = Finishes(options.finish_threads, clock)
-    return StorageNode(known, store, space, finishes, clock, host_id(), max_uploads=options.max_uploads)
+    side = join(known, store, space) if join is not None else None
+    placer = side.placer if side is not None else StaysHere()
+    node = StorageNode(known, store, space, finishes, clock, host_id(), placer, max_uploads=options.max_uploads)
+    return side, node
 
 
 def _round(node: StorageNode, trash: Trash, options: NodeOptions) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from google.protobuf.message import DecodeError
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import grpc
 
     from storagenode.node import StorageNode
+
+_Header = TypeVar("_Header", wire.AppendHeader, wire.ReceiveHeader)
 
 # A listing travels in messages of about 50 kB.
 _LIST_BATCH: Final = 500
@@ -39,6 +41,8 @@ class Servicer:
             m.CANCEL_UPLOAD.name: self.cancel_upload,
             m.FOLLOW_UPLOAD.name: self.follow_upload,
             m.PUT_BLOB.name: self.put_blob,
+            m.RECEIVE.name: self.receive,
+            m.SUM_PARTITIONS.name: self.sum_partitions,
             m.STAT_BLOBS.name: self.stat_blobs,
             m.OPEN_BLOB.name: self.open_blob,
             m.READ_BLOB.name: self.read_blob,
@@ -64,7 +68,7 @@ class Servicer:
         return convert.state_to_wire(state)
 
     def append(self, request: Iterator[bytes], context: grpc.ServicerContext) -> wire.UploadState:
-        header = _header(context)
+        header = _header(context, wire.AppendHeader)
         # Cancelling the call is what makes a stream of messages end that waits for a client.
         state = self._node.append(convert.key(header.key), _offset(header), request, context.cancel)
         return convert.state_to_wire(state)
@@ -82,6 +86,18 @@ class Servicer:
 
     def put_blob(self, request: wire.PutBlobRequest, _context: grpc.ServicerContext) -> wire.StoredBlob:
         return convert.stored_to_wire(self._node.put_blob(convert.digest(request.digest), request.data))
+
+    def receive(self, request: Iterator[bytes], context: grpc.ServicerContext) -> wire.StoredBlob:
+        header = _header(context, wire.ReceiveHeader)
+        return convert.stored_to_wire(
+            self._node.receive(convert.digest(header.digest), header.size_bytes, request, context.cancel)
+        )
+
+    def sum_partitions(
+        self, request: wire.SumPartitionsRequest, _context: grpc.ServicerContext
+    ) -> wire.SumPartitionsReply:
+        found = self._node.sum_partitions(request.first_partition, request.last_partition)
+        return wire.SumPartitionsReply(sums=[convert.sum_to_wire(one) for one in found])
 
     def stat_blobs(self, request: wire.StatBlobsRequest, _context: grpc.ServicerContext) -> wire.StatBlobsReply:
         found = self._node.stat_blobs([convert.want(want) for want in request.wants])
@@ -103,7 +119,7 @@ class Servicer:
         batch: list[wire.StoredBlob] = []
         for partition in self._node.list_blobs(request.first_partition, request.last_partition):
             for blob in partition:
-                batch.append(convert.stored_to_wire(blob))
+                batch.append(convert.listed_to_wire(blob))
                 if len(batch) == _LIST_BATCH:
                     yield wire.ListedBlobs(blobs=batch)
                     batch = []
@@ -118,11 +134,11 @@ def _offset(message: wire.OpenAppendRequest | wire.AppendHeader) -> int | None:
     return message.offset_bytes if message.HasField("offset_bytes") else None
 
 
-def _header(context: grpc.ServicerContext) -> wire.AppendHeader:
+def _header(context: grpc.ServicerContext, kind: type[_Header]) -> _Header:
     for key, value in context.invocation_metadata():
         if key == m.HEADER_KEY and isinstance(value, bytes):
             try:
-                return wire.AppendHeader.FromString(value)
+                return kind.FromString(value)
             except DecodeError as error:
-                raise RequestInvalidError(f"the metadata {m.HEADER_KEY} is not an AppendHeader") from error
-    raise RequestInvalidError(f"Append needs an AppendHeader in the metadata {m.HEADER_KEY}")
+                raise RequestInvalidError(f"the metadata {m.HEADER_KEY} is no {kind.__name__}") from error
+    raise RequestInvalidError(f"this call needs a header in the metadata {m.HEADER_KEY}")

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from holdfast.digest import Digest
-    from holdfast.rpc.node import ListedBlob, LocalBlob, StoredBlob, Want
+    from holdfast.rpc.node import ListedBlob, LocalBlob, PartitionSum, StoredBlob, Want
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +108,16 @@ class BlobStore(Protocol):
 
     def read(self, want: Want, offset_bytes: int, length_bytes: int | None) -> Iterator[bytes]: ...
 
+    def raw(self, want: Want) -> Iterator[bytes]:
+        """As ``read`` of everything, but not verified: for a receiver that verifies. Raises BlobUnknownError, CorruptError."""
+        ...
+
     def delete(self, digest: Digest, stamp: str) -> bool: ...
+
+    def discard(self, digest: Digest, stamp: str) -> bool:
+        """Delete without a trace: enough other nodes were seen to have a copy."""
+        ...
+
+    def sum_of(self, partition: int) -> PartitionSum: ...
 
     def listing(self, partition: int) -> list[ListedBlob]: ...

@@ -12,11 +12,20 @@
     referrer/<name>//<subject digest>//<digest>       the manifest names the subject
     sweep/<partition>                                 bumped by a sweep of the partition
 
-    layout/, member/, lease/, task/                   taken by the cluster; nothing else may begin so
+    layout/current                                    the live versions; its revision is the layout revision
+    layout/version/<number>                           one version, written once
+    layout/synced/<number>/<node>                     the node has brought its copies to where this version wants them
+    member/<node>                                     a storage node, and what the operator wants of it
+    alive/<node>                                      the same node, under its lease
+    dirty/<partition>/<number>                        the partition may be short of copies by this version
+    task/repair                                       bumped when somebody wants every node to compare its copies
+
+    lease/, task/                                     taken by the cluster; nothing else may begin so
 
 Invariants
   * A repository name never holds "//" and never ends with "/", so "//" ends it and no name's keys lie among another's.
   * Tags and digests hold no "/". Keys sort bytewise; below one repository tags sort as distribution-spec lists them.
+  * ``<number>`` is eight lower-case hex digits, so that versions sort. Node ids hold no "/".
   * ``<partition>`` is three lower-case hex digits, and ``holder/`` sorts by (partition, digest text): the order in which
     storage nodes list their copies, so that a collector merges the two.
 
@@ -27,7 +36,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from holdfast.digest import Digest, parse
+from holdfast.digest import PARTITIONS, Digest, parse
 from holdfast.errors import CorruptError, DigestInvalidError
 from holdfast.meta.store import prefix_end
 from holdfast.names import Repository, Tag
@@ -39,9 +48,15 @@ if TYPE_CHECKING:
 
 CLUSTER_ID: Final = b"cluster/id"
 CLUSTER_MIN_VERSION: Final = b"cluster/min_version"
-PARTITIONS: Final = 4096
+LAYOUT_CURRENT: Final = b"layout/current"
+REPAIR_TASK: Final = b"task/repair"
 
 _REPOSITORIES: Final = b"repo/"
+
+
+def _range(prefix: str) -> Range:
+    start = prefix.encode()
+    return start, prefix_end(start)
 
 
 def repository(name: Repository) -> bytes:
@@ -83,6 +98,54 @@ def sweep(partition: int) -> bytes:
     return f"sweep/{partition:03x}".encode()
 
 
+def layout_version(number: int) -> bytes:
+    return f"layout/version/{number:08x}".encode()
+
+
+def layout_synced(number: int, node_id: str) -> bytes:
+    return f"layout/synced/{number:08x}/{node_id}".encode()
+
+
+def member(node_id: str) -> bytes:
+    return f"member/{node_id}".encode()
+
+
+def alive(node_id: str) -> bytes:
+    return f"alive/{node_id}".encode()
+
+
+def dirty(partition: int, version: int) -> bytes:
+    return f"dirty/{partition:03x}/{version:08x}".encode()
+
+
+LAYOUT_VERSIONS: Final = _range("layout/version/")
+LAYOUT_KEYS: Final = _range("layout/")
+MEMBERS: Final = _range("member/")
+ALIVE: Final = _range("alive/")
+DIRTY: Final = _range("dirty/")
+
+
+def synced_with(number: int) -> Range:
+    """The nodes that have synced with a version."""
+    return _range(f"layout/synced/{number:08x}/")
+
+
+def node_in(key: bytes) -> str:
+    """The node id that ends ``member/``, ``alive/`` and ``layout/synced/`` keys."""
+    return key.rpartition(b"/")[2].decode()
+
+
+def version_in(key: bytes) -> int:
+    """The number in ``layout/version/<number>``."""
+    return int(key.rpartition(b"/")[2], 16)
+
+
+def dirty_in(key: bytes) -> tuple[int, int]:
+    """Partition and version in ``dirty/<partition>/<number>``."""
+    _, partition, number = key.split(b"/")
+    return int(partition, 16), int(number, 16)
+
+
 def repositories_after(after: str) -> Range:
     """Repositories that sort after ``after``, which may be any text and name none."""
     return _after(_REPOSITORIES, after)
@@ -94,15 +157,15 @@ def tags_after(name: Repository, after: str) -> Range:
 
 
 def holders_of(digest: Digest) -> Range:
-    return _below(f"holder/{digest.partition:03x}/{digest}//")
+    return _range(f"holder/{digest.partition:03x}/{digest}//")
 
 
 def parents_of(name: Repository, child: Digest) -> Range:
-    return _below(f"ref/{name}//{child}//")
+    return _range(f"ref/{name}//{child}//")
 
 
 def referrers_of(name: Repository, subject: Digest) -> Range:
-    return _below(f"referrer/{name}//{subject}//")
+    return _range(f"referrer/{name}//{subject}//")
 
 
 def repository_in(key: bytes) -> Repository:
@@ -134,11 +197,6 @@ def last_digest_in(key: bytes) -> Digest:
 
 def _last_part(key: bytes) -> str:
     return key[key.rindex(b"//") + 2 :].decode()
-
-
-def _below(prefix: str) -> Range:
-    start = prefix.encode()
-    return start, prefix_end(start)
 
 
 def _after(prefix: bytes, after: str) -> Range:

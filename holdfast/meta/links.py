@@ -9,10 +9,10 @@ Never here: the removal of links (``holdfast.meta.removals``), and no opinion ab
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from holdfast.errors import BlobUnknownError, SweepMovedError
+from holdfast.errors import BlobUnknownError, LayoutMovedError, SweepMovedError
 from holdfast.meta import keys
 from holdfast.meta.commit import ATTEMPTS, Change, commit, crowded, revision_of
 from holdfast.meta.records import LinkRecord, encode_repository
@@ -29,16 +29,47 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Fence:
-    """``sweep/<partition>`` as it stood before the nodes were asked; ``revision`` 0: never swept."""
+    """``sweep/<partition>`` as it stood before the nodes were asked; ``revision`` 0: never swept.
+
+    ``layout_revision`` is that of the layout by which new copies were placed; None: no copies were made, so none are misplaced.
+    """
 
     partition: int
     revision: int
+    layout_revision: int | None = None
 
-    def compare(self, digest: Digest) -> KeyAt:
-        """Holds while no sweep has begun since. Raises ValueError: a fence of another partition protects nothing."""
+    def placed_by(self, layout_revision: int) -> Fence:
+        """For linking copies that were made under this fence, by the layout of that revision."""
+        return replace(self, layout_revision=layout_revision)
+
+    def compares(self, digest: Digest) -> list[KeyAt]:
+        """Hold while no sweep has begun and no layout was applied since.
+
+        Raises:
+            ValueError: a fence of another partition protects nothing.
+        """
         if digest.partition != self.partition:
             raise ValueError(f"the fence is of partition {self.partition:03x}, {digest} is not in it")
-        return KeyAt(keys.sweep(self.partition), self.revision)
+        compares = [KeyAt(keys.sweep(self.partition), self.revision)]
+        if self.layout_revision is not None:
+            compares.append(KeyAt(keys.LAYOUT_CURRENT, self.layout_revision))
+        return compares
+
+    def require(self, found: Mapping[bytes, Entry], digest: Digest) -> None:
+        """Tell why a transaction with these compares did not succeed, if that was the fence.
+
+        Raises:
+            SweepMovedError, LayoutMovedError.
+        """
+        sweep, *layout = self.compares(digest)
+        if revision_of(found, sweep.key) != sweep.mod_revision:
+            raise SweepMovedError(
+                "a sweep ran in between: take a new fence and look at the copies again", {"digest": str(digest)}
+            )
+        if any(revision_of(found, compare.key) != compare.mod_revision for compare in layout):
+            raise LayoutMovedError(
+                "the layout changed while copies were made by the one before", {"digest": str(digest)}
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +112,11 @@ class Links:
         return [keys.holder_in(entry.key) for entry in page.entries]
 
     def add(self, repository: Repository, digest: Digest, size_bytes: int, fence: Fence) -> None:
-        """Link it, or renew the link. Raises SweepMovedError."""
+        """Link it, or renew the link. Raises SweepMovedError, LayoutMovedError."""
         link_key, repository_key = keys.link(repository, digest), keys.repository(repository)
         for _ in range(ATTEMPTS):
             standing = self._store.get_many([link_key, repository_key]).entries
-            if self._write(repository, Link(digest, size_bytes, self._clock.wall()), standing, [fence.compare(digest)]):
+            if self._write(repository, Link(digest, size_bytes, self._clock.wall()), standing, fence, []):
                 return
         raise crowded()
 
@@ -102,31 +133,30 @@ class Links:
             if found is None:
                 raise BlobUnknownError("the repository to mount from does not link this blob", {"digest": str(digest)})
             link = Link(digest, _read(digest, found).size_bytes, self._clock.wall())
-            compares = [fence.compare(digest), KeyAt(source_key, found.mod_revision)]
-            if self._write(target, link, standing, compares):
+            if self._write(target, link, standing, fence, [KeyAt(source_key, found.mod_revision)]):
                 return link
         raise crowded()
 
     def _write(
-        self, repository: Repository, link: Link, standing: Mapping[bytes, Entry], compares: list[KeyAt]
+        self, repository: Repository, link: Link, standing: Mapping[bytes, Entry], fence: Fence, compares: list[KeyAt]
     ) -> bool:
-        """Write both directions; ``compares`` begin with the fence. False: something else moved, look again."""
+        """Write both directions. False: something else than the fence moved, look again."""
         operation_id = self._new_id()
         link_key = keys.link(repository, link.digest)
-        fence = compares[0]
+        fences = fence.compares(link.digest)
         record = LinkRecord(link.size_bytes, operation_id, link.renewed_seconds)
         compare, ops = first_of(repository, standing, operation_id, link.renewed_seconds)
         change = Change(
             primary=link_key,
             standing=revision_of(standing, link_key),
             operation_id=operation_id,
-            compares=[*compares, compare],
+            compares=[*fences, *compares, compare],
             ops=[*both_ways(repository, link.digest, record), *ops],
-            also_read=[fence.key],
+            also_read=[compare.key for compare in fences],
         )
         result = commit(self._store, change)
-        if not result.succeeded and revision_of(result.found, fence.key) != fence.mod_revision:
-            raise swept(link.digest)
+        if not result.succeeded:
+            fence.require(result.found, link.digest)
         return result.succeeded
 
 
@@ -144,13 +174,6 @@ def first_of(
     revision = revision_of(standing, key)
     ops: list[Op] = [] if revision else [Put(key, encode_repository(operation_id, wall_seconds))]
     return KeyAt(key, revision), ops
-
-
-def swept(digest: Digest) -> SweepMovedError:
-    """A sweep began after the fence was taken."""
-    return SweepMovedError(
-        "a sweep ran in between: take a new fence and look at the copies again", {"digest": str(digest)}
-    )
 
 
 def _read(digest: Digest, entry: Entry) -> Link:

@@ -26,7 +26,7 @@ from holdfast.errors import (
 )
 from holdfast.meta import keys
 from holdfast.meta.commit import ATTEMPTS, Change, commit, crowded, insist, revision_of
-from holdfast.meta.links import both_ways, first_of, swept
+from holdfast.meta.links import both_ways, first_of
 from holdfast.meta.records import LinkRecord, ManifestRecord, TagRecord, pack_references
 from holdfast.meta.store import MAX_OPS, KeyAt, Put
 
@@ -93,10 +93,10 @@ class Manifests:
     def put(
         self, repository: Repository, new: NewManifest, tags: Sequence[Tag], fence: Fence, removals_revision: int
     ) -> ManifestRecord:
-        """Make it visible. Raises SweepMovedError, RemovalsMovedError, ManifestInvalidError, TooManyTagsError."""
+        """Make it visible. Raises SweepMovedError, LayoutMovedError, RemovalsMovedError, ManifestInvalidError, TooManyTagsError."""
         push = _Push(repository, new, tuple(dict.fromkeys(tags)), pack_references(new.references))
         push.check()
-        fences = [fence.compare(new.digest), KeyAt(keys.removals(repository), removals_revision)]
+        removals = KeyAt(keys.removals(repository), removals_revision)
         announced = False
         for _ in range(ATTEMPTS):
             standing = self._store.get_many([push.record_key, keys.repository(repository)]).entries
@@ -105,7 +105,7 @@ class Manifests:
                 self._announce(refs)
                 announced = True
             record = push.record(standing, self._new_id, self._clock.wall())
-            if self._commit(push, record, standing, fences, refs if push.fits(refs) else []):
+            if self._commit(push, record, standing, (fence, removals), refs if push.fits(refs) else []):
                 return record
         raise crowded()
 
@@ -114,26 +114,26 @@ class Manifests:
         push: _Push,
         record: ManifestRecord,
         standing: Mapping[bytes, Entry],
-        fences: list[KeyAt],
+        fences: tuple[Fence, KeyAt],
         refs: list[Put],
     ) -> bool:
         """False: the record or the repository changed meanwhile, look again."""
         compare, ops = first_of(push.repository, standing, record.operation_id, record.created_seconds)
+        fence, removals = fences
+        fixed = [*fence.compares(push.new.digest), removals]
         standing_revision = revision_of(standing, push.record_key)
         change = Change(
             primary=push.record_key,
             standing=standing_revision,
             operation_id=record.operation_id,
-            compares=[*fences, KeyAt(push.record_key, standing_revision), compare],
+            compares=[*fixed, KeyAt(push.record_key, standing_revision), compare],
             ops=[*push.ops(record, self._clock.wall()), *ops, *refs],
-            also_read=[fence.key for fence in fences],
+            also_read=[compare.key for compare in fixed],
         )
         result = commit(self._store, change)
         if result.succeeded:
             return True
-        sweep, removals = fences
-        if revision_of(result.found, sweep.key) != sweep.mod_revision:
-            raise swept(push.new.digest)
+        fence.require(result.found, push.new.digest)
         if revision_of(result.found, removals.key) != removals.mod_revision:
             raise RemovalsMovedError(
                 "something was removed from the repository in between: check the references again",

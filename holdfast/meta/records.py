@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Generic, Literal, TypeAlias, TypeVar
 
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError, Message
 
 from holdfast import digest as digests
 from holdfast.errors import CorruptError, DigestInvalidError, ManifestInvalidError
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from holdfast.digest import Digest
 
 Origin: TypeAlias = Literal["pushed", "upstream"]
-_Wire = TypeVar("_Wire", wire.RepositoryRecord, wire.BumpRecord, wire.LinkRecord, wire.TagRecord, wire.ManifestRecord)
+_Wire = TypeVar("_Wire", bound=Message)
 
 ID_BYTES: Final = 16
 _ORIGINS: Final[dict[Origin, wire.Origin]] = {"pushed": wire.ORIGIN_PUSHED, "upstream": wire.ORIGIN_UPSTREAM}

@@ -65,7 +65,12 @@ class Repositories:
         return self._links.holders(digest, limit)
 
     def add_link(self, repository: Repository, digest: Digest, size_bytes: int, fence: Fence) -> None:
-        """Link it, or renew the link. Raises SweepMovedError: stat the copies again under a new fence."""
+        """Link it, or renew the link.
+
+        Raises:
+            SweepMovedError: stat the copies again under a new fence.
+            LayoutMovedError: mark the partition dirty, and take a new one.
+        """
         self._links.add(repository, digest, size_bytes, fence)
 
     def mount(self, source: Repository, target: Repository, digest: Digest, fence: Fence) -> Link:
@@ -82,7 +87,7 @@ class Repositories:
         """Record, tags, referrer entry and the manifest's own link, at once.
 
         Raises:
-            SweepMovedError, RemovalsMovedError.
+            SweepMovedError, LayoutMovedError, RemovalsMovedError.
             ManifestInvalidError: more than 10,000 references. TooManyTagsError: more than 100.
         """
         return self._manifests.put(repository, new, tags, fence, removals_revision)

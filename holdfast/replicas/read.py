@@ -42,6 +42,7 @@ class ReplicaReader:
 
     def __init__(self, directory: NodeDirectory, clock: Clock) -> None:
         self._directory = directory
+        self._clock = clock
         self._stats: Remembered[Digest, StoredBlob] = Remembered(clock, STAT_TTL_SECONDS, _LIMIT)
         self._handles: Remembered[Digest, LocalBlob] = Remembered(clock, _HANDLE_TTL_SECONDS, _LIMIT)
 
@@ -63,21 +64,23 @@ class ReplicaReader:
         return [found.get(want) for want in wants]
 
     def _ask(self, wants: list[Want], found: dict[Want, StoredBlob]) -> None:
-        """Ask the owners, rank by rank: everybody's first owner, then the second of those that are still open."""
+        """Ask rank by rank: everybody's first reader, then the second of those that are still open."""
         unasked: NodeUnreachableError | None = None
         rank = 0
+        readers = {want: self._directory.readers(want.digest) for want in wants}
         while wants:
             by_node: dict[int, tuple[NodeClient, list[Want]]] = {}
             for want in wants:
-                owners = self._directory.owners(want.digest)
-                if rank < len(owners):
-                    by_node.setdefault(id(owners[rank]), (owners[rank], []))[1].append(want)
+                if rank < len(readers[want]):
+                    node = readers[want][rank]
+                    by_node.setdefault(id(node), (node, []))[1].append(want)
             if not by_node:
                 break
             for node, asked in by_node.values():
                 try:
                     answers = node.stat_blobs(asked)
                 except UnavailableError as error:
+                    self._failed(node, error)
                     unasked = NodeUnreachableError(error.message, error.detail)
                     unasked.__cause__ = error
                     continue
@@ -91,7 +94,7 @@ class ReplicaReader:
             raise unasked
 
     def open(self, want: Want) -> LocalBlob | None:
-        """The short-circuit read, or None when no owner is on this host: then ``read``.
+        """The short-circuit read, or None when no copy is known on this host: then ``read``.
 
         Raises:
             BlobUnknownError: nobody has it. CorruptError: the only copy is in quarantine now.
@@ -104,33 +107,46 @@ class ReplicaReader:
             self._handles.forget(want.digest)
         return self._open_anew(want)
 
+    def _failed(self, node: NodeClient, error: HoldfastError) -> None:
+        if isinstance(error, NodeUnreachableError):
+            self._directory.failed(node)
+
     def _open_anew(self, want: Want) -> LocalBlob | None:
         worst: HoldfastError | None = None
-        for node in self._directory.owners(want.digest):
+        near = self._directory.near(want.digest)
+        for node in near:
             try:
                 blob = node.open_blob(want)
             except (MissingError, CorruptError, UnavailableError) as error:
+                self._failed(node, error)
                 worst = _worse(worst, error)
                 continue
             if blob is not None:
                 self._handles.put(want.digest, blob)
             return blob
-        raise worst or _nobody(want)
+        if worst is not None and len(near) == len(self._directory.readers(want.digest)):
+            raise worst
+        return None  # others may have it: whoever reads asks them
 
     def read(self, want: Want, offset_bytes: int, length_bytes: int | None) -> Iterator[bytes | memoryview]:
-        """The bytes, or those of a range, from whichever owner has them.
+        """The bytes, or those of a range, from whoever has them.
 
         Raises:
             BlobUnknownError, CorruptError, NodeUnreachableError: as ``open``; also later, when no owner is left to go on with.
         """
         worst: HoldfastError | None = None
-        for node in self._directory.owners(want.digest):
+        for node in self._directory.readers(want.digest):
+            began, is_first = self._clock.monotonic(), True
             try:
                 for message in node.read_blob(want, offset_bytes, length_bytes):
+                    if is_first:
+                        self._directory.answered(node, self._clock.monotonic() - began)
+                        is_first = False
                     yield message
                     offset_bytes += len(message)
                     length_bytes = None if length_bytes is None else length_bytes - len(message)
             except (MissingError, CorruptError, UnavailableError) as error:
+                self._failed(node, error)
                 self.forget(want.digest)
                 worst = _worse(worst, error)
                 continue

@@ -1,33 +1,54 @@
-"""Writing copies: an upload is pinned to one node, a small blob goes to the owners at once.
+"""Writing copies: an upload is pinned to one node, which brings its blob to the owners; a small blob goes to them at once.
 
-With one node W is 1, and a copy that the ingest node has made durable is enough. Fewer durable copies than W is an error, never a
-success with a warning. Never here: links and names; they are committed after this.
+Fewer durable copies than the write quorum is an error, never a success with a warning. Where an owner is left without its copy, the
+partition is marked dirty before the answer, so that a repair will find it. Never here: links and names; they come after this.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from holdfast.errors import NodeUnreachableError
+from holdfast.errors import NodeUnreachableError, UnavailableError
+from holdfast.rpc.node import StoredBlob
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from holdfast.digest import Digest
     from holdfast.replicas.directory import NodeDirectory
-    from holdfast.rpc.node import LocalAppend, StoredBlob, UploadKey, UploadState
+    from holdfast.replicas.fanout import FanOut, Sending
+    from holdfast.rpc.node import LocalAppend, NodeClient, UploadKey, UploadState
 
 
 class ReplicaWriter:
     """Uploads and puts. Errors are those of ``holdfast.rpc.node.NodeClient``."""
 
-    def __init__(self, directory: NodeDirectory, on_stored: Callable[[StoredBlob], None] | None = None) -> None:
-        """``on_stored`` hears of every durable copy (a reader's cache wants to know)."""
+    def __init__(
+        self,
+        directory: NodeDirectory,
+        fan_out: FanOut,
+        mark_dirty: Callable[[int, int], None],
+        on_stored: Callable[[StoredBlob], None] | None = None,
+    ) -> None:
+        """``mark_dirty`` is told partition and layout version; ``on_stored`` hears of every durable copy (a
+        reader's cache does).
+        """
         self._directory = directory
+        self._fan_out = fan_out
+        self._mark_dirty = mark_dirty
         self._on_stored = on_stored
 
     def start(self, repository: str, principal: str, algorithm: str | None) -> UploadState:
-        return self._directory.ingest().start_upload(repository, principal, algorithm)
+        """On the first node that takes it."""
+        worst: UnavailableError | None = None
+        for node in self._directory.ingest():
+            try:
+                return node.start_upload(repository, principal, algorithm)
+            except UnavailableError as error:
+                if isinstance(error, NodeUnreachableError):
+                    self._directory.failed(node)
+                worst = error
+        raise worst or NodeUnreachableError("no storage node is known; check the layout")
 
     def state(self, key: UploadKey) -> UploadState:
         return self._directory.by_upload(key.upload_id).upload_state(key)
@@ -39,7 +60,7 @@ class ReplicaWriter:
         return self._directory.by_upload(key.upload_id).open_append(key, offset_bytes)
 
     def finish(self, key: UploadKey, digest: Digest) -> StoredBlob:
-        """Durable on W nodes when it returns."""
+        """Durable on as many nodes as the layout asks for when it returns: the upload's node sees to that."""
         stored = self._directory.by_upload(key.upload_id).finish_upload(key, digest)
         return self._report(stored)
 
@@ -47,10 +68,28 @@ class ReplicaWriter:
         self._directory.by_upload(key.upload_id).cancel_upload(key)
 
     def put(self, digest: Digest, data: bytes) -> StoredBlob:
-        """A blob of at most 4 MiB, durable on W nodes when it returns."""
-        for node in self._directory.owners(digest):
-            return self._report(node.put_blob(digest, data))
-        raise NodeUnreachableError("no storage node is known for this blob; check the layout")
+        """A blob of at most 4 MiB, durable on as many nodes as the layout asks for when it returns."""
+        placing = self._directory.placing(digest)
+        if len(placing.order) == 1:
+            return self._report(placing.nodes[placing.order[0]].put_blob(digest, data))
+
+        def send(node: NodeClient, _sending: Sending) -> StoredBlob:
+            return node.put_blob(digest, data)
+
+        outcome = self._fan_out.run(placing, send)
+        if outcome.is_short:
+            self._mark_dirty(placing.partition, placing.version)
+        one = next(iter(outcome.stored.values()))
+        return self._report(StoredBlob(digest, one.size_bytes, one.stamp, placing.layout_revision))
+
+    def misplaced(self, digest: Digest) -> int:
+        """The layout changed while copies were made: have them looked at under the one of now, whose revision is the answer.
+
+        Whoever links them compares that revision again.
+        """
+        placing = self._directory.placing(digest, fresh=True)
+        self._mark_dirty(placing.partition, placing.version)
+        return placing.layout_revision
 
     def _report(self, stored: StoredBlob) -> StoredBlob:
         if self._on_stored is not None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import grpc
 
+from holdfast.clock import SystemClock
 from holdfast.errors import (
     HoldfastError,
     NodeUnreachableError,
@@ -25,6 +26,7 @@ from holdfast.rpc import convert, failures
 from holdfast.rpc import methods as m
 from holdfast.rpc.channel import open_channel
 from holdfast.rpc.feed import Feed
+from holdfast.rpc.stalls import StallWatch
 from holdfast.wire import storage_pb2 as wire
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
         ListedBlob,
         LocalBlob,
         NodeStatus,
+        PartitionSum,
         StagingFile,
         StoredBlob,
         UploadKey,
@@ -44,6 +47,7 @@ if TYPE_CHECKING:
 
 
 _FAREWELL_SECONDS: Final = 10.0
+_STALLS: Final = StallWatch(SystemClock())
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,11 @@ class Deadlines:
     # A finish fsyncs, and may read everything once more; repeated, it joins the one that is under way.
     finish_seconds: float = 600.0
     put_seconds: float = 60.0
+    # A reader who has other copies wants to go on with one of them much sooner.
+    first_byte_seconds: float = 30.0
+    next_byte_seconds: float = 30.0
+    # The first time a node reads every directory that it has.
+    sum_seconds: float = 120.0
 
 
 class GrpcNode:
@@ -90,29 +99,46 @@ class GrpcNode:
 
     def append(self, key: UploadKey, offset_bytes: int | None, chunks: Iterable[bytes]) -> UploadState:
         header = wire.AppendHeader(key=convert.key_to_wire(key), offset_bytes=offset_bytes)
-        feed = Feed()
         append = self._callable(m.APPEND)
-        call = append.future(feed, metadata=((m.HEADER_KEY, header.SerializeToString()),))
+        try:
+            return convert.state(self._send(append, header.SerializeToString(), chunks))
+        except grpc.RpcError as error:
+            raise self._append_error(key, append, error) from error
+
+    def _send(self, method: Any, header: bytes, chunks: Iterable[bytes]) -> Any:
+        """Stream messages to the node; its answer. Raises grpc.RpcError, NodeUnreachableError, and what ``chunks`` raises."""
+        feed = Feed()
+        call = method.future(feed, metadata=((m.HEADER_KEY, header),))
         call.add_done_callback(lambda _call: feed.stop())
         try:
             for chunk in chunks:
                 if not all(feed.push(message) for message in _messages(chunk)):
                     break
         except BaseException:
-            # What was sent stays: end the stream in order, and do not go on before the node has let go of the upload.
+            # What was sent stays: end the stream in order, and do not go on before the node has let go of it.
             feed.end()
             _settle(call, self._deadlines.advance_seconds)
             raise
         feed.end()
         try:
-            return convert.state(call.result(timeout=self._deadlines.advance_seconds))
+            return call.result(timeout=self._deadlines.advance_seconds)
         except grpc.FutureTimeoutError as error:
             call.cancel()
             raise NodeUnreachableError("the storage node did not confirm what it was sent; try again") from error
-        except grpc.RpcError as error:
-            raise self._append_error(key, append, error) from error
         except grpc.FutureCancelledError as error:
             raise NodeUnreachableError("the connection to the storage node was closed; try again") from error
+
+    def receive(self, digest: Digest, size_bytes: int, chunks: Iterable[bytes]) -> StoredBlob:
+        header = wire.ReceiveHeader(digest=str(digest), size_bytes=size_bytes)
+        try:
+            return convert.stored(self._send(self._callable(m.RECEIVE), header.SerializeToString(), chunks))
+        except grpc.RpcError as error:
+            raise failures.from_rpc_error(error) from error
+
+    def sum_partitions(self, first_partition: int, last_partition: int) -> Sequence[PartitionSum]:
+        request = wire.SumPartitionsRequest(first_partition=first_partition, last_partition=last_partition)
+        reply = self._unary(m.SUM_PARTITIONS, request, self._deadlines.sum_seconds)
+        return [convert.sum_of(found) for found in reply.sums]
 
     def _append_error(self, key: UploadKey, append: object, error: grpc.RpcError) -> HoldfastError:
         """A node that cuts one stream and goes on answering did so for a newer writer."""
@@ -172,7 +198,28 @@ class GrpcNode:
         request = wire.ReadBlobRequest(
             want=convert.want_to_wire(want), offset_bytes=offset_bytes, length_bytes=length_bytes
         )
-        return self._stream(m.READ_BLOB, request)
+        return self._read(request)
+
+    def _read(self, request: wire.ReadBlobRequest) -> Iterator[bytes]:
+        """A stream that another copy can replace: it is cut when nothing comes."""
+        call = None
+        patience = self._deadlines.first_byte_seconds
+        try:
+            call = self._callable(m.READ_BLOB)(request)
+            while True:
+                with _STALLS.waiting(call, patience):
+                    message = next(call, None)
+                if message is None:
+                    return
+                yield message
+                patience = self._deadlines.next_byte_seconds
+        except grpc.RpcError as error:
+            raise failures.from_rpc_error(error) from error
+        except ValueError as error:
+            raise NodeUnreachableError("the connection to the storage node was closed; try again") from error
+        finally:
+            if call is not None:
+                call.cancel()
 
     def delete_blob(self, digest: Digest, stamp: str) -> bool:
         request = wire.DeleteBlobRequest(digest=str(digest), stamp=stamp)

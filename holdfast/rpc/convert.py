@@ -8,7 +8,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from holdfast import digest as digests
-from holdfast.rpc.node import ListedBlob, LocalBlob, NodeStatus, StagingFile, StoredBlob, UploadKey, UploadState, Want
+from holdfast.rpc.node import (
+    ListedBlob,
+    LocalBlob,
+    NodeStatus,
+    PartitionSum,
+    StagingFile,
+    StoredBlob,
+    UploadKey,
+    UploadState,
+    Want,
+)
 from holdfast.wire import storage_pb2 as wire
 
 if TYPE_CHECKING:
@@ -54,16 +64,30 @@ def want(message: wire.Want) -> Want:
     return Want(digest(message.digest), message.size_bytes if message.HasField("size_bytes") else None)
 
 
-def stored_to_wire(blob: StoredBlob | ListedBlob) -> wire.StoredBlob:
-    return wire.StoredBlob(digest=str(blob.digest), size_bytes=blob.size_bytes, stamp=blob.stamp)
+def stored_to_wire(blob: StoredBlob) -> wire.StoredBlob:
+    return wire.StoredBlob(
+        digest=str(blob.digest), size_bytes=blob.size_bytes, stamp=blob.stamp, layout_revision=blob.layout_revision
+    )
 
 
 def stored(message: wire.StoredBlob) -> StoredBlob:
-    return StoredBlob(digest(message.digest), message.size_bytes, message.stamp)
+    return StoredBlob(digest(message.digest), message.size_bytes, message.stamp, message.layout_revision)
+
+
+def listed_to_wire(blob: ListedBlob) -> wire.StoredBlob:
+    return wire.StoredBlob(digest=str(blob.digest), size_bytes=blob.size_bytes, stamp=blob.stamp)
 
 
 def listed(message: wire.StoredBlob) -> ListedBlob:
     return ListedBlob(digest(message.digest), message.size_bytes, message.stamp)
+
+
+def sum_to_wire(found: PartitionSum) -> wire.SumPartitionsReply.Sum:
+    return wire.SumPartitionsReply.Sum(partition=found.partition, copies=found.copies, sum=found.total)
+
+
+def sum_of(message: wire.SumPartitionsReply.Sum) -> PartitionSum:
+    return PartitionSum(message.partition, message.copies, message.sum)
 
 
 def answer_to_wire(blob: StoredBlob | None) -> wire.StatBlobsReply.Answer:

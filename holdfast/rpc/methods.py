@@ -38,10 +38,14 @@ class Kind(Enum):
 
 
 class Lane(Enum):
-    """Which bounded pool of the node serves it. Readers and followers must never take a thread from an append."""
+    """Which bounded pool of the node serves it.
+
+    Readers and followers must never take a thread from an append, and finishes that wait for other nodes none from their copies.
+    """
 
     CONTROL = "control"
     WRITE = "write"
+    COPY = "copy"
     READ = "read"
 
 
@@ -78,6 +82,10 @@ FINISH_UPLOAD: Final = Method("FinishUpload", Kind.UNARY, Lane.WRITE, wire.Finis
 CANCEL_UPLOAD: Final = Method("CancelUpload", Kind.UNARY, Lane.CONTROL, wire.UploadKey, wire.Done)
 FOLLOW_UPLOAD: Final = Method("FollowUpload", Kind.STREAM_OUT, Lane.READ, wire.FollowUploadRequest, RAW)
 PUT_BLOB: Final = Method("PutBlob", Kind.UNARY, Lane.WRITE, wire.PutBlobRequest, wire.StoredBlob)
+RECEIVE: Final = Method("Receive", Kind.STREAM_IN, Lane.COPY, RAW, wire.StoredBlob)
+SUM_PARTITIONS: Final = Method(
+    "SumPartitions", Kind.UNARY, Lane.COPY, wire.SumPartitionsRequest, wire.SumPartitionsReply
+)
 STAT_BLOBS: Final = Method("StatBlobs", Kind.UNARY, Lane.CONTROL, wire.StatBlobsRequest, wire.StatBlobsReply)
 OPEN_BLOB: Final = Method("OpenBlob", Kind.UNARY, Lane.CONTROL, wire.OpenBlobRequest, wire.OpenBlobReply)
 READ_BLOB: Final = Method("ReadBlob", Kind.STREAM_OUT, Lane.READ, wire.ReadBlobRequest, RAW)

@@ -52,11 +52,15 @@ class StagingFile:
 
 @dataclass(frozen=True, slots=True)
 class StoredBlob:
-    """A durable, verified copy."""
+    """A durable, verified copy.
+
+    ``layout_revision``: of the layout by which it was copied to where it belongs; whoever links it compares that. 0: there is none.
+    """
 
     digest: Digest
     size_bytes: int
     stamp: str
+    layout_revision: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +88,17 @@ class ListedBlob:
     digest: Digest
     size_bytes: int
     stamp: str
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionSum:
+    """What a partition holds, in short: ``copies`` of them, and ``total`` over their digests and sizes. Equal sums, equal
+    contents.
+    """
+
+    partition: int
+    copies: int
+    total: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +169,9 @@ class NodeClient(Protocol):
         ...
 
     def finish_upload(self, key: UploadKey, digest: Digest) -> StoredBlob:
-        """Compare, fsync, rename, fsync directory. A repeated call joins the first; its result is kept for an hour.
+        """Compare, fsync, rename, fsync directory, and in a cluster copy to where it belongs.
+
+        A repeated call joins the first; its result is kept for an hour, and what is short of copies is copied again.
 
         Raises:
             UploadUnknownError; DigestInvalidError: other bytes than named (the upload is dropped).
@@ -179,6 +196,18 @@ class NodeClient(Protocol):
         Raises:
             DigestInvalidError: other bytes than named.
         """
+        ...
+
+    def receive(self, digest: Digest, size_bytes: int, chunks: Iterable[bytes]) -> StoredBlob:
+        """A copy from another node, durable when it returns. Nothing is kept of one that breaks off.
+
+        Raises:
+            DigestInvalidError, SizeInvalidError: other bytes than named.
+        """
+        ...
+
+    def sum_partitions(self, first_partition: int, last_partition: int) -> Sequence[PartitionSum]:
+        """Of a range of partitions, both ends included; those that hold nothing are left out."""
         ...
 
     def stat_blobs(self, wants: Sequence[Want]) -> list[StoredBlob | None]:

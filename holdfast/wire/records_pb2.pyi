@@ -93,3 +93,87 @@ class References(_message.Message):
     ITEMS_FIELD_NUMBER: _ClassVar[int]
     items: _containers.RepeatedCompositeFieldContainer[Reference]
     def __init__(self, items: _Optional[_Iterable[_Union[Reference, _Mapping]]] = ...) -> None: ...
+
+class MemberRecord(_message.Message):
+    __slots__ = ("operation_id", "address", "zone", "capacity_bytes", "weight", "zone_ordered", "weight_ordered", "intent", "joined_seconds")
+    class Intent(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        MEMBER_PRESENT: _ClassVar[MemberRecord.Intent]
+        MEMBER_DRAINING: _ClassVar[MemberRecord.Intent]
+        MEMBER_REMOVED: _ClassVar[MemberRecord.Intent]
+    MEMBER_PRESENT: MemberRecord.Intent
+    MEMBER_DRAINING: MemberRecord.Intent
+    MEMBER_REMOVED: MemberRecord.Intent
+    OPERATION_ID_FIELD_NUMBER: _ClassVar[int]
+    ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    ZONE_FIELD_NUMBER: _ClassVar[int]
+    CAPACITY_BYTES_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    ZONE_ORDERED_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_ORDERED_FIELD_NUMBER: _ClassVar[int]
+    INTENT_FIELD_NUMBER: _ClassVar[int]
+    JOINED_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    operation_id: bytes
+    address: str
+    zone: str
+    capacity_bytes: int
+    weight: int
+    zone_ordered: str
+    weight_ordered: int
+    intent: MemberRecord.Intent
+    joined_seconds: float
+    def __init__(self, operation_id: _Optional[bytes] = ..., address: _Optional[str] = ..., zone: _Optional[str] = ..., capacity_bytes: _Optional[int] = ..., weight: _Optional[int] = ..., zone_ordered: _Optional[str] = ..., weight_ordered: _Optional[int] = ..., intent: _Optional[_Union[MemberRecord.Intent, str]] = ..., joined_seconds: _Optional[float] = ...) -> None: ...
+
+class AliveRecord(_message.Message):
+    __slots__ = ("boot_id", "version", "host_id", "free_bytes", "capacity_bytes", "read_only", "quarantined", "repair")
+    BOOT_ID_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    HOST_ID_FIELD_NUMBER: _ClassVar[int]
+    FREE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    CAPACITY_BYTES_FIELD_NUMBER: _ClassVar[int]
+    READ_ONLY_FIELD_NUMBER: _ClassVar[int]
+    QUARANTINED_FIELD_NUMBER: _ClassVar[int]
+    REPAIR_FIELD_NUMBER: _ClassVar[int]
+    boot_id: bytes
+    version: str
+    host_id: str
+    free_bytes: int
+    capacity_bytes: int
+    read_only: bool
+    quarantined: int
+    repair: RepairProgress
+    def __init__(self, boot_id: _Optional[bytes] = ..., version: _Optional[str] = ..., host_id: _Optional[str] = ..., free_bytes: _Optional[int] = ..., capacity_bytes: _Optional[int] = ..., read_only: _Optional[bool] = ..., quarantined: _Optional[int] = ..., repair: _Optional[_Union[RepairProgress, _Mapping]] = ...) -> None: ...
+
+class RepairProgress(_message.Message):
+    __slots__ = ("version", "partitions_done", "partitions_total", "copied_blobs", "copied_bytes", "failures")
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    PARTITIONS_DONE_FIELD_NUMBER: _ClassVar[int]
+    PARTITIONS_TOTAL_FIELD_NUMBER: _ClassVar[int]
+    COPIED_BLOBS_FIELD_NUMBER: _ClassVar[int]
+    COPIED_BYTES_FIELD_NUMBER: _ClassVar[int]
+    FAILURES_FIELD_NUMBER: _ClassVar[int]
+    version: int
+    partitions_done: int
+    partitions_total: int
+    copied_blobs: int
+    copied_bytes: int
+    failures: int
+    def __init__(self, version: _Optional[int] = ..., partitions_done: _Optional[int] = ..., partitions_total: _Optional[int] = ..., copied_blobs: _Optional[int] = ..., copied_bytes: _Optional[int] = ..., failures: _Optional[int] = ...) -> None: ...
+
+class LayoutsRecord(_message.Message):
+    __slots__ = ("operation_id", "live")
+    OPERATION_ID_FIELD_NUMBER: _ClassVar[int]
+    LIVE_FIELD_NUMBER: _ClassVar[int]
+    operation_id: bytes
+    live: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, operation_id: _Optional[bytes] = ..., live: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class LayoutRecord(_message.Message):
+    __slots__ = ("operation_id", "layout", "created_seconds")
+    OPERATION_ID_FIELD_NUMBER: _ClassVar[int]
+    LAYOUT_FIELD_NUMBER: _ClassVar[int]
+    CREATED_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    operation_id: bytes
+    layout: bytes
+    created_seconds: float
+    def __init__(self, operation_id: _Optional[bytes] = ..., layout: _Optional[bytes] = ..., created_seconds: _Optional[float] = ...) -> None: ...

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bholdfast/wire/storage.proto\x12\rholdfast.wire\"\x05\n\x03Raw\"9\n\x07\x46\x61ilure\x12\r\n\x05\x65rror\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t\"E\n\tUploadKey\x12\x11\n\tupload_id\x18\x01 \x01(\t\x12\x12\n\nrepository\x18\x02 \x01(\t\x12\x11\n\tprincipal\x18\x03 \x01(\t\"N\n\x12StartUploadRequest\x12\x12\n\nrepository\x18\x01 \x01(\t\x12\x11\n\tprincipal\x18\x02 \x01(\t\x12\x11\n\talgorithm\x18\x03 \x01(\t\"6\n\x0bUploadState\x12\x11\n\tupload_id\x18\x01 \x01(\t\x12\x14\n\x0coffset_bytes\x18\x02 \x01(\x04\"a\n\x0c\x41ppendHeader\x12%\n\x03key\x18\x01 \x01(\x0b\x32\x18.holdfast.wire.UploadKey\x12\x19\n\x0coffset_bytes\x18\x02 \x01(\x04H\x00\x88\x01\x01\x42\x0f\n\r_offset_bytes\"w\n\x11OpenAppendRequest\x12%\n\x03key\x18\x01 \x01(\x0b\x32\x18.holdfast.wire.UploadKey\x12\x19\n\x0coffset_bytes\x18\x02 \x01(\x04H\x00\x88\x01\x01\x12\x0f\n\x07host_id\x18\x03 \x01(\tB\x0f\n\r_offset_bytes\";\n\x0fOpenAppendReply\x12(\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x1a.holdfast.wire.StagingFile\"_\n\x0bStagingFile\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x0e\n\x06\x64\x65vice\x18\x02 \x01(\x04\x12\r\n\x05inode\x18\x03 \x01(\x04\x12\x14\n\x0coffset_bytes\x18\x04 \x01(\x04\x12\r\n\x05token\x18\x05 \x01(\x04\"j\n\x0e\x41\x64vanceRequest\x12%\n\x03key\x18\x01 \x01(\x0b\x32\x18.holdfast.wire.UploadKey\x12\r\n\x05token\x18\x02 \x01(\x04\x12\x14\n\x0coffset_bytes\x18\x03 \x01(\x04\x12\x0c\n\x04last\x18\x04 \x01(\x08\"L\n\x13\x46inishUploadRequest\x12%\n\x03key\x18\x01 \x01(\x0b\x32\x18.holdfast.wire.UploadKey\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\"\x06\n\x04\x44one\">\n\x13\x46ollowUploadRequest\x12\x11\n\tupload_id\x18\x01 \x01(\t\x12\x14\n\x0coffset_bytes\x18\x02 \x01(\x04\".\n\x0ePutBlobRequest\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\"?\n\nStoredBlob\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12\x12\n\nsize_bytes\x18\x02 \x01(\x04\x12\r\n\x05stamp\x18\x03 \x01(\t\">\n\x04Want\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12\x17\n\nsize_bytes\x18\x02 \x01(\x04H\x00\x88\x01\x01\x42\r\n\x0b_size_bytes\"6\n\x10StatBlobsRequest\x12\"\n\x05wants\x18\x01 \x03(\x0b\x32\x13.holdfast.wire.Want\"\x89\x01\n\x0eStatBlobsReply\x12\x35\n\x07\x61nswers\x18\x01 \x03(\x0b\x32$.holdfast.wire.StatBlobsReply.Answer\x1a@\n\x06\x41nswer\x12\r\n\x05\x66ound\x18\x01 \x01(\x08\x12\'\n\x04\x62lob\x18\x02 \x01(\x0b\x32\x19.holdfast.wire.StoredBlob\"E\n\x0fOpenBlobRequest\x12!\n\x04want\x18\x01 \x01(\x0b\x32\x13.holdfast.wire.Want\x12\x0f\n\x07host_id\x18\x02 \x01(\t\"7\n\rOpenBlobReply\x12&\n\x04\x62lob\x18\x01 \x01(\x0b\x32\x18.holdfast.wire.LocalBlob\"L\n\tLocalBlob\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x0e\n\x06\x64\x65vice\x18\x02 \x01(\x04\x12\r\n\x05inode\x18\x03 \x01(\x04\x12\x12\n\nsize_bytes\x18\x04 \x01(\x04\"v\n\x0fReadBlobRequest\x12!\n\x04want\x18\x01 \x01(\x0b\x32\x13.holdfast.wire.Want\x12\x14\n\x0coffset_bytes\x18\x02 \x01(\x04\x12\x19\n\x0clength_bytes\x18\x03 \x01(\x04H\x00\x88\x01\x01\x42\x0f\n\r_length_bytes\"2\n\x11\x44\x65leteBlobRequest\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12\r\n\x05stamp\x18\x02 \x01(\t\"\"\n\x0f\x44\x65leteBlobReply\x12\x0f\n\x07\x64\x65leted\x18\x01 \x01(\x08\"C\n\x10ListBlobsRequest\x12\x17\n\x0f\x66irst_partition\x18\x01 \x01(\r\x12\x16\n\x0elast_partition\x18\x02 \x01(\r\"7\n\x0bListedBlobs\x12(\n\x05\x62lobs\x18\x01 \x03(\x0b\x32\x19.holdfast.wire.StoredBlob\"\x13\n\x11NodeStatusRequest\"\xcf\x01\n\nNodeStatus\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12\x12\n\ncluster_id\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\t\x12\x0f\n\x07host_id\x18\x04 \x01(\t\x12\x16\n\x0e\x63\x61pacity_bytes\x18\x05 \x01(\x04\x12\x12\n\nfree_bytes\x18\x06 \x01(\x04\x12\x15\n\rreserve_bytes\x18\x07 \x01(\x04\x12\x11\n\tread_only\x18\x08 \x01(\x08\x12\x0f\n\x07uploads\x18\t \x01(\r\x12\x13\n\x0bquarantined\x18\n \x01(\r2\xd1\x08\n\x07Storage\x12L\n\x0bStartUpload\x12!.holdfast.wire.StartUploadRequest\x1a\x1a.holdfast.wire.UploadState\x12\x46\n\x0eGetUploadState\x12\x18.holdfast.wire.UploadKey\x1a\x1a.holdfast.wire.UploadState\x12N\n\nOpenAppend\x12 .holdfast.wire.OpenAppendRequest\x1a\x1e.holdfast.wire.OpenAppendReply\x12\x44\n\x07\x41\x64vance\x12\x1d.holdfast.wire.AdvanceRequest\x1a\x1a.holdfast.wire.UploadState\x12:\n\x06\x41ppend\x12\x12.holdfast.wire.Raw\x1a\x1a.holdfast.wire.UploadState(\x01\x12M\n\x0c\x46inishUpload\x12\".holdfast.wire.FinishUploadRequest\x1a\x19.holdfast.wire.StoredBlob\x12=\n\x0c\x43\x61ncelUpload\x12\x18.holdfast.wire.UploadKey\x1a\x13.holdfast.wire.Done\x12H\n\x0c\x46ollowUpload\x12\".holdfast.wire.FollowUploadRequest\x1a\x12.holdfast.wire.Raw0\x01\x12\x43\n\x07PutBlob\x12\x1d.holdfast.wire.PutBlobRequest\x1a\x19.holdfast.wire.StoredBlob\x12K\n\tStatBlobs\x12\x1f.holdfast.wire.StatBlobsRequest\x1a\x1d.holdfast.wire.StatBlobsReply\x12H\n\x08OpenBlob\x12\x1e.holdfast.wire.OpenBlobRequest\x1a\x1c.holdfast.wire.OpenBlobReply\x12@\n\x08ReadBlob\x12\x1e.holdfast.wire.ReadBlobRequest\x1a\x12.holdfast.wire.Raw0\x01\x12N\n\nDeleteBlob\x12 .holdfast.wire.DeleteBlobRequest\x1a\x1e.holdfast.wire.DeleteBlobReply\x12J\n\tListBlobs\x12\x1f.holdfast.wire.ListBlobsRequest\x1a\x1a.holdfast.wire.ListedBlobs0\x01\x12L\n\rGetNodeStatus\x12 .holdfast.wire.NodeStatusRequest\x1a\x19.holdfast.wire.NodeStatusb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bholdfast/wire/storage.proto\x12\rholdfast.wire\"\x05\n\x03Raw\"9\n\x07\x46\x61ilure\x12\r\n\x05\x65rror\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t\"E\n\tUploadKey\x12\x11\n\tupload_id\x18\x01 \x01(\t\x12\x12\n\nrepository\x18\x02 \x01(\t\x12\x11\n\tprincipal\x18\x03 \x01(\t\"N\n\x12StartUploadRequest\x12\x12\n\nrepository\x18\x01 \x01(\t\x12\x11\n\tprincipal\x18\x02 \x01(\t\x12\x11\n\talgorithm\x18\x03 \x01(\t\"6\n\x0bUploadState\x12\x11\n\tupload_id\x18\x01 \x01(\t\x12\x14\n\x0coffset_bytes\x18\x02 \x01(\x04\"a\n\x0c\x41ppendHeader\x12%\n\x03key\x18\x01 \x01(\x0b\x32\x18.holdfast.wire.UploadKey\x12\x19\n\x0coffset_bytes\x18\x02 \x01(\x04H\x00\x88\x01\x01\x42\x0f\n\r_offset_bytes\"w\n\x11OpenAppendRequest\x12%\n\x03key\x18\x01 \x01(\x0b\x32\x18.holdfast.wire.UploadKey\x12\x19\n\x0coffset_bytes\x18\x02 \x01(\x04H\x00\x88\x01\x01\x12\x0f\n\x07host_id\x18\x03 \x01(\tB\x0f\n\r_offset_bytes\";\n\x0fOpenAppendReply\x12(\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x1a.holdfast.wire.StagingFile\"_\n\x0bStagingFile\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x0e\n\x06\x64\x65vice\x18\x02 \x01(\x04\x12\r\n\x05inode\x18\x03 \x01(\x04\x12\x14\n\x0coffset_bytes\x18\x04 \x01(\x04\x12\r\n\x05token\x18\x05 \x01(\x04\"j\n\x0e\x41\x64vanceRequest\x12%\n\x03key\x18\x01 \x01(\x0b\x32\x18.holdfast.wire.UploadKey\x12\r\n\x05token\x18\x02 \x01(\x04\x12\x14\n\x0coffset_bytes\x18\x03 \x01(\x04\x12\x0c\n\x04last\x18\x04 \x01(\x08\"L\n\x13\x46inishUploadRequest\x12%\n\x03key\x18\x01 \x01(\x0b\x32\x18.holdfast.wire.UploadKey\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\"\x06\n\x04\x44one\">\n\x13\x46ollowUploadRequest\x12\x11\n\tupload_id\x18\x01 \x01(\t\x12\x14\n\x0coffset_bytes\x18\x02 \x01(\x04\".\n\x0ePutBlobRequest\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\"X\n\nStoredBlob\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12\x12\n\nsize_bytes\x18\x02 \x01(\x04\x12\r\n\x05stamp\x18\x03 \x01(\t\x12\x17\n\x0flayout_revision\x18\x04 \x01(\x04\">\n\x04Want\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12\x17\n\nsize_bytes\x18\x02 \x01(\x04H\x00\x88\x01\x01\x42\r\n\x0b_size_bytes\"6\n\x10StatBlobsRequest\x12\"\n\x05wants\x18\x01 \x03(\x0b\x32\x13.holdfast.wire.Want\"\x89\x01\n\x0eStatBlobsReply\x12\x35\n\x07\x61nswers\x18\x01 \x03(\x0b\x32$.holdfast.wire.StatBlobsReply.Answer\x1a@\n\x06\x41nswer\x12\r\n\x05\x66ound\x18\x01 \x01(\x08\x12\'\n\x04\x62lob\x18\x02 \x01(\x0b\x32\x19.holdfast.wire.StoredBlob\"E\n\x0fOpenBlobRequest\x12!\n\x04want\x18\x01 \x01(\x0b\x32\x13.holdfast.wire.Want\x12\x0f\n\x07host_id\x18\x02 \x01(\t\"7\n\rOpenBlobReply\x12&\n\x04\x62lob\x18\x01 \x01(\x0b\x32\x18.holdfast.wire.LocalBlob\"L\n\tLocalBlob\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x0e\n\x06\x64\x65vice\x18\x02 \x01(\x04\x12\r\n\x05inode\x18\x03 \x01(\x04\x12\x12\n\nsize_bytes\x18\x04 \x01(\x04\"v\n\x0fReadBlobRequest\x12!\n\x04want\x18\x01 \x01(\x0b\x32\x13.holdfast.wire.Want\x12\x14\n\x0coffset_bytes\x18\x02 \x01(\x04\x12\x19\n\x0clength_bytes\x18\x03 \x01(\x04H\x00\x88\x01\x01\x42\x0f\n\r_length_bytes\"2\n\x11\x44\x65leteBlobRequest\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12\r\n\x05stamp\x18\x02 \x01(\t\"\"\n\x0f\x44\x65leteBlobReply\x12\x0f\n\x07\x64\x65leted\x18\x01 \x01(\x08\"C\n\x10ListBlobsRequest\x12\x17\n\x0f\x66irst_partition\x18\x01 \x01(\r\x12\x16\n\x0elast_partition\x18\x02 \x01(\r\"7\n\x0bListedBlobs\x12(\n\x05\x62lobs\x18\x01 \x03(\x0b\x32\x19.holdfast.wire.StoredBlob\"3\n\rReceiveHeader\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12\x12\n\nsize_bytes\x18\x02 \x01(\x04\"G\n\x14SumPartitionsRequest\x12\x17\n\x0f\x66irst_partition\x18\x01 \x01(\r\x12\x16\n\x0elast_partition\x18\x02 \x01(\r\"\x80\x01\n\x12SumPartitionsReply\x12\x33\n\x04sums\x18\x01 \x03(\x0b\x32%.holdfast.wire.SumPartitionsReply.Sum\x1a\x35\n\x03Sum\x12\x11\n\tpartition\x18\x01 \x01(\r\x12\x0e\n\x06\x63opies\x18\x02 \x01(\x04\x12\x0b\n\x03sum\x18\x03 \x01(\x0c\"\x13\n\x11NodeStatusRequest\"\xcf\x01\n\nNodeStatus\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12\x12\n\ncluster_id\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\t\x12\x0f\n\x07host_id\x18\x04 \x01(\t\x12\x16\n\x0e\x63\x61pacity_bytes\x18\x05 \x01(\x04\x12\x12\n\nfree_bytes\x18\x06 \x01(\x04\x12\x15\n\rreserve_bytes\x18\x07 \x01(\x04\x12\x11\n\tread_only\x18\x08 \x01(\x08\x12\x0f\n\x07uploads\x18\t \x01(\r\x12\x13\n\x0bquarantined\x18\n \x01(\r2\xe6\t\n\x07Storage\x12L\n\x0bStartUpload\x12!.holdfast.wire.StartUploadRequest\x1a\x1a.holdfast.wire.UploadState\x12\x46\n\x0eGetUploadState\x12\x18.holdfast.wire.UploadKey\x1a\x1a.holdfast.wire.UploadState\x12N\n\nOpenAppend\x12 .holdfast.wire.OpenAppendRequest\x1a\x1e.holdfast.wire.OpenAppendReply\x12\x44\n\x07\x41\x64vance\x12\x1d.holdfast.wire.AdvanceRequest\x1a\x1a.holdfast.wire.UploadState\x12:\n\x06\x41ppend\x12\x12.holdfast.wire.Raw\x1a\x1a.holdfast.wire.UploadState(\x01\x12M\n\x0c\x46inishUpload\x12\".holdfast.wire.FinishUploadRequest\x1a\x19.holdfast.wire.StoredBlob\x12=\n\x0c\x43\x61ncelUpload\x12\x18.holdfast.wire.UploadKey\x1a\x13.holdfast.wire.Done\x12H\n\x0c\x46ollowUpload\x12\".holdfast.wire.FollowUploadRequest\x1a\x12.holdfast.wire.Raw0\x01\x12\x43\n\x07PutBlob\x12\x1d.holdfast.wire.PutBlobRequest\x1a\x19.holdfast.wire.StoredBlob\x12K\n\tStatBlobs\x12\x1f.holdfast.wire.StatBlobsRequest\x1a\x1d.holdfast.wire.StatBlobsReply\x12H\n\x08OpenBlob\x12\x1e.holdfast.wire.OpenBlobRequest\x1a\x1c.holdfast.wire.OpenBlobReply\x12@\n\x08ReadBlob\x12\x1e.holdfast.wire.ReadBlobRequest\x1a\x12.holdfast.wire.Raw0\x01\x12N\n\nDeleteBlob\x12 .holdfast.wire.DeleteBlobRequest\x1a\x1e.holdfast.wire.DeleteBlobReply\x12:\n\x07Receive\x12\x12.holdfast.wire.Raw\x1a\x19.holdfast.wire.StoredBlob(\x01\x12W\n\rSumPartitions\x12#.holdfast.wire.SumPartitionsRequest\x1a!.holdfast.wire.SumPartitionsReply\x12J\n\tListBlobs\x12\x1f.holdfast.wire.ListBlobsRequest\x1a\x1a.holdfast.wire.ListedBlobs0\x01\x12L\n\rGetNodeStatus\x12 .holdfast.wire.NodeStatusRequest\x1a\x19.holdfast.wire.NodeStatusb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -60,35 +60,43 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PUTBLOBREQUEST']._serialized_start=955
   _globals['_PUTBLOBREQUEST']._serialized_end=1001
   _globals['_STOREDBLOB']._serialized_start=1003
-  _globals['_STOREDBLOB']._serialized_end=1066
-  _globals['_WANT']._serialized_start=1068
-  _globals['_WANT']._serialized_end=1130
-  _globals['_STATBLOBSREQUEST']._serialized_start=1132
-  _globals['_STATBLOBSREQUEST']._serialized_end=1186
-  _globals['_STATBLOBSREPLY']._serialized_start=1189
-  _globals['_STATBLOBSREPLY']._serialized_end=1326
-  _globals['_STATBLOBSREPLY_ANSWER']._serialized_start=1262
-  _globals['_STATBLOBSREPLY_ANSWER']._serialized_end=1326
-  _globals['_OPENBLOBREQUEST']._serialized_start=1328
-  _globals['_OPENBLOBREQUEST']._serialized_end=1397
-  _globals['_OPENBLOBREPLY']._serialized_start=1399
-  _globals['_OPENBLOBREPLY']._serialized_end=1454
-  _globals['_LOCALBLOB']._serialized_start=1456
-  _globals['_LOCALBLOB']._serialized_end=1532
-  _globals['_READBLOBREQUEST']._serialized_start=1534
-  _globals['_READBLOBREQUEST']._serialized_end=1652
-  _globals['_DELETEBLOBREQUEST']._serialized_start=1654
-  _globals['_DELETEBLOBREQUEST']._serialized_end=1704
-  _globals['_DELETEBLOBREPLY']._serialized_start=1706
-  _globals['_DELETEBLOBREPLY']._serialized_end=1740
-  _globals['_LISTBLOBSREQUEST']._serialized_start=1742
-  _globals['_LISTBLOBSREQUEST']._serialized_end=1809
-  _globals['_LISTEDBLOBS']._serialized_start=1811
-  _globals['_LISTEDBLOBS']._serialized_end=1866
-  _globals['_NODESTATUSREQUEST']._serialized_start=1868
-  _globals['_NODESTATUSREQUEST']._serialized_end=1887
-  _globals['_NODESTATUS']._serialized_start=1890
-  _globals['_NODESTATUS']._serialized_end=2097
-  _globals['_STORAGE']._serialized_start=2100
-  _globals['_STORAGE']._serialized_end=3205
+  _globals['_STOREDBLOB']._serialized_end=1091
+  _globals['_WANT']._serialized_start=1093
+  _globals['_WANT']._serialized_end=1155
+  _globals['_STATBLOBSREQUEST']._serialized_start=1157
+  _globals['_STATBLOBSREQUEST']._serialized_end=1211
+  _globals['_STATBLOBSREPLY']._serialized_start=1214
+  _globals['_STATBLOBSREPLY']._serialized_end=1351
+  _globals['_STATBLOBSREPLY_ANSWER']._serialized_start=1287
+  _globals['_STATBLOBSREPLY_ANSWER']._serialized_end=1351
+  _globals['_OPENBLOBREQUEST']._serialized_start=1353
+  _globals['_OPENBLOBREQUEST']._serialized_end=1422
+  _globals['_OPENBLOBREPLY']._serialized_start=1424
+  _globals['_OPENBLOBREPLY']._serialized_end=1479
+  _globals['_LOCALBLOB']._serialized_start=1481
+  _globals['_LOCALBLOB']._serialized_end=1557
+  _globals['_READBLOBREQUEST']._serialized_start=1559
+  _globals['_READBLOBREQUEST']._serialized_end=1677
+  _globals['_DELETEBLOBREQUEST']._serialized_start=1679
+  _globals['_DELETEBLOBREQUEST']._serialized_end=1729
+  _globals['_DELETEBLOBREPLY']._serialized_start=1731
+  _globals['_DELETEBLOBREPLY']._serialized_end=1765
+  _globals['_LISTBLOBSREQUEST']._serialized_start=1767
+  _globals['_LISTBLOBSREQUEST']._serialized_end=1834
+  _globals['_LISTEDBLOBS']._serialized_start=1836
+  _globals['_LISTEDBLOBS']._serialized_end=1891
+  _globals['_RECEIVEHEADER']._serialized_start=1893
+  _globals['_RECEIVEHEADER']._serialized_end=1944
+  _globals['_SUMPARTITIONSREQUEST']._serialized_start=1946
+  _globals['_SUMPARTITIONSREQUEST']._serialized_end=2017
+  _globals['_SUMPARTITIONSREPLY']._serialized_start=2020
+  _globals['_SUMPARTITIONSREPLY']._serialized_end=2148
+  _globals['_SUMPARTITIONSREPLY_SUM']._serialized_start=2095
+  _globals['_SUMPARTITIONSREPLY_SUM']._serialized_end=2148
+  _globals['_NODESTATUSREQUEST']._serialized_start=2150
+  _globals['_NODESTATUSREQUEST']._serialized_end=2169
+  _globals['_NODESTATUS']._serialized_start=2172
+  _globals['_NODESTATUS']._serialized_end=2379
+  _globals['_STORAGE']._serialized_start=2382
+  _globals['_STORAGE']._serialized_end=3636
 # @@protoc_insertion_point(module_scope)

@@ -127,14 +127,16 @@ class PutBlobRequest(_message.Message):
     def __init__(self, digest: _Optional[str] = ..., data: _Optional[bytes] = ...) -> None: ...
 
 class StoredBlob(_message.Message):
-    __slots__ = ("digest", "size_bytes", "stamp")
+    __slots__ = ("digest", "size_bytes", "stamp", "layout_revision")
     DIGEST_FIELD_NUMBER: _ClassVar[int]
     SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
     STAMP_FIELD_NUMBER: _ClassVar[int]
+    LAYOUT_REVISION_FIELD_NUMBER: _ClassVar[int]
     digest: str
     size_bytes: int
     stamp: str
-    def __init__(self, digest: _Optional[str] = ..., size_bytes: _Optional[int] = ..., stamp: _Optional[str] = ...) -> None: ...
+    layout_revision: int
+    def __init__(self, digest: _Optional[str] = ..., size_bytes: _Optional[int] = ..., stamp: _Optional[str] = ..., layout_revision: _Optional[int] = ...) -> None: ...
 
 class Want(_message.Message):
     __slots__ = ("digest", "size_bytes")
@@ -226,6 +228,37 @@ class ListedBlobs(_message.Message):
     BLOBS_FIELD_NUMBER: _ClassVar[int]
     blobs: _containers.RepeatedCompositeFieldContainer[StoredBlob]
     def __init__(self, blobs: _Optional[_Iterable[_Union[StoredBlob, _Mapping]]] = ...) -> None: ...
+
+class ReceiveHeader(_message.Message):
+    __slots__ = ("digest", "size_bytes")
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    digest: str
+    size_bytes: int
+    def __init__(self, digest: _Optional[str] = ..., size_bytes: _Optional[int] = ...) -> None: ...
+
+class SumPartitionsRequest(_message.Message):
+    __slots__ = ("first_partition", "last_partition")
+    FIRST_PARTITION_FIELD_NUMBER: _ClassVar[int]
+    LAST_PARTITION_FIELD_NUMBER: _ClassVar[int]
+    first_partition: int
+    last_partition: int
+    def __init__(self, first_partition: _Optional[int] = ..., last_partition: _Optional[int] = ...) -> None: ...
+
+class SumPartitionsReply(_message.Message):
+    __slots__ = ("sums",)
+    class Sum(_message.Message):
+        __slots__ = ("partition", "copies", "sum")
+        PARTITION_FIELD_NUMBER: _ClassVar[int]
+        COPIES_FIELD_NUMBER: _ClassVar[int]
+        SUM_FIELD_NUMBER: _ClassVar[int]
+        partition: int
+        copies: int
+        sum: bytes
+        def __init__(self, partition: _Optional[int] = ..., copies: _Optional[int] = ..., sum: _Optional[bytes] = ...) -> None: ...
+    SUMS_FIELD_NUMBER: _ClassVar[int]
+    sums: _containers.RepeatedCompositeFieldContainer[SumPartitionsReply.Sum]
+    def __init__(self, sums: _Optional[_Iterable[_Union[SumPartitionsReply.Sum, _Mapping]]] = ...) -> None: ...
 
 class NodeStatusRequest(_message.Message):
     __slots__ = ()

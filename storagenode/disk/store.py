@@ -23,13 +23,14 @@ from storagenode.disk.fsio import SyncFailedError
 from storagenode.disk.quarantine import Quarantine
 from storagenode.disk.stage import DiskStage
 from storagenode.disk.stamps import Stamps, Stripes
+from storagenode.disk.sums import Sums
 from storagenode.disk.tree import blob_name, parse_blob_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from holdfast.digest import Digest
-    from holdfast.rpc.node import Want
+    from holdfast.rpc.node import PartitionSum, Want
     from storagenode.disk.fsio import Files
     from storagenode.disk.space import Space
     from storagenode.disk.tree import Tree
@@ -49,6 +50,7 @@ class DiskStore:
         self._stamps = stamps
         self._stripes = Stripes()
         self._quarantine = Quarantine(tree, files)
+        self._sums = Sums(tree)
         self._flusher = ThreadPoolExecutor(_FLUSH_THREADS, thread_name_prefix="flush")
 
     @property
@@ -93,6 +95,7 @@ class DiskStore:
         with self._stripes.of(digest):
             self._stamps.forget(digest)  # if the directory's fsync fails, the copy counts as not durable
             self._files.rename(path, self._tree.blob(digest))
+            self._sums.changed(digest.partition)
             self._files.sync_directory(self._tree.partition(digest.partition))
             return StoredBlob(digest, size_bytes, self._stamps.touch(digest))
 
@@ -136,6 +139,7 @@ class DiskStore:
 
     def _isolate(self, digest: Digest, reason: str) -> None:
         self._quarantine.take(digest, reason)
+        self._sums.changed(digest.partition)
         self._stamps.forget(digest)
 
     def open_local(self, want: Want) -> LocalBlob:
@@ -154,6 +158,10 @@ class DiskStore:
                 return
             end = size if length_bytes is None else min(size, offset_bytes + length_bytes)
             yield from read.span(descriptor, offset_bytes, end)
+
+    def raw(self, want: Want) -> Iterator[bytes]:
+        with self._opened(want) as descriptor:
+            yield from read.span(descriptor, 0, os.fstat(descriptor).st_size)
 
     @contextlib.contextmanager
     def _opened(self, want: Want) -> Iterator[int]:
@@ -182,13 +190,25 @@ class DiskStore:
         return corrupt
 
     def delete(self, digest: Digest, stamp: str) -> bool:
+        target = f"{self._tree.trash}/{secrets.token_hex(8)}-{blob_name(digest)}"
+        return self._remove(digest, stamp, lambda path: self._files.rename(path, target))
+
+    def discard(self, digest: Digest, stamp: str) -> bool:
+        """As ``delete``, for a copy that others were seen to have: nobody will want it back from the trash."""
+        return self._remove(digest, stamp, self._files.unlink)
+
+    def _remove(self, digest: Digest, stamp: str, remove: Callable[[str], None]) -> bool:
         with self._stripes.of(digest):
-            if self._stamps.current(digest) != stamp or not os.path.exists(self._tree.blob(digest)):
+            path = self._tree.blob(digest)
+            if self._stamps.current(digest) != stamp or not os.path.exists(path):
                 return False
-            target = f"{self._tree.trash}/{secrets.token_hex(8)}-{blob_name(digest)}"
-            self._files.rename(self._tree.blob(digest), target)
+            remove(path)
             self._stamps.forget(digest)
+            self._sums.changed(digest.partition)
             return True
+
+    def sum_of(self, partition: int) -> PartitionSum:
+        return self._sums.of(partition)
 
     def listing(self, partition: int) -> list[ListedBlob]:
         found = [digest for name in os.listdir(self._tree.partition(partition)) if (digest := parse_blob_name(name))]

@@ -23,11 +23,12 @@ from holdfast.errors import (
     OffsetError,
     RangeInvalidError,
     RequestInvalidError,
+    SizeInvalidError,
     TooLargeError,
     UploadUnknownError,
 )
 from holdfast.rpc.methods import MAX_PUT_BYTES, RAW_MESSAGE_BYTES
-from holdfast.rpc.node import ListedBlob, NodeStatus, StoredBlob, UploadState, Want
+from holdfast.rpc.node import ListedBlob, NodeStatus, PartitionSum, StoredBlob, UploadState, Want
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -172,6 +173,24 @@ class MemoryNode:
         with self._changed:
             self.blobs[digest] = data
             return self._stored(digest)
+
+    def receive(self, digest: Digest, size_bytes: int, chunks: Iterable[bytes]) -> StoredBlob:
+        self._called("receive")
+        data = b"".join(chunks)
+        if len(data) != size_bytes:
+            raise SizeInvalidError("another size", {"expected": size_bytes, "received": len(data)})
+        if digests.of(data, digest.algorithm) != digest:
+            raise DigestInvalidError("other bytes than named", {"digest": str(digest)})
+        with self._changed:
+            self.blobs[digest] = data
+            return self._stored(digest)
+
+    def sum_partitions(self, first_partition: int, last_partition: int) -> Sequence[PartitionSum]:
+        self._called("sum_partitions")
+        held: dict[int, list[str]] = {}
+        for blob in self.list_blobs(first_partition, last_partition):
+            held.setdefault(blob.digest.partition, []).append(f"{blob.digest} {blob.size_bytes}")
+        return [PartitionSum(number, len(names), "\n".join(names).encode()) for number, names in held.items()]
 
     def stat_blobs(self, wants: Sequence[Want]) -> list[StoredBlob | None]:
         self._called("stat_blobs")

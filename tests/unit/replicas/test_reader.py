@@ -2,37 +2,25 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from holdfast import digest as digests
 from holdfast.clock import ManualClock
 from holdfast.errors import BlobUnknownError, CorruptError, NodeUnreachableError, OverloadedError, UploadUnknownError
 from holdfast.replicas.directory import OneNode
+from holdfast.replicas.fanout import FanOut
 from holdfast.replicas.read import STAT_TTL_SECONDS, ReplicaReader
 from holdfast.replicas.write import ReplicaWriter
 from holdfast.rpc.node import LocalBlob, UploadKey, Want
 from tests.fakes.memory_node import MemoryNode
+from tests.fakes.several import Several
 
 DATA = b"x" * (3 << 20)
 DIGEST = digests.of(DATA)
 WANT = Want(DIGEST, len(DATA))
 UNREACHABLE = NodeUnreachableError("no answer")
-
-
-class Nodes:
-    """A directory of several."""
-
-    def __init__(self, *nodes):
-        self.nodes = nodes
-
-    def owners(self, _digest):
-        return self.nodes
-
-    def by_upload(self, _upload_id):
-        return self.nodes[0]
-
-    def ingest(self):
-        return self.nodes[0]
 
 
 @pytest.fixture
@@ -47,7 +35,7 @@ def nodes():
 
 @pytest.fixture
 def reader(nodes, clock):
-    return ReplicaReader(Nodes(*nodes), clock)
+    return ReplicaReader(Several(*nodes), clock)
 
 
 def test_any_owner_that_has_it_is_enough(nodes, reader):
@@ -111,7 +99,7 @@ def test_read_resumes_at_the_same_offset_on_the_next_owner(clock, offset, length
     digest = digests.of(varied)
     for node in nodes:
         node.put_blob(digest, varied)
-    reader = ReplicaReader(Nodes(*nodes), clock)
+    reader = ReplicaReader(Several(*nodes), clock)
     end = None if length is None else offset + length
     assert b"".join(reader.read(Want(digest), offset, length)) == varied[offset:end]
 
@@ -168,14 +156,16 @@ def test_local_handles_are_kept_and_compared_with_the_file_at_each_use(tmp_path,
         reader.open(WANT)
 
 
-def test_an_upload_stays_with_its_node_and_a_stored_blob_is_reported():
+def test_an_upload_stays_with_its_node_and_a_stored_blob_is_reported(clock):
     node, heard = MemoryNode(), []
-    writer = ReplicaWriter(OneNode(node), heard.append)
-    key = UploadKey(writer.start("library/alpine", "", None).upload_id, "library/alpine")
-    writer.append(key, 0, [b"abc"])
-    assert writer.open_append(key, 3) is None
-    assert writer.state(key).offset_bytes == 3
-    stored = writer.finish(key, digests.of(b"abc"))
-    assert heard == [stored, writer.put(digests.of(b"p"), b"p")]
-    with pytest.raises(UploadUnknownError):
-        writer.cancel(UploadKey("no node's name", "library/alpine"))
+    with ThreadPoolExecutor(1) as pool:
+        nodes = OneNode(node)
+        writer = ReplicaWriter(nodes, FanOut(nodes, pool, clock), lambda *_: None, heard.append)
+        key = UploadKey(writer.start("library/alpine", "", None).upload_id, "library/alpine")
+        writer.append(key, 0, [b"abc"])
+        assert writer.open_append(key, 3) is None
+        assert writer.state(key).offset_bytes == 3
+        stored = writer.finish(key, digests.of(b"abc"))
+        assert heard == [stored, writer.put(digests.of(b"p"), b"p")]
+        with pytest.raises(UploadUnknownError):
+            writer.cancel(UploadKey("no node's name", "library/alpine"))

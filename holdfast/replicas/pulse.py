@@ -1,0 +1,60 @@
+"""How each node has been doing lately, as this process saw it: which one to ask first, and which one to leave alone for a while.
+
+A node that fails is rested for a second, then for longer; one answer ends that. Nothing here decides whether a node *is* there: a
+rested node is asked last, never left out, because "nobody has it" is true only when all were asked.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from holdfast.clock import Clock
+
+_FIRST_REST_SECONDS: Final = 1.0
+_LONGEST_REST_SECONDS: Final = 15.0
+# Each answer moves the mean by a fifth of the difference.
+_WEIGHT: Final = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    latency_seconds: float = 0.0
+    rest_seconds: float = 0.0
+    rested_until: float = 0.0
+
+
+_WELL: Final = _State()
+
+
+class Pulse:
+    """By node id. Safe for many threads."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._states: dict[str, _State] = {}
+
+    def answered(self, node_id: str, seconds: float) -> None:
+        """``seconds``: until the first byte."""
+        with self._lock:
+            before = self._states.get(node_id, _WELL).latency_seconds
+            mean = before + _WEIGHT * (seconds - before) if before else seconds
+            self._states[node_id] = _State(mean)
+
+    def failed(self, node_id: str) -> None:
+        with self._lock:
+            state = self._states.get(node_id, _WELL)
+            rest = min(_LONGEST_REST_SECONDS, state.rest_seconds * 2 or _FIRST_REST_SECONDS)
+            self._states[node_id] = _State(state.latency_seconds, rest, self._clock.monotonic() + rest)
+
+    def is_resting(self, node_id: str) -> bool:
+        with self._lock:
+            return self._states.get(node_id, _WELL).rested_until > self._clock.monotonic()
+
+    def latency_seconds(self, node_id: str) -> float:
+        """The mean so far; 0.0: never asked, so that it is."""
+        with self._lock:
+            return self._states.get(node_id, _WELL).latency_seconds

@@ -1,0 +1,56 @@
+"""Streams from which nothing comes: found and cut, so that their reader goes on with another copy.
+
+gRPC knows deadlines for whole calls only, and a pull may take hours. Here only the time counts during which a reader waits for the
+next message; a reader that is slow itself is never cut. One thread for all streams of a process, and none while there are none.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from holdfast.clock import Clock
+
+_STEP_SECONDS: Final = 0.2
+
+
+class StallWatch:
+    """Safe for many threads."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._cond = threading.Condition()
+        self._waiting: dict[int, tuple[float, Any]] = {}
+        self._runs = False
+
+    @contextlib.contextmanager
+    def waiting(self, call: Any, patience_seconds: float) -> Iterator[None]:
+        """While inside, the call is cancelled when the patience ends."""
+        with self._cond:
+            self._waiting[id(call)] = (self._clock.monotonic() + patience_seconds, call)
+            if not self._runs:
+                self._runs = True
+                threading.Thread(target=self._run, name="stalls", daemon=True).start()
+        try:
+            yield
+        finally:
+            with self._cond:
+                self._waiting.pop(id(call), None)
+
+    def _run(self) -> None:
+        idle = 0
+        while True:
+            with self._cond:
+                self._cond.wait(_STEP_SECONDS)
+                now = self._clock.monotonic()
+                late = [call for until, call in self._waiting.values() if until <= now]
+                idle = 0 if self._waiting else idle + 1
+                if idle * _STEP_SECONDS > 60:
+                    self._runs = False
+                    return
+            for call in late:
+                call.cancel()

@@ -1,0 +1,86 @@
+"""Bringing a finished blob from the node that took it to the nodes where it belongs.
+
+The bytes were hashed while they came in and are durable here; they go to all other owners at once and are verified there.
+Where this node is no owner itself, its copy counts as a handoff until all owners have theirs, and then goes.
+
+Promises: fewer durable copies than the write quorum is an error, and the copy made here stays, so that asking again goes on.
+Where an owner is left without a copy, the partition is marked dirty before the answer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from holdfast.rpc.methods import MAX_PUT_BYTES
+from holdfast.rpc.node import Want
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from holdfast.digest import Digest
+    from holdfast.replicas.directory import NodeDirectory
+    from holdfast.replicas.fanout import FanOut, Sending
+    from holdfast.rpc.node import NodeClient, StoredBlob
+    from storagenode.store import BlobStore
+
+
+class ClusterPlacer:
+    """Implements ``storagenode.node.Placer``."""
+
+    def __init__(
+        self,
+        node_id: str,
+        store: BlobStore,
+        directory: NodeDirectory,
+        fan_out: FanOut,
+        mark_dirty: Callable[[int, int], None],
+    ) -> None:
+        """``mark_dirty`` is told partition and layout version."""
+        self._node_id = node_id
+        self._store = store
+        self._directory = directory
+        self._fan_out = fan_out
+        self._mark_dirty = mark_dirty
+
+    def place(self, stored: StoredBlob) -> StoredBlob:
+        placing = self._directory.placing(stored.digest)
+
+        def send(node: NodeClient, sending: Sending) -> StoredBlob:
+            return send_copy(node, self._store, stored.digest, stored.size_bytes, sending.moved, sending.all_sent)
+
+        outcome = self._fan_out.run(placing, send, {self._node_id: stored})
+        if outcome.is_short:
+            self._mark_dirty(placing.partition, placing.version)
+        elif self._node_id not in placing.owners:
+            self._store.discard(stored.digest, stored.stamp)
+        return replace(stored, layout_revision=placing.layout_revision)
+
+
+def send_copy(
+    node: NodeClient,
+    store: BlobStore,
+    digest: Digest,
+    size_bytes: int,
+    moved: Callable[[], None],
+    all_sent: Callable[[], None],
+) -> StoredBlob:
+    """Have another node hold a copy of what is stored here, if it does not already; ``moved`` is called for every piece.
+
+    Raises:
+        BlobUnknownError: the copy here is gone. UnavailableError, InputError: the other node's.
+    """
+    (held,) = node.stat_blobs([Want(digest, size_bytes)])
+    if held is not None:
+        return held
+    moved()
+
+    def pieces() -> Iterator[bytes]:
+        for piece in store.raw(Want(digest, size_bytes)):
+            yield piece
+            moved()
+        all_sent()
+
+    if size_bytes <= MAX_PUT_BYTES:
+        return node.put_blob(digest, b"".join(pieces()))
+    return node.receive(digest, size_bytes, pieces())

@@ -1,0 +1,224 @@
+"""Repair and rebalance: rounds over all partitions, and dirty partitions in between.
+
+A round is made when the node starts, when what is live changes, when somebody asks (``task/repair``), and every so often in
+any case.
+Partitions whose sums agree on all owners cost no more than the comparison. A round that began after the newest version was live and
+left nothing undone is reported; when nobody is waited for any more, the older versions are retired.
+
+A dirty mark is cleared by the first living owner, when all owners hold the same and no other member holds anything of the
+partition. Everything here may be stopped and started again at any point: nothing is remembered but what the disks hold.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from holdfast.digest import PARTITIONS
+from holdfast.errors import HoldfastError, LayoutMovedError, UnavailableError
+from holdfast.meta import keys
+from holdfast.meta.members import Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from holdfast.clock import Clock
+    from holdfast.meta.layouts import DirtyMark, LayoutBook
+    from holdfast.meta.store import Store
+    from holdfast.replicas.view import View
+    from storagenode.cluster.settle import Settler
+
+_LOG: Final = logging.getLogger("holdfast.repair")
+
+
+# Sums of this many partitions are asked for at a time.
+_STRIDE: Final = 256
+_LOOK_SECONDS: Final = 1.0
+_AGAIN_SECONDS: Final = 10.0
+_LONGEST_PATIENCE_SECONDS: Final = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What a round came to: partitions left undone, and the nodes that did not answer."""
+
+    undone: int = 0
+    silent: frozenset[str] = frozenset()
+
+
+class Repair:
+    """One thread. ``view`` gives what is known of the cluster now."""
+
+    def __init__(
+        self,
+        settler: Settler,
+        book: LayoutBook,
+        metadata: Store,
+        view: Callable[[], View],
+        clock: Clock,
+        stopping: threading.Event,
+        *,
+        every_seconds: float,
+    ) -> None:
+        self._settler = settler
+        self._store = settler.store
+        self._peers = settler.peers
+        self._book = book
+        self._metadata = metadata
+        self._view = view
+        self._clock = clock
+        self._stopping = stopping
+        self._every_seconds = every_seconds
+        self._progress = (0, 0, 0)
+        self._patience: dict[int, tuple[float, float]] = {}  # partition: not before, pause
+        self._thread = threading.Thread(target=self._run, name="repair", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def join(self) -> None:
+        """After ``stopping`` was set."""
+        self._thread.join()
+
+    def progress(self) -> Progress:
+        version, done, total = self._progress
+        tally = self._settler.tally
+        return Progress(version, done, total, tally.copied_blobs, tally.copied_bytes, tally.failures)
+
+    def _run(self) -> None:
+        done_for: object = None
+        due = self._clock.monotonic()
+        while not self._stopping.wait(_LOOK_SECONDS):
+            view = self._view()
+            try:
+                wanted = (view.live.revision, frozenset(view.alive), self._asked())
+                if view.layouts is not None and (wanted != done_for or self._clock.monotonic() >= due):
+                    self._patience.clear()
+                    has_failed = self.round(view).undone > 0
+                    done_for = wanted
+                    due = self._clock.monotonic() + (_AGAIN_SECONDS if has_failed else self._every_seconds)
+                self._settle_dirty()
+                self._retire()
+            except HoldfastError as error:
+                _LOG.warning("repair is put off", extra={"reason": error.message})
+                self._stopping.wait(_LOOK_SECONDS)
+            except Exception:  # noqa: BLE001 - the thread must outlive any surprise, and say so
+                _LOG.exception("repair broke; it goes on")
+                self._stopping.wait(_LOOK_SECONDS)
+
+    def _asked(self) -> int:
+        entry = self._metadata.get(keys.REPAIR_TASK)
+        return entry.mod_revision if entry else 0
+
+    def round(self, view: View) -> Round:
+        """All partitions once, by this view, and the report if nothing is left undone."""
+        if view.layouts is None:
+            return Round()
+        version, undone = view.layouts.newest.version, 0
+        named = {role.node_id for layout in view.layouts.live for role in layout.roles}
+        silent = {node for node in named if node in view.members and node not in view.alive} - {self._settler.me}
+        for first in range(0, PARTITIONS, _STRIDE):
+            last = first + _STRIDE - 1
+            self._progress = (version, first, PARTITIONS)
+            sums = self._sums(view, first, last, silent)
+            for partition in range(first, last + 1):
+                if self._stopping.is_set():
+                    return Round(undone=1)
+                if self._needs_look(view, partition, sums):
+                    undone += not self._settler.settle(view, partition, silent).is_complete
+        self._progress = (version, PARTITIONS, 0)
+        if undone or silent:
+            _LOG.info(
+                "a round of repair is not complete",
+                extra={"version": version, "partitions": undone, "silent": sorted(silent)},
+            )
+        elif self._settler.me in named:
+            self._book.report_synced(version, self._settler.me)
+        return Round(undone, frozenset(silent))
+
+    def _sums(self, view: View, first: int, last: int, silent: set[str]) -> dict[str, dict[int, bytes]]:
+        """By node: the sums of these partitions. Who does not answer becomes one of the silent."""
+        me = self._settler.me
+        found: dict[str, dict[int, bytes]] = {
+            me: {
+                number: known.total for number in range(first, last + 1) if (known := self._store.sum_of(number)).copies
+            }
+        }
+        asked = {
+            node
+            for partition in range(first, last + 1)
+            for node in (view.layouts.write_owners(partition) if view.layouts else ())
+            if node in view.members and node != me
+        }
+        for node in sorted(asked - silent):
+            try:
+                sums = self._peers.client(node).sum_partitions(first, last)
+                found[node] = {one.partition: one.total for one in sums}
+            except UnavailableError:
+                silent.add(node)
+        return found
+
+    def _needs_look(self, view: View, partition: int, sums: dict[str, dict[int, bytes]]) -> bool:
+        """Whether there is anything to do here: something is held that does not belong here, or not all that answer hold the same.
+
+        For the sake of those that are silent nothing can be done.
+        """
+        if view.layouts is None:
+            return False
+        me = self._settler.me
+        mine = sums[me].get(partition)
+        owners = [node for node in view.layouts.newest.owners(partition) if node in view.members]
+        if me not in owners:
+            return mine is not None
+        return any(sums[node].get(partition) != mine for node in owners if node in sums)
+
+    def _settle_dirty(self) -> None:
+        now = self._clock.monotonic()
+        for mark in self._book.dirty():
+            not_before, pause = self._patience.get(mark.partition, (0.0, _LOOK_SECONDS))
+            if self._stopping.is_set() or now < not_before:
+                continue
+            view = self._view()
+            silent = frozenset(node for node in view.members if node not in view.alive)
+            settled = self._settler.settle(view, mark.partition, silent)
+            if settled.is_complete and self._is_in_order(view, mark):
+                self._book.clear_dirty(mark)
+                self._patience.pop(mark.partition, None)
+            else:
+                longer = min(_LONGEST_PATIENCE_SECONDS, pause * 2)
+                self._patience[mark.partition] = (self._clock.monotonic() + pause, longer)
+
+    def _is_in_order(self, view: View, mark: DirtyMark) -> bool:
+        """For the first living owner only: all owners hold the same, and nobody else holds anything."""
+        if view.layouts is None:
+            return False
+        owners = [node for node in view.layouts.newest.owners(mark.partition) if node in view.members]
+        living = [node for node in owners if node in view.alive]
+        if not living or living[0] != self._settler.me:
+            return False
+        keepers = set(view.layouts.write_owners(mark.partition))
+        mine = self._store.sum_of(mark.partition)
+        for node in view.everybody(mark.partition):
+            if node == self._settler.me:
+                continue
+            try:
+                sums = self._peers.client(node).sum_partitions(mark.partition, mark.partition)
+            except UnavailableError:
+                return False
+            total = sums[0].total if sums else None
+            if node in owners:
+                if total != (mine.total if mine.copies else None):
+                    return False
+            elif node not in keepers and total is not None:
+                return False
+        return True
+
+    def _retire(self) -> None:
+        view = self._view()
+        try:
+            if self._book.retire(view.live, view.removed):
+                _LOG.info("the older layouts are retired", extra={"removed": sorted(view.removed)})
+        except LayoutMovedError:
+            return  # another node was faster

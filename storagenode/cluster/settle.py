@@ -1,0 +1,163 @@
+"""Bringing one partition in order: look at everybody's inventory, carry out the plan.
+
+A copy leaves this node only after every owner has just said that it holds a durable one of the right size, and only under the stamp
+that was listed before they were asked: a client that was told "have it" in between keeps it here.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Protocol
+
+from holdfast.errors import CorruptError, HoldfastError, MissingError, UnavailableError
+from holdfast.rpc.node import Want
+from storagenode.cluster.placing import send_copy
+from storagenode.cluster.plan import plan
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Set as AbstractSet
+
+    from holdfast.digest import Digest
+    from holdfast.replicas.view import View
+    from holdfast.rpc.node import ListedBlob, NodeClient, StoredBlob
+    from storagenode.cluster.pace import Pace
+    from storagenode.cluster.plan import Copy
+    from storagenode.store import BlobStore
+
+_LOG: Final = logging.getLogger("holdfast.repair")
+
+
+class Peers(Protocol):
+    """The other nodes, by id."""
+
+    def client(self, node_id: str) -> NodeClient: ...
+
+
+@dataclass(slots=True)
+class Tally:
+    """What settling has come to, since the process began."""
+
+    copied_blobs: int = 0
+    copied_bytes: int = 0
+    failures: int = 0
+    dropped: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """``is_complete``: everybody who was needed could be asked, and everything was done. ``is_clean``: there was nothing to do."""
+
+    is_complete: bool
+    is_clean: bool
+
+
+@dataclass(slots=True)
+class Settler:
+    """``receive`` takes a copy into this node. For one thread at a time."""
+
+    me: str
+    store: BlobStore
+    peers: Peers
+    receive: Callable[[Digest, int, Iterable[bytes], Callable[[], None]], StoredBlob]
+    pace: Pace
+    tally: Tally = field(default_factory=Tally)
+
+    def settle(self, view: View, partition: int, silent: AbstractSet[str] = frozenset()) -> Settled:
+        """One partition by this view, without asking those that are ``silent``. What cannot be done now is counted, not raised."""
+        layouts = view.layouts
+        if layouts is None:
+            return Settled(is_complete=False, is_clean=True)
+        owners = [node for node in layouts.newest.owners(partition) if node in view.members]
+        keepers = [node for node in layouts.write_owners(partition) if node in view.members]
+        inventories: dict[str, dict[Digest, int]] = {}
+        mine: dict[Digest, ListedBlob] = {}
+        is_complete = True
+        for node in dict.fromkeys((*layouts.read_order(partition), self.me)):
+            if node == self.me:
+                mine = {blob.digest: blob for blob in self.store.listing(partition)}
+                inventories[node] = {digest: blob.size_bytes for digest, blob in mine.items()}
+            elif node in owners or node in keepers:
+                listed = None if node in silent else self._ask(node, partition)
+                is_complete = is_complete and listed is not None
+                if listed is not None:
+                    inventories[node] = listed
+        todo = plan(self.me, owners, keepers, inventories)
+        done = [
+            *(self._guarded(copy, self._doubt) for copy in todo.doubts),
+            *(self._guarded(copy, self._send) for copy in todo.sends),
+            *(self._guarded(copy, self._fetch) for copy in todo.fetches),
+        ]
+        is_complete = all(done) and is_complete
+        if todo.drops:
+            is_complete = is_complete and self._drop([mine[digest] for digest in todo.drops], owners)
+        return Settled(is_complete, todo.is_empty)
+
+    def _ask(self, node: str, partition: int) -> dict[Digest, int] | None:
+        try:
+            listing = self.peers.client(node).list_blobs(partition, partition)
+            return {blob.digest: blob.size_bytes for blob in listing}
+        except UnavailableError:
+            return None
+
+    def _guarded(self, copy: Copy, work: Callable[[Copy], None]) -> bool:
+        try:
+            work(copy)
+        except HoldfastError as error:
+            self.tally.failures += 1
+            _LOG.warning(
+                "a copy could not be brought in order",
+                extra={"digest": str(copy.digest), "node": copy.node_id, "reason": error.message},
+            )
+            return False
+        return True
+
+    def _send(self, copy: Copy) -> None:
+        with self.pace.copying(copy.size_bytes):
+            peer, moved = self.peers.client(copy.node_id), self.pace.go_on
+            send_copy(peer, self.store, copy.digest, copy.size_bytes, moved, moved)
+        self._count(copy)
+
+    def _fetch(self, copy: Copy) -> None:
+        if self.store.stat(Want(copy.digest, copy.size_bytes)) is not None:
+            return
+        with self.pace.copying(copy.size_bytes):
+            pieces = self.peers.client(copy.node_id).read_blob(Want(copy.digest, copy.size_bytes), 0, copy.size_bytes)
+            self.receive(copy.digest, copy.size_bytes, self._checked(pieces), _nothing)
+        self._count(copy)
+
+    def _checked(self, pieces: Iterator[bytes | memoryview]) -> Iterator[bytes]:
+        for piece in pieces:
+            self.pace.go_on()
+            yield bytes(piece)
+
+    def _count(self, copy: Copy) -> None:
+        self.tally.copied_blobs += 1
+        self.tally.copied_bytes += copy.size_bytes
+
+    def _doubt(self, copy: Copy) -> None:
+        """Sizes differ. If our copy is right, the other node sets its own aside when it is asked for this size."""
+        try:
+            for _ in self.store.read(Want(copy.digest), 0, None):
+                pass  # a whole read verifies, and what is wrong goes into quarantine
+        except (CorruptError, MissingError):
+            return  # the next round fetches it
+        self.peers.client(copy.node_id).stat_blobs([Want(copy.digest, copy.size_bytes)])
+
+    def _drop(self, blobs: Sequence[ListedBlob], owners: Sequence[str]) -> bool:
+        confirmed = set(blobs)
+        for node in owners:
+            try:
+                answers = self.peers.client(node).stat_blobs([Want(blob.digest, blob.size_bytes) for blob in blobs])
+            except UnavailableError:
+                return False
+            confirmed &= {blob for blob, answer in zip(blobs, answers, strict=True) if answer is not None}
+        for blob in confirmed:
+            if self.store.discard(blob.digest, blob.stamp):
+                self.tally.dropped += 1
+        return bool(owners) and len(confirmed) == len(blobs)
+
+
+def _nothing() -> None:
+    """Nobody displaces the one who writes a copy that nobody else knows of."""

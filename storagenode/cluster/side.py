@@ -1,0 +1,148 @@
+"""The cluster's side of a storage node, assembled: directory, placer, membership, repair.
+
+Made before the node (which needs the placer), started after its server (others are told an address that answers), stopped
+before it.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from holdfast import __version__
+from holdfast.meta.layouts import LayoutBook
+from holdfast.meta.members import Alive, Declared, Members, Progress
+from holdfast.replicas.cluster import ClusterDirectory
+from holdfast.replicas.fanout import FanOut
+from storagenode.cluster.membership import TTL_SECONDS, Membership
+from storagenode.cluster.pace import Pace
+from storagenode.cluster.placing import ClusterPlacer
+from storagenode.cluster.rounds import Repair
+from storagenode.cluster.settle import Settler
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from holdfast.clock import Clock
+    from holdfast.meta.store import Store
+    from holdfast.rpc.node import NodeClient
+    from storagenode.disk.identity import Identity
+    from storagenode.disk.space import Space
+    from storagenode.disk.store import DiskStore
+    from storagenode.node import StorageNode
+
+# Copies under way at the same time; more only divide the same link.
+_COPY_THREADS: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterOptions:
+    """How a node takes part. ``advertise``: the address that others reach it at; empty: as bound.
+
+    ``weight`` 0: from the capacity. ``repair_bytes_per_second`` 0: as fast as clients allow.
+    """
+
+    advertise: str = ""
+    zone: str = "default"
+    weight: int = 0
+    repair_bytes_per_second: int = 0
+    repair_every_seconds: float = 600.0
+    lease_seconds: float = TTL_SECONDS
+
+
+class ClusterSide:
+    """Owns its metadata store and closes it."""
+
+    def __init__(
+        self,
+        identity: Identity,
+        blobs: DiskStore,
+        space: Space,
+        metadata: Store,
+        connect: Callable[[str, str], NodeClient],
+        host_id: str,
+        clock: Clock,
+        options: ClusterOptions,
+    ) -> None:
+        """``connect`` makes a client of a node id and an address."""
+        self._identity = identity
+        self._blobs = blobs
+        self._space = space
+        self._metadata = metadata
+        self._host_id = host_id
+        self._clock = clock
+        self._options = options
+        self._stopping = threading.Event()
+        self._boot_id = secrets.token_bytes(16)
+        self.members = Members(metadata, _new_id, clock)
+        self.book = LayoutBook(metadata, _new_id, clock)
+        self.directory = ClusterDirectory(metadata, self.book, self.members, connect, clock, host_id)
+        self._pool = ThreadPoolExecutor(_COPY_THREADS, thread_name_prefix="spread")
+        fan_out = FanOut(self.directory, self._pool, clock)
+        self.placer = ClusterPlacer(identity.node_id, blobs, self.directory, fan_out, self.book.mark_dirty)
+        self.pace = Pace(clock, self._stopping, options.repair_bytes_per_second)
+        self._membership: Membership | None = None
+        self._repair: Repair | None = None
+
+    def start(self, node: StorageNode, address: str) -> None:
+        """Join. Raises ConfigError: the node was removed; MetadataUnavailableError."""
+        options = self._options
+        settler = Settler(self._identity.node_id, self._blobs, self.directory, node.receive, self.pace)
+        self._repair = Repair(
+            settler,
+            self.book,
+            self._metadata,
+            lambda: self.directory.view,
+            self._clock,
+            self._stopping,
+            every_seconds=options.repair_every_seconds,
+        )
+        declared = Declared(
+            options.advertise or address, options.zone, self._space.room().capacity_bytes, options.weight
+        )
+        self.members.register(self._identity.node_id, declared)
+        self._membership = Membership(
+            self._metadata,
+            self.members,
+            self._identity.node_id,
+            self._describe,
+            self._stopping,
+            ttl_seconds=options.lease_seconds,
+            every_seconds=options.lease_seconds / 4,
+        )
+        self._membership.start()
+        self.directory.start()
+        self._repair.start()
+
+    def _describe(self) -> Alive:
+        room = self._space.room()
+        return Alive(
+            boot_id=self._boot_id,
+            version=__version__,
+            host_id=self._host_id,
+            free_bytes=room.free_bytes,
+            capacity_bytes=room.capacity_bytes,
+            read_only=self._space.is_read_only,
+            quarantined=self._blobs.quarantined,
+            repair=self._repair.progress() if self._repair else Progress(),
+        )
+
+    def leave(self) -> None:
+        """Stop being counted on, before the server stops. What is being copied comes to its end."""
+        self._stopping.set()
+        for part in (self._repair, self._membership):
+            if part is not None:
+                part.join()
+
+    def close(self) -> None:
+        """After the server has stopped."""
+        self._pool.shutdown(cancel_futures=True)
+        self.directory.stop()
+        self._metadata.close()
+
+
+def _new_id() -> bytes:
+    return secrets.token_bytes(16)

@@ -1,0 +1,149 @@
+"""Copies come to where they belong, stay readable while nodes go, and are repaired when they come back."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from holdfast import digest as digests
+from holdfast.errors import BlobUnknownError, NodeUnreachableError, UnavailableError
+from holdfast.placement.layout import Rules
+from holdfast.rpc.node import Want
+from tests.cluster.nodes import running
+
+MIB = 1 << 20
+
+
+@pytest.fixture
+def three(tmp_path):
+    with running(tmp_path, "a", "b", "c") as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def five(tmp_path):
+    with running(tmp_path, "a", "b", "c", "d", "e") as cluster:
+        yield cluster
+
+
+def test_a_large_blob_is_on_all_owners_and_nowhere_else_when_it_is_acknowledged(five):
+    for _ in range(6):
+        data = os.urandom(5 * MIB)
+        stored = five.push(data)
+        assert five.holders(stored.digest) == five.owners(stored.digest)
+        assert stored.layout_revision == five.book.live().revision
+        assert five.pull(stored.digest) == data
+    assert five.book.dirty() == []
+
+
+def test_a_small_blob_is_on_all_owners(five):
+    data = os.urandom(1000)
+    stored = five.writer.put(digests.of(data), data)
+    assert five.holders(stored.digest) == five.owners(stored.digest)
+    assert five.pull(stored.digest) == data
+
+
+def test_with_a_dead_owner_a_handoff_stands_in_and_gives_back_what_is_not_its_own(five):
+    data = os.urandom(5 * MIB)
+    digest = digests.of(data)
+    dead = five.nodes[min(five.owners(digest))]
+    dead.stop()
+    stored = five.push(data)
+    assert len(five.holders(digest)) >= 3
+    assert [mark.partition for mark in five.book.dirty()] == [digest.partition]
+    five.reader.forget(digest)
+    assert five.pull(digest, stored.size_bytes) == data
+    dead.start()
+    five.wait_until(lambda: five.holders(digest) == five.owners(digest))
+    five.wait_until(lambda: five.book.dirty() == [])
+
+
+def test_one_owner_of_three_is_not_enough(three):
+    data = os.urandom(2 * MIB)
+    for name in sorted(three.owners(digests.of(data)))[:2]:
+        three.nodes[name].stop()
+    with pytest.raises(UnavailableError):
+        three.push(data)
+    with pytest.raises(UnavailableError):
+        three.writer.put(digests.of(b"small"), b"small")
+
+
+def test_what_could_not_be_placed_is_not_uploaded_again(three):
+    data = os.urandom(5 * MIB)
+    digest = digests.of(data)
+    from holdfast.rpc.node import UploadKey
+
+    key = UploadKey(three.writer.start("r", "", None).upload_id, "r")
+    three.writer.append(key, 0, [data])
+    ingest = next(name for name, node in three.nodes.items() if key.upload_id.startswith(node.node_id))
+    others = [node for name, node in three.nodes.items() if name != ingest]
+    for node in others:
+        node.stop()
+    with pytest.raises(UnavailableError):
+        three.writer.finish(key, digest)
+    for node in others:
+        node.start()
+    three.wait_until(lambda: len(three.directory.refresh().alive) == 3)
+    assert three.writer.finish(key, digest).digest == digest
+    assert three.holders(digest) == {"a", "b", "c"}
+
+
+def test_an_emptied_disk_is_filled_again(three):
+    blobs = [os.urandom(size) for size in (10, 1000, 2 * MIB, 6 * MIB)]
+    stored = [three.push(data) for data in blobs]
+    node = three.nodes["b"]
+    node.stop()
+    shutil.rmtree(node.tree.blobs)
+    node.start()
+    three.wait_until(lambda: all("b" in three.holders(one.digest) for one in stored))
+
+
+def test_a_truncated_copy_is_replaced(three):
+    stored = three.push(os.urandom(MIB))
+    path = Path(three.nodes["a"].tree.blob(stored.digest))
+    three.nodes["a"].stop()
+    os.truncate(path, 1000)
+    three.nodes["a"].start()
+    three.wait_until(lambda: path.exists() and path.stat().st_size == MIB)
+    assert three.nodes["a"].server.node.status().quarantined == 1
+
+
+def test_a_new_node_gets_its_share_and_the_old_layout_is_retired(three):
+    stored = [three.push(os.urandom(1000 + n)) for n in range(30)]
+    three.add("d")
+    three.apply("a", "b", "c", "d")
+    assert len(three.book.live().layouts.live) == 2
+    three.push(os.urandom(MIB))
+    three.wait_until(lambda: len(three.book.live().layouts.live) == 1)
+    three.wait_until(lambda: all(three.holders(one.digest) == three.owners(one.digest) for one in stored))
+    assert all(len(three.holders(one.digest)) == 3 for one in stored)
+
+
+def test_a_drained_node_gives_everything_away(five):
+    stored = [five.push(os.urandom(1000 + n)) for n in range(30)]
+    five.apply("a", "b", "c", "d")
+    five.wait_until(lambda: not five.nodes["e"].held())
+    assert all(five.holders(one.digest) == five.owners(one.digest) for one in stored)
+
+
+def test_absence_needs_an_answer_from_everybody(three):
+    digest = digests.of(b"never stored")
+    with pytest.raises(BlobUnknownError):
+        three.pull(digest)
+    assert three.reader.stat([Want(digest, 12)]) == [None]
+    three.nodes["c"].stop()
+    with pytest.raises(NodeUnreachableError):
+        three.reader.stat([Want(digest, 12)])
+    with pytest.raises(NodeUnreachableError):
+        three.pull(digest)
+
+
+def test_copies_lie_in_different_zones(tmp_path):
+    with running(tmp_path, "a@one", "b@one", "c@two", "d@two") as cluster:
+        cluster.apply("a", "b", "c", "d", rules=Rules(2, 2))
+        for _ in range(10):
+            held = cluster.holders(cluster.push(os.urandom(1000)).digest)
+            assert {cluster.nodes[name].zone for name in held} == {"one", "two"}

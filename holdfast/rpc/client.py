@@ -2,13 +2,15 @@
 
 Promises: every unary call has a deadline; whatever goes wrong is one of ``holdfast.errors``, inside iterators as well; nothing is
 retried here (whoever knows the other copies decides that). The channel is made by the first call, so a client may be built before
-a fork and used after it.
+a fork and used after it; the call after a renewal of this process's certificate makes another, and what is under way ends on the
+former one.
 """
 
 from __future__ import annotations
 
 import os
 import threading
+import weakref
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -23,7 +25,7 @@ from holdfast.errors import (
 )
 from holdfast.rpc import convert, failures
 from holdfast.rpc import methods as m
-from holdfast.rpc.channel import open_channel
+from holdfast.rpc.channel import open_channel, require_protection
 from holdfast.rpc.feed import Feed
 from holdfast.wire import storage_pb2 as wire
 
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from holdfast.digest import Digest
+    from holdfast.rpc.credentials import Credentials
     from holdfast.rpc.node import (
         ListedBlob,
         LocalBlob,
@@ -62,16 +65,31 @@ class GrpcNode:
     """Implements ``holdfast.rpc.node.NodeClient``."""
 
     def __init__(
-        self, target: str, *, host_id: str, node_id: str | None = None, deadlines: Deadlines | None = None
+        self,
+        target: str,
+        *,
+        host_id: str,
+        node_id: str | None = None,
+        deadlines: Deadlines | None = None,
+        credentials: Credentials | None = None,
+        insecure: bool = False,
     ) -> None:
-        """``host_id`` is this machine's (``holdfast.rpc.host``); "" turns the short circuits off."""
+        """``host_id`` is this machine's (``holdfast.rpc.host``); "" turns the short circuits off.
+
+        Raises:
+            ConfigError: ``target`` is beyond this machine, there are no ``credentials``, and ``insecure`` does not allow that.
+        """
+        require_protection(target, credentials is not None, insecure=insecure)
         self._target = target
+        self._credentials = credentials
+        self._insecure = insecure
         self._host_id = host_id
         self._node_id = node_id
         self._deadlines = deadlines or Deadlines()
         self._lock = threading.Lock()
-        self._channel: grpc.Channel | None = None
-        self._calls: dict[str, Any] = {}
+        self._link: Link | None = None
+        # Former links end by themselves when their last call has; close() must find them before that.
+        self._former: weakref.WeakSet[Link] = weakref.WeakSet()
 
     @property
     def node_id(self) -> str:
@@ -91,8 +109,8 @@ class GrpcNode:
     def append(self, key: UploadKey, offset_bytes: int | None, chunks: Iterable[bytes]) -> UploadState:
         header = wire.AppendHeader(key=convert.key_to_wire(key), offset_bytes=offset_bytes)
         feed = Feed()
-        append = self._callable(m.APPEND)
-        call = append.future(feed, metadata=((m.HEADER_KEY, header.SerializeToString()),))
+        link = self._current_link()
+        call = link.callable(m.APPEND).future(feed, metadata=((m.HEADER_KEY, header.SerializeToString()),))
         call.add_done_callback(lambda _call: feed.stop())
         try:
             for chunk in chunks:
@@ -110,14 +128,13 @@ class GrpcNode:
             call.cancel()
             raise NodeUnreachableError("the storage node did not confirm what it was sent; try again") from error
         except grpc.RpcError as error:
-            raise self._append_error(key, append, error) from error
+            raise self._append_error(key, link, error) from error
         except grpc.FutureCancelledError as error:
             raise NodeUnreachableError("the connection to the storage node was closed; try again") from error
 
-    def _append_error(self, key: UploadKey, append: object, error: grpc.RpcError) -> HoldfastError:
+    def _append_error(self, key: UploadKey, link: Link, error: grpc.RpcError) -> HoldfastError:
         """A node that cuts one stream and goes on answering did so for a newer writer."""
-        closed_here = self._calls.get(m.APPEND.name) is not append
-        if error.code() is grpc.StatusCode.CANCELLED and not closed_here:
+        if error.code() is grpc.StatusCode.CANCELLED and not link.is_closed:
             try:
                 self.upload_state(key)
             except HoldfastError as gone:
@@ -190,31 +207,36 @@ class GrpcNode:
     def close(self) -> None:
         """Ends what is under way. A later call opens a new channel."""
         with self._lock:
-            channel, self._channel, self._calls = self._channel, None, {}
-        if channel is not None:
-            channel.close()
+            links = [*self._former, *([self._link] if self._link else [])]
+            self._link = None
+        for link in links:
+            link.close()
 
-    def _callable(self, method: m.Method) -> Any:
+    def _current_link(self) -> Link:
+        version = self._credentials.version if self._credentials else 0
         with self._lock:
-            if self._channel is None:
-                self._channel = open_channel(self._target)
-            found = self._calls.get(method.name)
-            if found is None:
-                found = self._calls[method.name] = _bind(self._channel, method)
-            return found
+            if self._link is not None and self._link.version < version:
+                self._former.add(self._link)
+                self._link = None
+            if self._link is None:
+                channel = open_channel(self._target, self._credentials, insecure=self._insecure)
+                self._link = Link(channel, version)
+            return self._link
 
     def _unary(self, method: m.Method, request: object, deadline_seconds: float) -> Any:
+        link = self._current_link()
         try:
-            return self._callable(method)(request, timeout=deadline_seconds)
+            return link.callable(method)(request, timeout=deadline_seconds)
         except grpc.RpcError as error:
             raise failures.from_rpc_error(error) from error
         except ValueError as error:  # gRPC's word for a channel that another thread has just closed
             raise NodeUnreachableError("the connection to the storage node was closed; try again") from error
 
     def _stream(self, method: m.Method, request: object) -> Iterator[Any]:
+        link = self._current_link()  # held until the stream ends, which keeps the channel
         call = None
         try:
-            call = self._callable(method)(request)
+            call = link.callable(method)(request)
             yield from call
         except grpc.RpcError as error:
             raise failures.from_rpc_error(error) from error
@@ -224,9 +246,37 @@ class GrpcNode:
             if call is not None:
                 call.cancel()
 
-    def advance(self, request: wire.AdvanceRequest) -> Any:
-        """A future of the node's answer; for ``LocalFile``."""
-        return self._callable(m.ADVANCE).future(request, timeout=self._deadlines.advance_seconds)
+    def advance(self, request: wire.AdvanceRequest) -> tuple[Any, Link]:
+        """A future of the node's answer, and the link to hold until it is there; for ``LocalFile``."""
+        link = self._current_link()
+        return link.callable(m.ADVANCE).future(request, timeout=self._deadlines.advance_seconds), link
+
+
+class Link:
+    """One channel and what can be called on it. The channel is closed when nobody holds the link any more."""
+
+    def __init__(self, channel: grpc.Channel, version: int) -> None:
+        self.version = version
+        self._channel = channel
+        self._lock = threading.Lock()
+        self._calls: dict[str, Any] = {}
+        self._end = weakref.finalize(self, channel.close)
+        self._end.atexit = False  # gRPC has its own end by then
+
+    @property
+    def is_closed(self) -> bool:
+        return not self._end.alive
+
+    def callable(self, method: m.Method) -> Any:
+        with self._lock:
+            found = self._calls.get(method.name)
+            if found is None:
+                found = self._calls[method.name] = _bind(self._channel, method)
+            return found
+
+    def close(self) -> None:
+        """Ends what is under way."""
+        self._end()
 
 
 class LocalFile:
@@ -237,6 +287,7 @@ class LocalFile:
         self._key = convert.key_to_wire(key)
         self._file = file
         self._pending: Any = None
+        self._link: Link | None = None
 
     @property
     def file(self) -> StagingFile:
@@ -256,9 +307,10 @@ class LocalFile:
         return convert.state(_result(self._announce(offset_bytes, last=True)))
 
     def _announce(self, offset_bytes: int, *, last: bool) -> Any:
-        return self._node.advance(
+        call, self._link = self._node.advance(
             wire.AdvanceRequest(key=self._key, token=self._file.token, offset_bytes=offset_bytes, last=last)
         )
+        return call
 
     def _settle(self) -> None:
         pending, self._pending = self._pending, None

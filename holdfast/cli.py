@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from holdfast.ops.bench.command import bench
+from holdfast.ops.certs import app as certs
 from holdfast.ops.schema import schema
 from holdfast.ops.serve import serve
 from holdfast.ops.verify import verify
@@ -19,6 +20,7 @@ app.command()(serve)
 app.command()(verify)
 app.command()(schema)
 app.command()(bench)
+app.add_typer(certs, name="certs")
 
 
 def _version(wanted: bool) -> None:

@@ -33,6 +33,7 @@
     │   ├── ReadOnlyError           the node stopped taking writes after a failed fsync
     │   ├── OverloadedError         a bounded pool is full
     │   ├── NodeUnreachableError    no answer from a storage node
+    │   ├── PeerRefusedError        a storage node does not serve a process with this certificate
     │   ├── MetadataUnavailableError
     │   ├── OutcomeUnknownError     a transaction may or may not have happened
     │   └── CompactedError          a watch asked for revisions that are gone
@@ -198,6 +199,12 @@ class OverloadedError(UnavailableError):
 
 class NodeUnreachableError(UnavailableError):
     """A storage node did not answer."""
+
+
+class PeerRefusedError(UnavailableError):
+    """A storage node does not take this call from a process with this certificate. An operator can cure that, no client."""
+
+    retry_after_seconds = 30
 
 
 class MetadataUnavailableError(UnavailableError):

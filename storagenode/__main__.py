@@ -11,6 +11,7 @@ from typing import Final
 from holdfast import logs
 from holdfast.errors import ConfigError
 from holdfast.parent import die_with_parent
+from holdfast.rpc.credentials import TlsFiles
 from storagenode.options import NodeOptions
 from storagenode.server import run
 
@@ -35,12 +36,23 @@ def main(arguments: list[str] | None = None) -> int:
                 reserve_bytes=parsed.reserve_bytes,
                 upload_expiry_seconds=parsed.upload_expiry_seconds,
                 lock_wait_seconds=_LOCK_WAIT_SECONDS,
+                tls=_tls(parsed),
+                insecure=parsed.insecure,
             )
         )
     except ConfigError as error:
         sys.stderr.write(f"storagenode: {error}\n")
         return _EXIT_CONFIG
     return 0
+
+
+def _tls(parsed: argparse.Namespace) -> TlsFiles | None:
+    given = [parsed.ca_file, parsed.cert_file, parsed.key_file]
+    if not any(given):
+        return None
+    if not all(given):
+        raise ConfigError("--ca-file, --cert-file and --key-file go together")
+    return TlsFiles(*given)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -50,6 +62,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--cluster-id", default="local")
     parser.add_argument("--reserve-bytes", type=int, default=256 << 20, help="free space that is never used")
     parser.add_argument("--upload-expiry-seconds", type=float, default=24 * 3600.0)
+    parser.add_argument("--ca-file", type=Path, help="the cluster's authority, for TLS on a TCP address")
+    parser.add_argument("--cert-file", type=Path, help="this node's certificate")
+    parser.add_argument("--key-file", type=Path, help="its key")
+    parser.add_argument("--insecure", action="store_true", help="plaintext beyond loopback, on a trusted network")
     parser.add_argument("--parent-pipe", type=int, help="a descriptor; the node stops when its other end is closed")
     parser.add_argument("--log-level", choices=sorted(logs.LEVELS), default="info")
     parser.add_argument("--log-format", choices=["json", "text"], default="json")

@@ -6,9 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from holdfast.errors import ConfigError
+from holdfast.rpc.channel import require_protection
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from holdfast.rpc.credentials import TlsFiles
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +20,8 @@ class NodeOptions:
 
     ``listen`` is ``unix:/path/node.sock`` or ``host:port``. Threads are the bounds of the lanes: a stream holds one for as long as
     it lasts, so ``read_threads`` is how many readers and followers there may be. They start when they are needed.
-    ``lock_wait_seconds``: how long a former process may take to let go of the directory.
+    ``lock_wait_seconds``: how long a former process may take to let go of the directory. ``tls``: this node's certificate, which
+    every TCP address needs that is not loopback, unless ``insecure``; a Unix socket never uses it.
     """
 
     data_dir: Path
@@ -33,9 +37,12 @@ class NodeOptions:
     finish_threads: int = 8
     max_uploads: int = 10_000
     lock_wait_seconds: float = 0.0
+    tls: TlsFiles | None = None
+    insecure: bool = False
 
     def __post_init__(self) -> None:
         """Raises ConfigError."""
+        require_protection(self.listen, self.tls is not None, insecure=self.insecure)
         if self.reserve_bytes < 0:
             raise ConfigError("reserve_bytes cannot be negative")
         if min(self.upload_expiry_seconds, self.trash_seconds) <= 0:

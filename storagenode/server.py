@@ -16,10 +16,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import grpc
 
+from holdfast.addresses import UNIX
 from holdfast.clock import Clock, SystemClock
 from holdfast.errors import ConfigError
 from holdfast.rpc import methods as m
+from holdfast.rpc.admission import admit_anybody, admit_cluster
 from holdfast.rpc.channel import SERVER_OPTIONS
+from holdfast.rpc.credentials import Credentials
 from holdfast.rpc.host import host_id
 from holdfast.rpc.serving import LanePool, ServiceHandler
 from storagenode.disk import identity
@@ -48,7 +51,6 @@ _LOG: Final = logging.getLogger("holdfast.node")
 
 DRAIN_SECONDS: Final = 10.0
 _HOUSEKEEPING_SECONDS: Final = 60.0
-_UNIX: Final = "unix:"
 
 
 class NodeServer:
@@ -60,11 +62,12 @@ class NodeServer:
         """Takes the data directory and recovers what is in it. ``join`` makes the node one of a cluster.
 
         Raises:
-            ConfigError: the directory is in use or another's. UnavailableError: the disk refuses.
+            ConfigError: the directory is in use or another's, or the certificate is of no use. UnavailableError: the disk refuses.
         """
         files, clock = files or Files(), clock or SystemClock()
         tree = Tree(str(options.data_dir.absolute()))
         self._options = options
+        self._credentials = _credentials(options)
         self._lock: int | None = identity.lock(tree, options.lock_wait_seconds)
         try:
             self._side, self.node = _assemble(options, tree, files, clock, join)
@@ -83,21 +86,25 @@ class NodeServer:
         # What belongs to no lane is refusals: they take no time, so two threads give many of them.
         self._refusals = LanePool("refuse", 2)
         self._server = grpc.server(self._refusals, options=SERVER_OPTIONS)
-        handler: Any = ServiceHandler(Servicer(self.node).behaviours(), self._pools)
+        admission = admit_cluster(self._credentials.peer.cluster) if self._credentials else admit_anybody
+        handler: Any = ServiceHandler(Servicer(self.node).behaviours(), self._pools, admission)
         self._server.add_generic_rpc_handlers((handler,))
 
     def start(self) -> str:
         """Listen; the address as bound. Raises ConfigError."""
         listen = self._options.listen
         try:
-            port = self._server.add_insecure_port(listen)
+            if self._credentials is None:
+                port = self._server.add_insecure_port(listen)
+            else:
+                port = self._server.add_secure_port(listen, self._credentials.for_server())
         except RuntimeError as error:
             raise ConfigError(f"the storage node cannot listen on {listen}; is something else there?") from error
-        if listen.startswith(_UNIX):
-            Path(listen.removeprefix(_UNIX)).chmod(0o600)
+        if listen.startswith(UNIX):
+            Path(listen.removeprefix(UNIX)).chmod(0o600)
         self._server.start()
         self._housekeeping.start()
-        address = listen if listen.startswith(_UNIX) else f"{listen.rpartition(':')[0]}:{port}"
+        address = listen if listen.startswith(UNIX) else f"{listen.rpartition(':')[0]}:{port}"
         status = self.node.status()
         _LOG.info("storage node is up", extra={"node": status.node_id, "listen": address, "uploads": status.uploads})
         if self._side is not None:
@@ -118,6 +125,13 @@ class NodeServer:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
+
+
+def _credentials(options: NodeOptions) -> Credentials | None:
+    """None where the node speaks plaintext; a Unix socket is guarded by its mode."""
+    if options.tls is None or options.listen.startswith(UNIX):
+        return None
+    return Credentials(options.tls)
 
 
 def _assemble(

@@ -52,7 +52,6 @@ class Feature:
 
 
 _ACCESS: Final = "access control"
-_CLUSTER: Final = "the cluster"
 _HEALTH: Final = "storage health"
 _SYNC: Final = "the sync worker"
 _LATER: Final = "a later version"
@@ -79,11 +78,10 @@ FEATURES: Final[tuple[Feature, ...]] = (
     Feature("storage.remoteCache", "a remote cache", Effect.MISLEADS, _NOT_PLANNED),
     Feature("storage.redirectBlobURL", "redirects to an object store", Effect.MISLEADS, _NOT_PLANNED),
     Feature("storage.subPaths.*", "stores for single routes", Effect.MISLEADS, _LATER),
-    Feature("cluster.members", "a cluster by a list of members", Effect.MISLEADS, _CLUSTER),
-    Feature("cluster.hashKey", "a cluster by a list of members", Effect.MISLEADS, _CLUSTER),
-    Feature("cluster.tls", "TLS between members", Effect.PROTECTS, _CLUSTER),
-    Feature("cluster.id", "a cluster", Effect.MISLEADS, _CLUSTER),
-    Feature("cluster.nodeId", "a cluster", Effect.MISLEADS, _CLUSTER),
+    # zot's scale-out: members that share one store. Here nodes hold copies and etcd the names, which cluster.etcd configures.
+    Feature("cluster.members", "a cluster by a list of members", Effect.MISLEADS, _NOT_PLANNED),
+    Feature("cluster.hashKey", "a cluster by a list of members", Effect.MISLEADS, _NOT_PLANNED),
+    Feature("cluster.tls", "TLS between members", Effect.PROTECTS, _NOT_PLANNED),
     Feature("storage.gc", "garbage collection", Effect.ADDS, _HEALTH),
     Feature("storage.gcDelay", "garbage collection", Effect.ADDS, _HEALTH),
     Feature("storage.gcInterval", "garbage collection", Effect.ADDS, _HEALTH),

@@ -19,9 +19,11 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, PlainSerializer, SecretStr, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from holdfast.addresses import UNIX, parse_host_port
+from holdfast.certs.peer import is_label
 from holdfast.config.casemap import CaseMap
 from holdfast.config.patterns import glob_problem, regex_problem
-from holdfast.durations import Duration, parse_bytes, parse_duration
+from holdfast.durations import Duration, parse_bytes, parse_duration, seconds
 
 Item = TypeVar("Item")
 
@@ -117,6 +119,49 @@ def _not_negative(value: Duration) -> Duration:
     return value
 
 
+def _positive(value: Duration) -> Duration:
+    if value.nanoseconds <= 0:
+        raise _refuse("positive_duration", "no duration above zero")
+    return value
+
+
+def _seconds(value: Any) -> Any:
+    # The key names its unit, so a bare number counts in it; Go's nanoseconds would surprise.
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 10**9:
+        return seconds(value)
+    if isinstance(value, str) and _DECIMAL.fullmatch(value):
+        return seconds(int(value))
+    if isinstance(value, str | Duration):
+        return value
+    raise _refuse("seconds", "no number of seconds")
+
+
+def _host_port(value: str) -> str:
+    try:
+        parse_host_port(value)
+    except ValueError as error:
+        raise _refuse("host_port", f"no host:port: {error}") from error
+    return value
+
+
+def _listen(value: str) -> str:
+    if value.startswith(f"{UNIX}/"):
+        return value
+    return _host_port(value)
+
+
+def _label(value: str) -> str:
+    if not is_label(value):
+        raise _refuse("label", "no name for this")
+    return value
+
+
+def _key_prefix(value: str) -> str:
+    if not value.endswith("/") or not value.strip("/") or not value.isascii() or not value.isprintable():
+        raise _refuse("key_prefix", "no prefix of keys")
+    return value
+
+
 def _glob(value: str) -> str:
     if problem := glob_problem(value):
         raise _refuse("glob", f"a glob that {problem}")
@@ -206,6 +251,10 @@ Regex = Annotated[Text, AfterValidator(_regex)]
 Address = Annotated[Text, AfterValidator(_address)]
 Url = Annotated[Text, AfterValidator(_url)]
 TimeWindow = Annotated[Text, AfterValidator(_time_window)]
+HostPort = Annotated[Text, AfterValidator(_host_port)]
+Listen = Annotated[Text, AfterValidator(_listen)]
+Label = Annotated[Text, AfterValidator(_label)]
+KeyPrefix = Annotated[Text, AfterValidator(_key_prefix)]
 LogLevel = Annotated[Text, AfterValidator(one_of(*_LEVELS))]
 
 Time = Annotated[
@@ -215,6 +264,15 @@ Time = Annotated[
     WithJsonSchema({"type": ["string", "integer"], "description": "Go duration", "examples": ["1h30m", "250ms"]}),
 ]
 NotNegativeTime = Annotated[Time, AfterValidator(_not_negative)]
+PositiveTime = Annotated[Time, AfterValidator(_positive)]
+Seconds = Annotated[
+    Duration,
+    BeforeValidator(_duration),
+    BeforeValidator(_seconds),
+    AfterValidator(_not_negative),
+    PlainSerializer(str, return_type=str),
+    WithJsonSchema({"type": ["string", "integer"], "description": "seconds, or a Go duration", "examples": [60, "1m"]}),
+]
 
 Listed = Annotated[tuple[Item, ...], BeforeValidator(_listed)]
 

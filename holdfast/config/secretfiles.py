@@ -10,9 +10,9 @@ Never: read while a configuration is checked: ``verify`` runs on machines that d
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from pydantic import Field, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 
 from holdfast.config.faults import Fault, json_path, located
 from holdfast.config.scalars import Secret, Text
@@ -64,6 +64,8 @@ class SigningKey(Section):
     audience: Text = Field(min_length=1, description="For whom.")
 
 
+_LONGEST_PASSWORD_BYTES: Final = 4096
+
 Model = TypeVar("Model", bound=Section)
 
 
@@ -98,6 +100,24 @@ def load_upstream_credentials(path: Path) -> dict[str, UpstreamCredentials]:
     logins = {host: _validate(UpstreamCredentials, login, shaper.faults, host) for host, login in data.items()}
     _refuse(path, shaper.faults)
     return {host: login for host, login in logins.items() if login is not None}
+
+
+def load_password(path: Path) -> SecretStr:
+    """The file in ``cluster.etcd.passwordFile``: one line and nothing else, as container platforms mount a secret.
+
+    Raises:
+        ConfigError: unreadable, empty, not text, or more than one line.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(_LONGEST_PASSWORD_BYTES + 1)
+        password = content.decode().removesuffix("\n").removesuffix("\r")
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else "not UTF-8"
+        raise ConfigError(f"the secret file {path} cannot be read: {reason}") from error
+    if len(content) > _LONGEST_PASSWORD_BYTES or not password or not password.isprintable():
+        raise ConfigError(f"the secret file {path} is refused: write the password into it, as its only line")
+    return SecretStr(password)
 
 
 def _load(path: Path, model: type[Model]) -> Model:

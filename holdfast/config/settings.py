@@ -14,9 +14,10 @@ from typing import Annotated, Final
 
 from pydantic import AfterValidator
 
+from holdfast.config.cluster import Cluster
 from holdfast.config.extensions import Extensions
-from holdfast.config.http import Http, Tls
-from holdfast.config.scalars import Listed, LogLevel, Positive, Secret, Text, one_of
+from holdfast.config.http import Http
+from holdfast.config.scalars import LogLevel, Positive, Text, one_of
 from holdfast.config.section import Section, field
 from holdfast.config.storage import Storage
 
@@ -39,16 +40,6 @@ class Scheduler(Section):
     """Work in the background."""
 
     num_workers: Positive | None = field(None, "Threads for it. When absent: four for each processor.")
-
-
-class Cluster(Section):
-    """Many machines, one registry."""
-
-    members: Listed[Text] = field((), "zot's scale-out: host:port of every member.")
-    hash_key: Secret | None = field(None, "zot's scale-out: 16 characters, the same for all members.")
-    tls: Tls | None = field(None, "zot's scale-out: TLS between members.")
-    id: Text = field("", "Name of the cluster (ours).")
-    node_id: Text = field("", "Name of this node in it (ours).")
 
 
 class Settings(Section):

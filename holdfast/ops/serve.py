@@ -77,6 +77,7 @@ def run(path: Path | None) -> int:
         ConfigError: the configuration is refused, the directory is in use, or the port is.
     """
     settings = config.load(path) if path else config.defaults()
+    _refuse_a_cluster(settings)
     _refuse_what_would_not_protect(settings)
     logs.configure(settings.log.level, settings.log.format, settings.log.output, "serve")
     root = Path(settings.storage.root_directory).absolute()
@@ -94,6 +95,22 @@ def run(path: Path | None) -> int:
                 "configured, but not available in this version", extra={"key": feature.path, "with": feature.arrives}
             )
         return supervisor.run(lambda: _announce(settings.http.address, port))
+
+
+def _refuse_a_cluster(settings: Settings) -> None:
+    """A registry of one machine keeps its names in a file of its own: beside a cluster it would be another registry."""
+    if settings.cluster is not None and settings.cluster.etcd is not None:
+        raise ConfigError(
+            "this configuration is a cluster's, and serve runs a registry of one machine",
+            [
+                {
+                    "path": "cluster.etcd",
+                    "message": "serve keeps names in a file below storage.rootDirectory, not in etcd",
+                    "remedy": "run `holdfast storagenode CONFIG` on every disk and `holdfast gateway CONFIG` on every gateway,"
+                    " or remove cluster",
+                }
+            ],
+        )
 
 
 def _refuse_what_would_not_protect(settings: Settings) -> None:
@@ -228,6 +245,7 @@ def _reload(path: Path | None, children: Sequence[Child]) -> None:
     """What can change while running changes in the gateway; a refused configuration changes nothing."""
     try:
         settings = config.load(path) if path else config.defaults()
+        _refuse_a_cluster(settings)
         _refuse_what_would_not_protect(settings)
     except ConfigError as error:
         log.error("the new configuration is refused, the old one stays", extra={"faults": error.detail})  # noqa: TRY400 - the faults say all

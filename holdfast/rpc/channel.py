@@ -1,16 +1,23 @@
-"""gRPC options that both sides share, measured for streams of 1 MiB messages.
+"""How both sides of gRPC are set up: options, measured for streams of 1 MiB messages, and what may go in plaintext.
 
 Windows are bounded: with gRPC's defaults a stalled reader holds megabytes in its node, 200 of them a gigabyte. Keep-alive finds a
 peer that hangs without closing its connection; nothing else ends a stream that waits for a slow client.
+
+Plaintext is for this machine: a Unix socket, or loopback by number. Beyond it TLS is needed, unless it was said that it is not.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import grpc
 
+from holdfast.addresses import UNIX, stays_here
+from holdfast.errors import ConfigError
 from holdfast.rpc.methods import MAX_MESSAGE_BYTES
+
+if TYPE_CHECKING:
+    from holdfast.rpc.credentials import Credentials
 
 _KEEPALIVE_MILLIS: Final = 20_000
 _KEEPALIVE_TIMEOUT_MILLIS: Final = 10_000
@@ -43,6 +50,29 @@ CLIENT_OPTIONS: Final[list[Option]] = [
 ]
 
 
-def open_channel(target: str) -> grpc.Channel:
-    """A channel to ``host:port`` or ``unix:/path``. Only after fork: gRPC does not survive one."""
-    return grpc.insecure_channel(target, options=CLIENT_OPTIONS)
+def open_channel(target: str, credentials: Credentials | None = None, *, insecure: bool = False) -> grpc.Channel:
+    """A channel to ``host:port`` or ``unix:/path``; over TLS with ``credentials``, a Unix socket always without.
+
+    Only after fork: gRPC does not survive one.
+
+    Raises:
+        ConfigError: see ``require_protection``.
+    """
+    require_protection(target, credentials is not None, insecure=insecure)
+    if credentials is None or target.startswith(UNIX):
+        return grpc.insecure_channel(target, options=CLIENT_OPTIONS)
+    return grpc.secure_channel(target, credentials.for_channel(), options=CLIENT_OPTIONS)
+
+
+def require_protection(address: str, has_tls: bool, *, insecure: bool) -> None:
+    """Before anything listens on ``address`` or connects to it.
+
+    Raises:
+        ConfigError: plaintext would leave this machine, and nobody said that it may.
+    """
+    if not has_tls and not insecure and not stays_here(address):
+        raise ConfigError(
+            f"{address} is not on this machine, and there are no certificates to protect the way to it; make some by"
+            " `holdfast certs init` and `holdfast certs issue` and name them in cluster.caFile, certFile and keyFile,"
+            ' or write "insecure": true in cluster if the network is a trusted one'
+        )

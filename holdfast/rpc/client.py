@@ -2,13 +2,16 @@
 
 Promises: every unary call has a deadline; whatever goes wrong is one of ``holdfast.errors``, inside iterators as well; nothing is
 retried here (whoever knows the other copies decides that). The channel is made by the first call, so a client may be built before
-a fork and used after it.
+a fork and used after it; the call after a renewal of this process's certificate makes another, and what is under way ends on the
+former one.
 """
 
 from __future__ import annotations
 
+import math
 import os
 import threading
+import weakref
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -24,7 +27,7 @@ from holdfast.errors import (
 )
 from holdfast.rpc import convert, failures
 from holdfast.rpc import methods as m
-from holdfast.rpc.channel import open_channel
+from holdfast.rpc.channel import open_channel, require_protection
 from holdfast.rpc.feed import Feed
 from holdfast.rpc.stalls import StallWatch
 from holdfast.wire import storage_pb2 as wire
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from holdfast.digest import Digest
+    from holdfast.rpc.credentials import Credentials
     from holdfast.rpc.node import (
         ListedBlob,
         LocalBlob,
@@ -71,16 +75,31 @@ class GrpcNode:
     """Implements ``holdfast.rpc.node.NodeClient``."""
 
     def __init__(
-        self, target: str, *, host_id: str, node_id: str | None = None, deadlines: Deadlines | None = None
+        self,
+        target: str,
+        *,
+        host_id: str,
+        node_id: str | None = None,
+        deadlines: Deadlines | None = None,
+        credentials: Credentials | None = None,
+        insecure: bool = False,
     ) -> None:
-        """``host_id`` is this machine's (``holdfast.rpc.host``); "" turns the short circuits off."""
+        """``host_id`` is this machine's (``holdfast.rpc.host``); "" turns the short circuits off.
+
+        Raises:
+            ConfigError: ``target`` is beyond this machine, there are no ``credentials``, and ``insecure`` does not allow that.
+        """
+        require_protection(target, credentials is not None, insecure=insecure)
         self._target = target
+        self._credentials = credentials
+        self._insecure = insecure
         self._host_id = host_id
         self._node_id = node_id
         self._deadlines = deadlines or Deadlines()
         self._lock = threading.Lock()
-        self._channel: grpc.Channel | None = None
-        self._calls: dict[str, Any] = {}
+        self._link: Link | None = None
+        # Former links end by themselves when their last call has; close() must find them before that.
+        self._former: weakref.WeakSet[Link] = weakref.WeakSet()
 
     @property
     def node_id(self) -> str:
@@ -99,16 +118,16 @@ class GrpcNode:
 
     def append(self, key: UploadKey, offset_bytes: int | None, chunks: Iterable[bytes]) -> UploadState:
         header = wire.AppendHeader(key=convert.key_to_wire(key), offset_bytes=offset_bytes)
-        append = self._callable(m.APPEND)
+        link = self._current_link()
         try:
-            return convert.state(self._send(append, header.SerializeToString(), chunks))
+            return convert.state(self._send(link, m.APPEND, header.SerializeToString(), chunks))
         except grpc.RpcError as error:
-            raise self._append_error(key, append, error) from error
+            raise self._append_error(key, link, error) from error
 
-    def _send(self, method: Any, header: bytes, chunks: Iterable[bytes]) -> Any:
+    def _send(self, link: Link, method: m.Method, header: bytes, chunks: Iterable[bytes]) -> Any:
         """Stream messages to the node; its answer. Raises grpc.RpcError, NodeUnreachableError, and what ``chunks`` raises."""
         feed = Feed()
-        call = method.future(feed, metadata=((m.HEADER_KEY, header),))
+        call = link.callable(method).future(feed, metadata=((m.HEADER_KEY, header),))
         call.add_done_callback(lambda _call: feed.stop())
         try:
             for chunk in chunks:
@@ -131,7 +150,8 @@ class GrpcNode:
     def receive(self, digest: Digest, size_bytes: int, chunks: Iterable[bytes]) -> StoredBlob:
         header = wire.ReceiveHeader(digest=str(digest), size_bytes=size_bytes)
         try:
-            return convert.stored(self._send(self._callable(m.RECEIVE), header.SerializeToString(), chunks))
+            link = self._current_link()
+            return convert.stored(self._send(link, m.RECEIVE, header.SerializeToString(), chunks))
         except grpc.RpcError as error:
             raise failures.from_rpc_error(error) from error
 
@@ -140,10 +160,9 @@ class GrpcNode:
         reply = self._unary(m.SUM_PARTITIONS, request, self._deadlines.sum_seconds)
         return [convert.sum_of(found) for found in reply.sums]
 
-    def _append_error(self, key: UploadKey, append: object, error: grpc.RpcError) -> HoldfastError:
+    def _append_error(self, key: UploadKey, link: Link, error: grpc.RpcError) -> HoldfastError:
         """A node that cuts one stream and goes on answering did so for a newer writer."""
-        closed_here = self._calls.get(m.APPEND.name) is not append
-        if error.code() is grpc.StatusCode.CANCELLED and not closed_here:
+        if error.code() is grpc.StatusCode.CANCELLED and not link.is_closed:
             try:
                 self.upload_state(key)
             except HoldfastError as gone:
@@ -198,28 +217,9 @@ class GrpcNode:
         request = wire.ReadBlobRequest(
             want=convert.want_to_wire(want), offset_bytes=offset_bytes, length_bytes=length_bytes
         )
-        return self._read(request)
-
-    def _read(self, request: wire.ReadBlobRequest) -> Iterator[bytes]:
-        """A stream that another copy can replace: it is cut when nothing comes."""
-        call = None
-        patience = self._deadlines.first_byte_seconds
-        try:
-            call = self._callable(m.READ_BLOB)(request)
-            while True:
-                with _STALLS.waiting(call, patience):
-                    message = next(call, None)
-                if message is None:
-                    return
-                yield message
-                patience = self._deadlines.next_byte_seconds
-        except grpc.RpcError as error:
-            raise failures.from_rpc_error(error) from error
-        except ValueError as error:
-            raise NodeUnreachableError("the connection to the storage node was closed; try again") from error
-        finally:
-            if call is not None:
-                call.cancel()
+        # A stream that another copy can replace: it is cut when nothing comes.
+        first, following = self._deadlines.first_byte_seconds, self._deadlines.next_byte_seconds
+        return self._stream(m.READ_BLOB, request, first, following)
 
     def delete_blob(self, digest: Digest, stamp: str) -> bool:
         request = wire.DeleteBlobRequest(digest=str(digest), stamp=stamp)
@@ -237,32 +237,46 @@ class GrpcNode:
     def close(self) -> None:
         """Ends what is under way. A later call opens a new channel."""
         with self._lock:
-            channel, self._channel, self._calls = self._channel, None, {}
-        if channel is not None:
-            channel.close()
+            links = [*self._former, *([self._link] if self._link else [])]
+            self._link = None
+        for link in links:
+            link.close()
 
-    def _callable(self, method: m.Method) -> Any:
+    def _current_link(self) -> Link:
+        version = self._credentials.version if self._credentials else 0
         with self._lock:
-            if self._channel is None:
-                self._channel = open_channel(self._target)
-            found = self._calls.get(method.name)
-            if found is None:
-                found = self._calls[method.name] = _bind(self._channel, method)
-            return found
+            if self._link is not None and self._link.version < version:
+                self._former.add(self._link)
+                self._link = None
+            if self._link is None:
+                channel = open_channel(self._target, self._credentials, insecure=self._insecure)
+                self._link = Link(channel, version)
+            return self._link
 
     def _unary(self, method: m.Method, request: object, deadline_seconds: float) -> Any:
+        link = self._current_link()
         try:
-            return self._callable(method)(request, timeout=deadline_seconds)
+            return link.callable(method)(request, timeout=deadline_seconds)
         except grpc.RpcError as error:
             raise failures.from_rpc_error(error) from error
         except ValueError as error:  # gRPC's word for a channel that another thread has just closed
             raise NodeUnreachableError("the connection to the storage node was closed; try again") from error
 
-    def _stream(self, method: m.Method, request: object) -> Iterator[Any]:
-        call = None
+    def _stream(
+        self, method: m.Method, request: object, first_seconds: float = math.inf, next_seconds: float = math.inf
+    ) -> Iterator[Any]:
+        """Messages; the node is given so long for the first and for each of the others."""
+        link = self._current_link()  # held until the stream ends, which keeps the channel
+        call, patience = None, first_seconds
         try:
-            call = self._callable(method)(request)
-            yield from call
+            call = link.callable(method)(request)
+            while True:
+                with _STALLS.waiting(call, patience):
+                    message = next(call, None)
+                if message is None:
+                    return
+                yield message
+                patience = next_seconds
         except grpc.RpcError as error:
             raise failures.from_rpc_error(error) from error
         except ValueError as error:
@@ -271,9 +285,37 @@ class GrpcNode:
             if call is not None:
                 call.cancel()
 
-    def advance(self, request: wire.AdvanceRequest) -> Any:
-        """A future of the node's answer; for ``LocalFile``."""
-        return self._callable(m.ADVANCE).future(request, timeout=self._deadlines.advance_seconds)
+    def advance(self, request: wire.AdvanceRequest) -> tuple[Any, Link]:
+        """A future of the node's answer, and the link to hold until it is there; for ``LocalFile``."""
+        link = self._current_link()
+        return link.callable(m.ADVANCE).future(request, timeout=self._deadlines.advance_seconds), link
+
+
+class Link:
+    """One channel and what can be called on it. The channel is closed when nobody holds the link any more."""
+
+    def __init__(self, channel: grpc.Channel, version: int) -> None:
+        self.version = version
+        self._channel = channel
+        self._lock = threading.Lock()
+        self._calls: dict[str, Any] = {}
+        self._end = weakref.finalize(self, channel.close)
+        self._end.atexit = False  # gRPC has its own end by then
+
+    @property
+    def is_closed(self) -> bool:
+        return not self._end.alive
+
+    def callable(self, method: m.Method) -> Any:
+        with self._lock:
+            found = self._calls.get(method.name)
+            if found is None:
+                found = self._calls[method.name] = _bind(self._channel, method)
+            return found
+
+    def close(self) -> None:
+        """Ends what is under way."""
+        self._end()
 
 
 class LocalFile:
@@ -284,6 +326,7 @@ class LocalFile:
         self._key = convert.key_to_wire(key)
         self._file = file
         self._pending: Any = None
+        self._link: Link | None = None
 
     @property
     def file(self) -> StagingFile:
@@ -303,9 +346,10 @@ class LocalFile:
         return convert.state(_result(self._announce(offset_bytes, last=True)))
 
     def _announce(self, offset_bytes: int, *, last: bool) -> Any:
-        return self._node.advance(
+        call, self._link = self._node.advance(
             wire.AdvanceRequest(key=self._key, token=self._file.token, offset_bytes=offset_bytes, last=last)
         )
+        return call
 
     def _settle(self) -> None:
         pending, self._pending = self._pending, None

@@ -36,6 +36,7 @@ _STATUS: Final[dict[type[errors.HoldfastError], grpc.StatusCode]] = {
     errors.UnavailableError: grpc.StatusCode.UNAVAILABLE,
     errors.StorageFullError: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.OverloadedError: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    errors.PeerRefusedError: grpc.StatusCode.PERMISSION_DENIED,
     errors.CorruptError: grpc.StatusCode.DATA_LOSS,
     errors.ConfigError: grpc.StatusCode.FAILED_PRECONDITION,
 }
@@ -44,6 +45,10 @@ _STATUS: Final[dict[type[errors.HoldfastError], grpc.StatusCode]] = {
 _BARE: Final[dict[grpc.StatusCode, type[errors.UnavailableError]]] = {
     grpc.StatusCode.RESOURCE_EXHAUSTED: errors.OverloadedError,
 }
+
+# What gRPC says in its details when it was this side that ended the handshake. The other side's refusal looks like any
+# closed connection.
+_NOT_TRUSTED: Final = ("CERTIFICATE_VERIFY_FAILED", "Hostname Verification Check failed")
 
 
 def _tree(root: type[errors.HoldfastError]) -> Iterator[type[errors.HoldfastError]]:
@@ -97,4 +102,9 @@ def from_rpc_error(error: grpc.RpcError) -> errors.HoldfastError:
                 break
     code = error.code()
     cls = _BARE.get(code, errors.NodeUnreachableError)
+    if code is grpc.StatusCode.UNAVAILABLE and any(sign in (error.details() or "") for sign in _NOT_TRUSTED):
+        message = (
+            "the storage node's certificate is not trusted, has ended or names other hosts; see `holdfast certs show`"
+        )
+        return cls(message, {"status": code.name})
     return cls(f"the storage node did not answer ({code.name.lower()}); try again", {"status": code.name})

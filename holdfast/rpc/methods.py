@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from google.protobuf.message import Message
 
+from holdfast.certs.peer import Role
 from holdfast.wire import storage_pb2 as wire
 
 if TYPE_CHECKING:
@@ -27,6 +28,12 @@ RAW_MESSAGE_BYTES: Final = 1 << 20
 MAX_PUT_BYTES: Final = 4 << 20
 
 HEADER_KEY: Final = "holdfast-header-bin"
+
+
+# Who may call, where callers show certificates. Reading and deleting by stamp is for everybody of the cluster; bytes come in
+# only from processes that serve: a certificate for the command line lies on desks.
+EVERYBODY: Final = frozenset(Role)
+WRITERS: Final = EVERYBODY - {Role.OPS}
 
 
 class Kind(Enum):
@@ -67,22 +74,27 @@ class Method:
     lane: Lane
     request: MessageType
     response: MessageType
+    roles: frozenset[Role] = EVERYBODY
 
     @property
     def path(self) -> str:
         return f"/{SERVICE}/{self.name}"
 
 
-START_UPLOAD: Final = Method("StartUpload", Kind.UNARY, Lane.CONTROL, wire.StartUploadRequest, wire.UploadState)
+START_UPLOAD: Final = Method(
+    "StartUpload", Kind.UNARY, Lane.CONTROL, wire.StartUploadRequest, wire.UploadState, WRITERS
+)
 GET_UPLOAD_STATE: Final = Method("GetUploadState", Kind.UNARY, Lane.CONTROL, wire.UploadKey, wire.UploadState)
-OPEN_APPEND: Final = Method("OpenAppend", Kind.UNARY, Lane.WRITE, wire.OpenAppendRequest, wire.OpenAppendReply)
-ADVANCE: Final = Method("Advance", Kind.UNARY, Lane.WRITE, wire.AdvanceRequest, wire.UploadState)
-APPEND: Final = Method("Append", Kind.STREAM_IN, Lane.WRITE, RAW, wire.UploadState)
-FINISH_UPLOAD: Final = Method("FinishUpload", Kind.UNARY, Lane.WRITE, wire.FinishUploadRequest, wire.StoredBlob)
+OPEN_APPEND: Final = Method("OpenAppend", Kind.UNARY, Lane.WRITE, wire.OpenAppendRequest, wire.OpenAppendReply, WRITERS)
+ADVANCE: Final = Method("Advance", Kind.UNARY, Lane.WRITE, wire.AdvanceRequest, wire.UploadState, WRITERS)
+APPEND: Final = Method("Append", Kind.STREAM_IN, Lane.WRITE, RAW, wire.UploadState, WRITERS)
+FINISH_UPLOAD: Final = Method(
+    "FinishUpload", Kind.UNARY, Lane.WRITE, wire.FinishUploadRequest, wire.StoredBlob, WRITERS
+)
 CANCEL_UPLOAD: Final = Method("CancelUpload", Kind.UNARY, Lane.CONTROL, wire.UploadKey, wire.Done)
 FOLLOW_UPLOAD: Final = Method("FollowUpload", Kind.STREAM_OUT, Lane.READ, wire.FollowUploadRequest, RAW)
-PUT_BLOB: Final = Method("PutBlob", Kind.UNARY, Lane.WRITE, wire.PutBlobRequest, wire.StoredBlob)
-RECEIVE: Final = Method("Receive", Kind.STREAM_IN, Lane.COPY, RAW, wire.StoredBlob)
+PUT_BLOB: Final = Method("PutBlob", Kind.UNARY, Lane.WRITE, wire.PutBlobRequest, wire.StoredBlob, WRITERS)
+RECEIVE: Final = Method("Receive", Kind.STREAM_IN, Lane.COPY, RAW, wire.StoredBlob, WRITERS)
 SUM_PARTITIONS: Final = Method(
     "SumPartitions", Kind.UNARY, Lane.COPY, wire.SumPartitionsRequest, wire.SumPartitionsReply
 )

@@ -17,6 +17,7 @@ import grpc
 from holdfast.errors import HoldfastError, OverloadedError
 from holdfast.rpc import failures
 from holdfast.rpc import methods as m
+from holdfast.rpc.admission import Admission, admit_anybody
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -58,12 +59,19 @@ class LanePool(ThreadPoolExecutor):
 class ServiceHandler:
     """All methods of the table over ``behaviours``, by name. gRPC asks a generic handler for ``service`` only."""
 
-    def __init__(self, behaviours: Mapping[str, Behaviour], pools: Mapping[m.Lane, LanePool]) -> None:
+    def __init__(
+        self,
+        behaviours: Mapping[str, Behaviour],
+        pools: Mapping[m.Lane, LanePool],
+        admission: Admission = admit_anybody,
+    ) -> None:
+        """``admission`` is asked before every behaviour."""
         if behaviours.keys() != m.METHODS.keys():
             raise ValueError(f"not every method has a behaviour: {sorted(behaviours.keys() ^ m.METHODS.keys())}")
         self._pools = {method.path: pools[method.lane] for method in m.METHODS.values()}
         self._handlers = {
-            method.path: _handler(method, behaviours[method.name], pools[method.lane]) for method in m.METHODS.values()
+            method.path: _handler(method, _admitted(method, behaviours[method.name], admission), pools[method.lane])
+            for method in m.METHODS.values()
         }
         self._refusals = {method.path: _handler(method, _refuse, None) for method in m.METHODS.values()}
 
@@ -74,6 +82,14 @@ class ServiceHandler:
         if pool is None:
             return None
         return self._refusals[path] if pool.is_full else self._handlers[path]
+
+
+def _admitted(method: m.Method, behaviour: Behaviour, admission: Admission) -> Behaviour:
+    def admitted(request: object, context: grpc.ServicerContext) -> object:
+        admission(method, context)
+        return behaviour(request, context)
+
+    return admitted
 
 
 def _refuse(_request: object, _context: grpc.ServicerContext) -> object:

@@ -11,7 +11,7 @@ import pytest
 from holdfast import digest as digests
 from holdfast.errors import BlobUnknownError, NodeUnreachableError, UnavailableError
 from holdfast.placement.layout import Rules
-from holdfast.rpc.node import Want
+from holdfast.rpc.node import UploadKey, Want
 from tests.cluster.nodes import running
 
 MIB = 1 << 20
@@ -74,8 +74,6 @@ def test_one_owner_of_three_is_not_enough(three):
 def test_what_could_not_be_placed_is_not_uploaded_again(three):
     data = os.urandom(5 * MIB)
     digest = digests.of(data)
-    from holdfast.rpc.node import UploadKey
-
     key = UploadKey(three.writer.start("r", "", None).upload_id, "r")
     three.writer.append(key, 0, [data])
     ingest = next(name for name, node in three.nodes.items() if key.upload_id.startswith(node.node_id))

@@ -1,4 +1,7 @@
-"""What every storage node keeps to: the real one behind gRPC on a Unix socket, and the fake that other tests stand on."""
+"""What every storage node keeps to: the real one behind gRPC, and the fake that other tests stand on.
+
+The real one is reached by a Unix socket, and over mutual TLS on an address of loopback that is not the usual one.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from holdfast import digest as digests
+from holdfast.certs.peer import Role
 from holdfast.errors import (
     BlobUnknownError,
     CorruptError,
@@ -30,11 +34,13 @@ from storagenode.disk.tree import Tree
 from storagenode.options import NodeOptions
 from storagenode.server import NodeServer
 from tests.fakes.memory_node import MemoryNode
+from tests.fakes.papers import Papers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from holdfast.digest import Digest
+    from holdfast.rpc.credentials import Credentials
 
 REPOSITORY = "library/alpine"
 MIB = 1 << 20
@@ -46,11 +52,23 @@ class Subject:
     damage: Callable[[Digest, bytes], None]
 
 
+def _grpc(path: Path) -> contextlib.AbstractContextManager[Subject]:
+    return _served(NodeOptions(path / "data", f"unix:{path}/s", reserve_bytes=0), None)
+
+
+def _tls(path: Path) -> contextlib.AbstractContextManager[Subject]:
+    papers = Papers(path / "certs")
+    tls = papers.issue(Role.NODE, ["127.0.0.2"])
+    return _served(
+        NodeOptions(path / "data", "127.0.0.2:0", reserve_bytes=0, tls=tls), papers.credentials(Role.GATEWAY)
+    )
+
+
 @contextlib.contextmanager
-def _grpc(path: Path) -> Iterator[Subject]:
-    server = NodeServer(NodeOptions(path / "data", f"unix:{path}/s", reserve_bytes=0))
-    client = GrpcNode(server.start(), host_id=host_id())
-    tree = Tree(str(path / "data"))
+def _served(options: NodeOptions, credentials: Credentials | None) -> Iterator[Subject]:
+    server = NodeServer(options)
+    client = GrpcNode(server.start(), host_id=host_id(), credentials=credentials)
+    tree = Tree(str(options.data_dir))
 
     def damage(digest: Digest, data: bytes) -> None:
         Path(tree.blob(digest)).write_bytes(data)
@@ -68,7 +86,7 @@ def _memory(_path: Path) -> Iterator[Subject]:
     yield Subject(node, node.blobs.__setitem__)
 
 
-@pytest.fixture(scope="module", params=[_grpc, _memory], ids=["grpc", "memory"])
+@pytest.fixture(scope="module", params=[_grpc, _tls, _memory], ids=["grpc", "tls", "memory"])
 def subject(request, tmp_path_factory) -> Iterator[Subject]:
     with request.param(tmp_path_factory.mktemp("node")) as made:
         yield made

@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from holdfast.config.rules.access import ACCESS_RULES
+from holdfast.config.rules.cluster import CLUSTER_RULES
 from holdfast.config.rules.extensions import EXTENSION_RULES
 from holdfast.config.rules.http import HTTP_RULES
 from holdfast.config.rules.storage import STORAGE_RULES
@@ -19,4 +20,4 @@ from holdfast.config.rules.storage import STORAGE_RULES
 if TYPE_CHECKING:
     from holdfast.config.rules.finding import Rule
 
-RULES: Final[tuple[Rule, ...]] = (*STORAGE_RULES, *HTTP_RULES, *ACCESS_RULES, *EXTENSION_RULES)
+RULES: Final[tuple[Rule, ...]] = (*STORAGE_RULES, *HTTP_RULES, *CLUSTER_RULES, *ACCESS_RULES, *EXTENSION_RULES)

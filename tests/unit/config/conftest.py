@@ -1,4 +1,7 @@
-"""Sample configurations stand beside the clone; where they do not, tests over them are skipped, except in CI."""
+"""Sample configurations: ours in ``samples``, others' beside the clone.
+
+Where those are not, tests over them are skipped, except in CI.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ import yaml
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+OURS = sorted((Path(__file__).parent / "samples").glob("*"))
 SHARED = Path(__file__).parents[4] / "shared" / "configs"
 SECRET_FILES = ("sessionKeys.json", "sync-auth-filepath.json", "sync-oauth2-signing.json")
 
@@ -33,11 +37,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         path for folder in ("seeds", "zot") for path in (SHARED / folder).glob("*") if is_configuration(path)
     )
     if found:
-        metafunc.parametrize("sample", found, ids=[path.name for path in found])
+        metafunc.parametrize("sample", [*OURS, *found], ids=[path.name for path in (*OURS, *found)])
         return
     reason = "the folder shared/configs with the sample configurations is not beside this clone"
     marks = () if os.environ.get("CI") == "true" else pytest.mark.skip(reason=reason)
-    metafunc.parametrize("sample", [pytest.param(SHARED / "missing.json", marks=marks, id="no-samples")])
+    missing = pytest.param(SHARED / "missing.json", marks=marks, id="no-samples")
+    metafunc.parametrize("sample", [*(pytest.param(path, id=path.name) for path in OURS), missing])
 
 
 @pytest.fixture

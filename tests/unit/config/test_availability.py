@@ -58,6 +58,7 @@ def test_what_protects_is_refused(extra: dict[str, Any], path: str) -> None:
         ({"storage": {"cacheDriver": {"name": "redis"}, "remoteCache": True}}, "storage.cacheDriver"),
         ({"storage": {"subPaths": {"/a": {"rootDirectory": "/b"}}}}, "storage.subPaths.*"),
         ({"cluster": {"members": ["a:1"], "hashKey": "k" * 16}}, "cluster.members"),
+        ({"cluster": {"members": ["a:1"], "hashKey": "k" * 16}}, "cluster.hashKey"),
     ],
 )
 def test_what_would_put_data_elsewhere_is_refused(extra: dict[str, Any], path: str) -> None:
@@ -88,6 +89,7 @@ def test_what_only_adds_is_not_refused(extra: dict[str, Any], path: str) -> None
         {"http": {"auth": {"apikey": False, "failDelay": 0, "htpasswd": {"path": ""}}, "externalUrl": ""}},
         {"http": {"compat": ["docker2s2"], "realm": "zot", "sparseManifests": True, "idleTimeout": "5s"}},
         {"storage": {"dedupe": True, "commit": True, "fastRestart": True, "uploadExpiry": "1h"}},
+        {"cluster": {"etcd": {"endpoints": "http://127.0.0.1:2379"}, "insecure": True, "node": {"zone": "z"}}},
         {"extensions": {}, "log": {"level": "debug", "output": "/dev/null", "format": "text"}},
     ],
 )

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     Written = Callable[..., Path]
 
 BASE: dict[str, Any] = {"storage": {"rootDirectory": "/data"}}
+ETCD: dict[str, Any] = {"etcd": {"endpoints": "http://127.0.0.1:2379"}}
 
 
 @pytest.fixture
@@ -83,6 +84,19 @@ def test_settings_cannot_be_changed() -> None:
         ({"http": {"realm": True}}, lambda s: s.http.realm, "1"),
         ({"http": {"compat": "docker2s2"}}, lambda s: s.http.compat, ("docker2s2",)),
         ({"http": {"compat": []}}, lambda s: s.http.compat, ()),
+        ({"cluster": {**ETCD, "staleReadSeconds": 90}}, lambda s: s.cluster.stale_read_seconds, seconds(90)),
+        ({"cluster": {**ETCD, "staleReadSeconds": "90"}}, lambda s: s.cluster.stale_read_seconds, seconds(90)),
+        ({"cluster": {**ETCD, "staleReadSeconds": "1m30s"}}, lambda s: s.cluster.stale_read_seconds, seconds(90)),
+        ({"cluster": ETCD}, lambda s: s.cluster.stale_read_seconds, seconds(60)),
+        ({"cluster": ETCD}, lambda s: s.cluster.etcd.endpoints, ("http://127.0.0.1:2379",)),
+        ({"cluster": ETCD}, lambda s: (s.cluster.etcd.prefix, s.cluster.etcd.quota), ("holdfast/", 2 << 30)),
+        ({"cluster": ETCD}, lambda s: s.cluster.etcd.request_timeout, seconds(5)),
+        ({"cluster": ETCD}, lambda s: s.cluster.node.data_directory("/data"), "/data/node"),
+        ({"cluster": {**ETCD, "node": {"dataDir": "/d"}}}, lambda s: s.cluster.node.data_directory("/data"), "/d"),
+        ({"cluster": ETCD}, lambda s: (s.cluster.node.advertised, s.cluster.node.zone), ("127.0.0.1:5100", "default")),
+        ({"cluster": {**ETCD, "node": {"advertise": "127.0.0.2:1"}}}, lambda s: s.cluster.node.advertised, "127.0.0.2:1"),
+        ({"cluster": ETCD}, lambda s: (s.cluster.node.weight, s.cluster.node.repair_bandwidth), (None, None)),
+        ({"cluster": {**ETCD, "node": {"repairBandwidth": "1MiB"}}}, lambda s: s.cluster.node.repair_bandwidth, 1 << 20),
         ({"http": {"tls": None}}, lambda s: s.http.tls, None),
         ({"log": {"level": "WARNING"}}, lambda s: s.log.level, "warning"),
         ({"extensions": {"lint": {"mandatoryAnnotations": "a"}}}, lambda s: s.extensions.lint.mandatory_annotations, ("a",)),

@@ -17,6 +17,10 @@ HTPASSWD = {"htpasswd": {"path": "/etc/htpasswd"}}
 POLICY = {"repositories": {"**": {"defaultPolicy": ["read"]}}}
 TLS = {"cert": "c", "key": "k", "cacert": "a"}
 EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
+ETCD = {"endpoints": ["http://127.0.0.1:2379"]}
+SCALE_OUT = {"members": ["a:1"], "hashKey": "k" * 16}
+SECURE = {"endpoints": ["https://etcd.example:2379"]}
+CERTIFICATES = {"caFile": "a", "certFile": "c", "keyFile": "k"}
 OAUTH = {"tokenURL": "https://t", "assertionFile": "f"}
 
 
@@ -58,6 +62,22 @@ def mirror(**keys: Any) -> dict[str, Any]:
 
 def oauth(**keys: Any) -> dict[str, Any]:
     return mirror(credentialHelper="oauth2", oauth2CredentialHelper={**OAUTH, **keys})
+
+
+def cluster(**keys: Any) -> dict[str, Any]:
+    return {"cluster": {"etcd": ETCD, **keys}}
+
+
+def etcd(**keys: Any) -> dict[str, Any]:
+    return cluster(etcd={**ETCD, **keys})
+
+
+def node(**keys: Any) -> dict[str, Any]:
+    return cluster(node=keys)
+
+
+def certified(**keys: Any) -> dict[str, Any]:
+    return cluster(**CERTIFICATES, **keys)
 
 
 IN_S3 = storage(storageDriver=S3, dedupe=False)
@@ -235,7 +255,55 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("log level", {"log": {"level": "loud"}}, "log.level"),
     ("log format", {"log": {"format": "xml"}}, "log.format"),
     ("workers of the scheduler", {"scheduler": {"numWorkers": 0}}, "scheduler.numWorkers"),
-    ("cluster of nobody", {"cluster": {}}, "cluster.members"),
+    ("cluster of nobody", {"cluster": {}}, "cluster.etcd"),
+    ("cluster without names", {"cluster": {"name": "west"}}, "cluster.etcd"),
+    ("both kinds of cluster", cluster(members=["a:1"], hashKey="k" * 16), "cluster.etcd"),
+    ("name of a cluster", cluster(name="the west"), "cluster.name"),
+    ("empty name of a cluster", cluster(name=""), "cluster.name"),
+    ("former keys of a cluster", cluster(id="c"), "cluster.id"),
+    ("scale-out certificate alone", {"cluster": {"tls": {"cert": "c"}}}, "cluster.tls.key"),
+    ("etcd without members", cluster(etcd={}), "cluster.etcd.endpoints"),
+    ("etcd by no URL", etcd(endpoints="127.0.0.1:2379"), "cluster.etcd.endpoints[0]"),
+    ("etcd without a port", etcd(endpoints=["http://127.0.0.1:1", "http://127.0.0.1"]), "cluster.etcd.endpoints[1]"),
+    ("etcd on port 0", etcd(endpoints="http://127.0.0.1:0"), "cluster.etcd.endpoints[0]"),
+    ("etcd with a path", etcd(endpoints="http://127.0.0.1:2379/v3"), "cluster.etcd.endpoints[0]"),
+    ("etcd with a login in its URL", etcd(endpoints="http://u:p@127.0.0.1:2379"), "cluster.etcd.endpoints[0]"),
+    ("etcd by another protocol", etcd(endpoints="grpc://127.0.0.1:2379"), "cluster.etcd.endpoints[0]"),
+    ("etcd twice", etcd(endpoints=["http://127.0.0.1:1", "http://127.0.0.1:1/"]), "cluster.etcd.endpoints[1]"),
+    (
+        "etcd in both ways",
+        etcd(endpoints=["http://127.0.0.1:1", "https://127.0.0.1:2"]),
+        "cluster.etcd.endpoints",
+    ),
+    ("etcd user without a password", etcd(username="u"), "cluster.etcd.passwordFile"),
+    ("etcd password without a user", etcd(passwordFile="f"), "cluster.etcd.username"),
+    ("etcd certificate without key", etcd(**SECURE, certFile="c"), "cluster.etcd.keyFile"),
+    ("etcd key without certificate", etcd(**SECURE, keyFile="k"), "cluster.etcd.certFile"),
+    ("etcd authority without TLS", etcd(caFile="a"), "cluster.etcd.caFile"),
+    ("etcd prefix without a slash", etcd(prefix="holdfast"), "cluster.etcd.prefix"),
+    ("etcd prefix of nothing", etcd(prefix="/"), "cluster.etcd.prefix"),
+    ("etcd quota of little", etcd(quota="1MiB"), "cluster.etcd.quota"),
+    ("etcd quota of nothing known", etcd(quota="lots"), "cluster.etcd.quota"),
+    ("etcd without patience", etcd(requestTimeout="0s"), "cluster.etcd.requestTimeout"),
+    ("authority alone", cluster(caFile="a"), "cluster.certFile"),
+    ("certificate without key", cluster(caFile="a", certFile="c"), "cluster.keyFile"),
+    ("certificate without authority", cluster(certFile="c", keyFile="k"), "cluster.caFile"),
+    ("stale reads before they began", cluster(staleReadSeconds="-1s"), "cluster.staleReadSeconds"),
+    ("stale reads for less than no seconds", cluster(staleReadSeconds=-1), "cluster.staleReadSeconds"),
+    ("stale reads for a word", cluster(staleReadSeconds="long"), "cluster.staleReadSeconds"),
+    ("node beyond loopback in plaintext", node(listen="10.0.0.5:5100"), "cluster.node.listen"),
+    ("node on every address in plaintext", node(listen="0.0.0.0:1", advertise="10.0.0.5:1"), "cluster.node.listen"),
+    ("node reached by a name in plaintext", node(advertise="store.example:5100"), "cluster.node.advertise"),
+    ("node that nobody can connect to", certified(node={"listen": "0.0.0.0:5100"}), "cluster.node.advertise"),
+    ("node advertised to nobody", certified(node={"advertise": "[::]:5100"}), "cluster.node.advertise"),
+    ("node advertised without a port", certified(node={"advertise": "10.0.0.5:0"}), "cluster.node.advertise"),
+    ("node listening without a port", node(listen="127.0.0.1"), "cluster.node.listen"),
+    ("node listening on IPv6 without brackets", node(listen="::1:5100"), "cluster.node.listen"),
+    ("node listening on a relative socket", node(listen="unix:s"), "cluster.node.listen"),
+    ("node advertised as a socket", node(advertise="unix:/s"), "cluster.node.advertise"),
+    ("node of no weight", node(weight=0), "cluster.node.weight"),
+    ("node in no zone", node(zone="rack 1"), "cluster.node.zone"),
+    ("repair without bandwidth", node(repairBandwidth=0), "cluster.node.repairBandwidth"),
     ("cluster without members", {"cluster": {"hashKey": "k" * 16}}, "cluster.members"),
     ("short hash key", {"cluster": {"members": ["a:1"], "hashKey": "k" * 15}}, "cluster.hashKey"),
     ("member without port", {"cluster": {"members": ["a"], "hashKey": "k" * 16}}, "cluster.members[0]"),
@@ -321,6 +389,10 @@ WARNED: list[tuple[str, dict[str, Any], str]] = [
         "extensions.search.cve.updateInterval",
     ),
     ("scrub too often", extension(scrub={"interval": "1s"}), "extensions.scrub.interval"),
+    ("etcd in plaintext beyond this machine", etcd(endpoints="http://10.0.0.2:2379"), "cluster.etcd.endpoints"),
+    ("etcd by a name in plaintext", etcd(endpoints="http://etcd:2379"), "cluster.etcd.endpoints"),
+    ("etcd larger than it is made for", etcd(quota="9GiB"), "cluster.etcd.quota"),
+    ("insecure beside certificates", certified(insecure=True), "cluster.insecure"),
     ("mgmt", extension(mgmt={}), "extensions.mgmt"),
     ("apikey", extension(apikey={}), "extensions.apikey"),
     ("mirror that never runs", mirror(onDemand=False), MIRROR),
@@ -351,7 +423,16 @@ ACCEPTED: list[tuple[str, dict[str, Any]]] = [
     ("ui off without search", extension(ui={"enable": False})),
     ("search off with scanning in an object store", merged(IN_S3, extension(search={"enable": False, "cve": {}}))),
     ("mirror into an object store by a directory", merged(IN_S3, extension(sync={"downloadDir": "/t"}))),
-    ("our names of a cluster", {"cluster": {"id": "c", "nodeId": "n"}}),
+    ("the smallest cluster", cluster()),
+    ("a cluster with certificates", certified(node={"listen": "0.0.0.0:5100", "advertise": "[fd00::5]:5100"})),
+    ("a cluster on a trusted network", cluster(insecure=True, node={"listen": "10.0.0.5:5100"})),
+    ("a node anywhere on loopback", node(listen="127.0.0.9:0")),
+    ("a node on IPv6 loopback", node(listen="[::1]:5100")),
+    ("a node on a socket", node(listen="unix:/run/node.sock")),
+    ("etcd by TLS of a public authority", cluster(etcd=SECURE)),
+    ("etcd by TLS and password", etcd(**SECURE, **CERTIFICATES, username="u", passwordFile="f")),
+    ("no stale reads", cluster(staleReadSeconds=0)),
+    ("scale-out that trusts an authority", {"cluster": {**SCALE_OUT, "tls": {"cacert": "a"}}}),
     ("a token exchange", oauth(grantType=EXCHANGE, audience="//a/b", subjectTokenType="urn:x:jwt")),
 ]
 
@@ -374,6 +455,12 @@ def test_it_is_warned_of_there(extra: dict[str, Any], path: str) -> None:
 @pytest.mark.parametrize("extra", [row[1] for row in ACCEPTED], ids=[row[0] for row in ACCEPTED])
 def test_it_is_accepted(extra: dict[str, Any]) -> None:
     assert examine(config(extra)).faults == ()
+
+
+def test_plaintext_beyond_this_machine_is_refused_with_the_way_out() -> None:
+    (fault,) = examine(config(node(listen="10.0.0.5:5100"))).faults
+    assert "holdfast certs init" in fault.remedy
+    assert '"insecure": true' in fault.remedy
 
 
 def test_a_refused_value_draws_no_second_fault_from_the_rules() -> None:

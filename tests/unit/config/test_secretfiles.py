@@ -10,6 +10,7 @@ import pytest
 from holdfast.config.secretfiles import (
     load_ldap_credentials,
     load_openid_credentials,
+    load_password,
     load_session_keys,
     load_signing_key,
     load_upstream_credentials,
@@ -98,3 +99,28 @@ def test_what_cannot_be_read_is_refused(loader: Any, tmp_path: Path) -> None:
     for content in ([], "text", 1, None):
         with pytest.raises(ConfigError, match="no object"):
             loader(written(tmp_path, content))
+
+
+@pytest.mark.parametrize("content", [b"hunter2", b"hunter2\n", b"hunter2\r\n"])
+def test_a_password_file_holds_the_password_alone(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "password"
+    path.write_bytes(content)
+    password = load_password(path)
+    assert password.get_secret_value() == "hunter2"
+    assert "hunter2" not in repr(password)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\n", b"hunter2\nhunter2", b"hunter2" * 1000, b"hunter2\xff", b"hunter2\n\n"]
+)
+def test_anything_else_is_no_password_file(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "password"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError, match=str(path)) as raised:
+        load_password(path)
+    assert "hunter2" not in str(raised.value)
+
+
+def test_a_password_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load_password(tmp_path / "none")

@@ -55,6 +55,9 @@ class Bare(grpc.RpcError):
     def code(self):
         return self._code
 
+    def details(self):
+        return None
+
     def trailing_metadata(self):
         return self._metadata
 

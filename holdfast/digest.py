@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 # descriptor.md: digest ::= algorithm ":" encoded; encoded may be long, but nothing registered is longer than 128.
 _GRAMMAR: Final = re.compile(r"[a-z0-9]+(?:[+._-][a-z0-9]+)*:[a-zA-Z0-9=_-]+", re.ASCII)
 _MAX_LENGTH: Final = 256
+# Three hex digits of a digest. Trees on disk, keys in the metadata and layouts are made for this number: it never changes.
+PARTITIONS: Final = 4096
 _HEX: Final = re.compile(r"[0-9a-f]+", re.ASCII)
 
 

@@ -12,6 +12,7 @@
     │   ├── TooManyTagsError        more ?tag= than we take
     │   ├── RangeInvalidError       no byte of what was asked for exists
     │   ├── PageInvalidError        ?n= is no number
+    │   ├── LayoutInvalidError      rules, roles or a layout that contradict themselves or each other
     │   ├── RequestInvalidError     malformed in some other way
     │   └── UnsupportedError        understood and refused
     ├── MissingError                not there, or not visible to the caller: both look the same
@@ -101,6 +102,10 @@ class RangeInvalidError(InputError):
 
 class PageInvalidError(InputError):
     """``n`` is no number, or negative."""
+
+
+class LayoutInvalidError(InputError):
+    """Rules, roles or a layout that contradict themselves or each other: an operator's mistake, refused before it is used."""
 
 
 class RequestInvalidError(InputError):

@@ -27,7 +27,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from holdfast.digest import Digest, parse
+from holdfast.digest import PARTITIONS, Digest, parse
 from holdfast.errors import CorruptError, DigestInvalidError
 from holdfast.meta.store import prefix_end
 from holdfast.names import Repository, Tag
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 
 CLUSTER_ID: Final = b"cluster/id"
 CLUSTER_MIN_VERSION: Final = b"cluster/min_version"
-PARTITIONS: Final = 4096
 
 _REPOSITORIES: Final = b"repo/"
 

@@ -27,18 +27,17 @@ def drawn(shape: Shape, quota: Sequence[int]) -> list[list[int]]:
     """For each partition its nodes."""
     members = shape.by_zone()
     node_left = [[quota[node] for node in nodes] for nodes in members]
-    extra_left = [
-        sum(left) - least * shape.partitions for left, least in zip(node_left, shape.low, strict=True)
-    ]
+    extra_left = [sum(left) - least * shape.partitions for left, least in zip(node_left, shape.low, strict=True)]
+    must = [zone for zone, least in enumerate(shape.low) if least]
     table: list[list[int]] = []
     for partition in range(shape.partitions):
         partitions_left = shape.partitions - partition
         wider = set(_draw(extra_left, partitions_left, shape.extra, f"{partition}"))
         table.append([])
-        for zone, nodes in enumerate(members):
+        for zone in sorted(wider.union(must)):
             copies = shape.low[zone] + (zone in wider)
             chosen = _draw(node_left[zone], partitions_left, copies, f"{partition}/{zone}")
-            table[-1].extend(nodes[number] for number in chosen)
+            table[-1].extend(members[zone][number] for number in chosen)
     return table
 
 

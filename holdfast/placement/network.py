@@ -5,8 +5,8 @@
 
 A step from a partition to a node costs 0 if the node held the partition before, else 1: the cost of a flow is the number of
 copies that must be moved. Steps may be taken back: from a node to (partition, zone) its copy is released, from (partition, zone)
-to (partition, ANY) the copy that no zone is obliged to take looks for another zone. A path from a place that still lacks a copy to a
-node with room, taken as a whole, places one copy more.
+to (partition, ANY) the copy that no zone is obliged to take looks for another zone. A path from a place that still lacks a copy
+to a node with room, taken as a whole, places one copy more.
 
 Invariants
   * Prices prove that the flow is the cheapest of its size: no step that is possible costs less than the rise in price along it.
@@ -21,6 +21,7 @@ price and depth. Never here: the order in which paths are tried; that is the sea
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class Network:
         self.shape = shape
         self.before = before
         self.room = list(quota)
+        self._extra = shape.extra
         self.holders: list[dict[int, None]] = [{} for _ in before]
         self.held: list[dict[int, None]] = [{} for _ in quota]
         self.node_price = [0] * shape.nodes
@@ -70,7 +72,7 @@ class Network:
         """How many copies it still has to place."""
         partition, zone = place
         if zone == ANY:
-            return self.shape.extra - len(self._wide[partition])
+            return self._extra - len(self._wide[partition])
         return self._lacking[partition].get(zone, 0)
 
     def lacking(self) -> list[Place]:
@@ -109,10 +111,6 @@ class Network:
             if other != ANY and price == prices[ANY] and other not in wide and self.can_exceed[other]:
                 yield partition, other
 
-    def zones_beyond(self, partition: int) -> Sequence[int]:
-        """Zones that (partition, ANY) does not stand for."""
-        return tuple(self.place_price[partition])
-
     def take(self, path: Sequence[Place | int]) -> None:
         """Place one more copy along a path of open steps."""
         first, last = path[0], path[-1]
@@ -120,7 +118,7 @@ class Network:
             self._lacking[first[0]][first[1]] -= 1
         if isinstance(last, int):
             self.room[last] -= 1
-        for one, other in zip(path, path[1:], strict=False):
+        for one, other in pairwise(path):
             self._step(one, other)
 
     def _step(self, one: Place | int, other: Place | int) -> None:

@@ -5,9 +5,9 @@ Promises
   * Equal input gives an equal table: nothing depends on hash seeds, memory or time.
 
 How (the primal-dual method, Dinic's search within a phase): open steps, those that the prices allow, are explored breadth first
-from all places that lack a copy. If a node with room is found, as many paths as possible of this least length are taken. If none is,
-all that was not reached becomes dearer by one, which opens further steps and keeps the proof that prices are. Integer costs
-make one the right amount. Prices end at the number of nodes at the latest: no path enters a node twice, and only entering costs.
+from all places that lack a copy. If a node with room is found, as many paths as possible of this least length are taken. If none
+is, all that was not reached becomes dearer by one, which opens further steps and keeps the proof that prices are. Integer costs make
+one the right amount. Prices end at the number of nodes at the latest: no path enters a node twice, and only entering costs.
 """
 
 from __future__ import annotations
@@ -31,6 +31,11 @@ def rearranged(shape: Shape, quota: Sequence[int], before: Sequence[Sequence[int
     Raises:
         LayoutInvalidError: the quotas cannot be met within the shape; those of ``shares.quotas`` always can.
     """
+    return [list(nodes) for nodes in cheapest(shape, quota, before).holders]
+
+
+def cheapest(shape: Shape, quota: Sequence[int], before: Sequence[Sequence[int]]) -> Network:
+    """The finished network, with the prices that prove it. Raises as :func:`rearranged`."""
     network = Network(shape, quota, before)
     while lacking := network.lacking():
         phase = _Phase(network)
@@ -38,7 +43,7 @@ def rearranged(shape: Shape, quota: Sequence[int], before: Sequence[Sequence[int
             phase.take_paths(lacking)
         else:
             phase.raise_prices()
-    return [list(nodes) for nodes in network.holders]
+    return network
 
 
 class _Shelf:
@@ -191,7 +196,7 @@ class _Phase:
         return next((other for other in network.open_sideways(place) if self._place_depth.get(other) == depth), None)
 
     def _back_from(self, node: int) -> Place | None:
-        """The next copy of a node whose release is open and leads one deeper. Tried once: after that it is gone, or leads nowhere."""
+        """The next copy of a node whose release is open and leads one deeper. Each is tried once: then it is gone or of no use."""
         held, zone, depth = self._network.held[node], self._zone_of[node], self._node_depth[node] + 1
         for partition in self._returns.setdefault(node, iter(tuple(held))):
             place = (partition, zone)

@@ -11,6 +11,7 @@ Never here: weights. Where the copies go within these bounds is the business of 
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -40,6 +41,14 @@ class Shape:
     def extra(self) -> int:
         """Copies of a partition that no zone is obliged to take; each of them lies in another zone."""
         return self.copies - sum(self.low)
+
+    def admits(self, zones: Sequence[int]) -> bool:
+        """Whether a partition may have its copies, as many as there are, in these zones."""
+        counts = Counter(zones)
+        obliged = sum(self.low[zone] for zone in counts)
+        return obliged == sum(self.low) and all(
+            self.low[zone] <= count <= self.high[zone] for zone, count in counts.items()
+        )
 
     def by_zone(self) -> list[list[int]]:
         """The nodes of each zone."""

@@ -106,4 +106,3 @@ def quotas(shape: Shape, shares: Sequence[Fraction], held: Sequence[int]) -> lis
     grant(least, sum(least) - sum(zone_given))
     grant([ceil(share) for share in zone_shares], shape.partitions * shape.copies - sum(zone_given))
     return given
-

@@ -15,9 +15,7 @@ if TYPE_CHECKING:
 
 def most_even(copies: int, sizes: Sequence[int]) -> set[tuple[int, ...]]:
     """Of all ways to spread copies over zones of these sizes, those that no exchange of one copy makes more even."""
-    every = [
-        counts for counts in product(*(range(min(size, copies) + 1) for size in sizes)) if sum(counts) == copies
-    ]
+    every = [counts for counts in product(*(range(min(size, copies) + 1) for size in sizes)) if sum(counts) == copies]
     # Sums of squares fall with each copy that moves from a fuller zone to an emptier one.
     least = min(sum(count * count for count in counts) for counts in every)
     return {counts for counts in every if sum(count * count for count in counts) == least}
@@ -52,9 +50,7 @@ def fairest(partitions: int, replicas: int, zone_of: Sequence[int], weights: Seq
     low = [partitions * min(counts[zone] for counts in spreads) for zone in zones]
     high = [partitions * max(counts[zone] for counts in spreads) for zone in zones]
     # A point within the bounds: every allowed spread equally often, every node of a zone alike.
-    load = [
-        partitions * sum(counts[zone] for counts in spreads) / len(spreads) / sizes[zone] for zone in zone_of
-    ]
+    load = [partitions * sum(counts[zone] for counts in spreads) / len(spreads) / sizes[zone] for zone in zone_of]
     step = float(partitions)
     while step > 1e-4:
         if not _exchange(load, step, partitions, zone_of, weights, low, high):

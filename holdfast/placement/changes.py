@@ -3,8 +3,8 @@
 Promises
   * A plan says for each partition who becomes an owner and who no longer is one. A copy is *moved* when a node becomes an owner
     that was none: it must be written there, wherever it comes from.
-  * ``lower_bound_moves`` is counted, not searched for, and so a proof that anyone can repeat: no table whose nodes hold as many
-    copies as in the new layout moves fewer. (The search reaches the true minimum, which may lie a little above.)
+  * ``lower_bound_moves`` is proven (``proof``): no table whose nodes hold as many copies as in the new layout moves fewer. A layout
+    that was assigned from the old one moves just as many; one that was not may move more.
   * ``orphaned`` names what no remaining node is known to hold.
 """
 
@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING
 
 from holdfast.digest import PARTITIONS
 from holdfast.placement.layout import shape_of
+from holdfast.placement.proof import fewest_moves
 from holdfast.placement.ring import carried
+from holdfast.placement.search import cheapest
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
     from holdfast.placement.layout import Layout
-    from holdfast.placement.shape import Shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,34 +84,12 @@ def _nodes(old: Layout | None, new: Layout, changes: list[PartitionChange]) -> t
 
 
 def lower_bound_moves(old: Layout | None, new: Layout) -> int:
-    """Copies that must move, whatever the table, given the rules, the zones and each node's number of copies in ``new``.
-
-    A node keeps at most what it held and at most what it is to hold; a zone keeps of a partition at most what it may have. Both are
-    counted zone by zone, and the second once more partition by partition.
-    """
+    """Copies that must move to any layout with the rules and zones of ``new`` in which each node owns as many partitions."""
     shape = shape_of(new.rules, new.roles)
     before = carried(old, new.roles)
-    held = Counter(node for row in before for node in row)
-    copies = new.copies()
-    kept_by_nodes: Counter[int] = Counter()
-    for node, role in enumerate(new.roles):
-        kept_by_nodes[shape.zone_of[node]] += min(held[node], copies[role.node_id])
-    kept_by_partitions: Counter[int] = Counter()
-    kept_at_most = 0
-    for row in before:
-        counts = Counter(shape.zone_of[node] for node in row)
-        for zone, count in counts.items():
-            kept_by_partitions[zone] += min(count, shape.high[zone])
-        kept_at_most += _kept_of(shape, counts)
-    by_zone = sum(min(kept_by_nodes[zone], kept_by_partitions[zone]) for zone in range(shape.zones))
-    return PARTITIONS * shape.copies - min(by_zone, kept_at_most)
-
-
-def _kept_of(shape: Shape, counts: Counter[int]) -> int:
-    """How many copies of a partition may stay, with so many in each zone."""
-    bound = sum(min(count, shape.low[zone]) for zone, count in counts.items())
-    wider = sum(shape.low[zone] < min(count, shape.high[zone]) for zone, count in counts.items())
-    return bound + min(wider, shape.extra)
+    quota = list(new.copies().values())
+    network = cheapest(shape, quota, before)
+    return fewest_moves(shape, quota, before, network.node_price, network.place_price, network.sink_price)
 
 
 def orphaned(live: Iterable[Layout], gone_nodes: Collection[str]) -> tuple[int, ...]:

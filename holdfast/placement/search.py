@@ -6,8 +6,9 @@ Promises
 
 How (the primal-dual method, Dinic's search within a phase): open steps, those that the prices allow, are explored breadth first
 from all places that lack a copy. If a node with room is found, as many paths as possible of this least length are taken. If none
-is, all that was not reached becomes dearer by one, which opens further steps and keeps the proof that prices are. Integer costs make
-one the right amount. Prices end at the number of nodes at the latest: no path enters a node twice, and only entering costs.
+is, all that was not reached becomes dearer by one, which opens further steps and keeps the proof that prices are. Costs are whole
+numbers, so one is never too much. Prices end at the number of nodes at the latest: a path enters no node twice, and nothing else
+costs.
 """
 
 from __future__ import annotations

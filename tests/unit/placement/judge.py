@@ -128,6 +128,27 @@ def cheapest(replicas: int, zone_of: Sequence[int], quota: Sequence[int], before
     return total
 
 
+def proof(low, high, zone_of, quota, before, node_price, place_price, sink_price) -> int:
+    """A number of moves that no table can do without, whatever the prices are (weak duality of linear programs).
+
+    For prices of the right kind it is the true minimum. ``place_price[partition]``: zone -> price, -1 -> price for all other zones.
+    """
+    copies = sum(quota) // len(before)
+    extra = copies - sum(low)
+    members: dict[int, list[int]] = {}
+    for node, zone in enumerate(zone_of):
+        members.setdefault(zone, []).append(node)
+    bound = sum(quota) * sink_price
+    bound += sum(min(0, price - sink_price) * copies for price, copies in zip(node_price, quota, strict=True))
+    for old, prices in zip(before, place_price, strict=True):
+        bound += min(0, -prices[-1]) * extra
+        for zone, nodes in members.items():
+            price = prices.get(zone, prices[-1])
+            bound += min(0, -price) * low[zone] + min(0, prices[-1] - price) * (high[zone] - low[zone])
+            bound += sum(min(0, (node not in old) + price - node_price[node]) for node in nodes)
+    return bound
+
+
 def _arcs(replicas, zone_of, quota, before) -> Iterator[tuple[object, object, int, int]]:
     zones = range(max(zone_of) + 1)
     spreads = most_even(min(replicas, len(zone_of)), [list(zone_of).count(zone) for zone in zones])

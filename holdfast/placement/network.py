@@ -11,11 +11,12 @@ to a node with room, taken as a whole, places one copy more.
 Invariants
   * Prices prove that the flow is the cheapest of its size: no step that is possible costs less than the rise in price along it.
     Steps that cost just that much are called open; only they are ever taken, so the proof survives every step.
-  * A node holds a partition at most once; a zone gives a partition at most one copy of the ``ANY`` kind.
+  * A node holds a partition at most once; a zone gives a partition at most one copy of the ``ANY`` kind. That keeps the shape: a
+    zone that must not exceed ``low`` has no more nodes, or there are no copies of that kind at all.
   * (partition, zone) exists where the zone must have copies, or has one. Elsewhere it would have the price of (partition, ANY),
     which then stands for it.
 
-Steps to nodes that did not hold the partition are too many to be listed (4096 times 1,000): a :class:`Shelf` finds them by zone,
+Steps to nodes that did not hold the partition are too many to be listed (4096 times 1,000): the search finds them by zone,
 price and depth. Never here: the order in which paths are tried; that is the search's.
 """
 
@@ -50,7 +51,6 @@ class Network:
         self._lacking: list[dict[int, int]] = [dict(must) for _ in before]
         self._wide: list[set[int]] = [set() for _ in before]
         self.place_price: list[dict[int, int]] = [{ANY: 0, **dict.fromkeys(must, 0)} for _ in before]
-        self.can_exceed = [most > least for least, most in zip(shape.low, shape.high, strict=True)]
         for partition, nodes in enumerate(before):
             for node in nodes:
                 self._keep(partition, node)
@@ -61,7 +61,7 @@ class Network:
             return
         if self._lacking[partition].get(zone):
             self._lacking[partition][zone] -= 1
-        elif self.can_exceed[zone] and zone not in self._wide[partition] and self.lacks((partition, ANY)):
+        elif zone not in self._wide[partition] and self.lacks((partition, ANY)):
             self._widen(partition, zone)
         else:
             return
@@ -96,7 +96,7 @@ class Network:
             if node in self.holders[partition] or self.node_price[node] != prices[zone]:
                 continue
             its_zone = self.shape.zone_of[node]
-            if its_zone == zone or (zone == ANY and self.can_exceed[its_zone] and its_zone not in prices):
+            if its_zone == zone or (zone == ANY and its_zone not in prices):
                 yield node
 
     def open_sideways(self, place: Place) -> Iterator[Place]:
@@ -108,7 +108,7 @@ class Network:
                 yield partition, ANY
             return
         for other, price in prices.items():
-            if other != ANY and price == prices[ANY] and other not in wide and self.can_exceed[other]:
+            if other != ANY and price == prices[ANY] and other not in wide:
                 yield partition, other
 
     def take(self, path: Sequence[Place | int]) -> None:

@@ -154,9 +154,9 @@ class _Phase:
         if zone != ANY:
             yield zone
             return
-        known, can_exceed = self._network.place_price[partition], self._network.can_exceed
+        known = self._network.place_price[partition]
         for near in _turned(zones, turn):
-            if near not in known and can_exceed[near]:
+            if near not in known:
                 yield near
 
     def take_paths(self, lacking: Sequence[Place]) -> None:

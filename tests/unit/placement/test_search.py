@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from holdfast.errors import LayoutInvalidError
@@ -37,6 +37,7 @@ def test_a_first_table_meets_every_quota(cluster):
 
 
 @given(st.data())
+@settings(max_examples=500)
 def test_a_rearranged_table_moves_as_little_as_the_judge_can(data):
     cluster = data.draw(clusters())
     before = data.draw(tables(cluster))
@@ -56,6 +57,7 @@ def test_a_rearranged_table_moves_as_little_as_any_table_there_is(data):
 
 
 @given(st.data())
+@settings(max_examples=300)
 def test_a_table_with_other_weights_and_replicas_is_rearranged_as_cheaply_as_can_be(data):
     cluster = data.draw(clusters(most_partitions=20))
     before = drawn(*wanted(cluster, []))

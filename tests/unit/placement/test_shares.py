@@ -40,6 +40,12 @@ def test_a_spread_that_leaves_a_zone_out_is_not_admitted():
     assert not form.admits([0, 0, 1, 1])
 
 
+def test_a_spread_that_gives_two_zones_what_a_third_needs_is_not_admitted():
+    form = shape(1, 7, [zone for zone in range(3) for _ in range(4)])
+    assert form.admits([0, 0, 0, 1, 1, 2, 2])
+    assert not form.admits([0, 0, 0, 1, 1, 1, 2])
+
+
 @given(clusters(most_partitions=9, most_nodes=5))
 def test_shares_are_as_near_to_the_weights_as_the_judge_can_bring_them(cluster):
     form = shape(cluster.partitions, cluster.replicas, cluster.zone_of)

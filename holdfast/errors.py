@@ -31,6 +31,7 @@
     │   ├── OverloadedError         a bounded pool is full
     │   ├── NodeUnreachableError    no answer from a storage node
     │   ├── MetadataUnavailableError
+    │   │   └── MetadataFullError    the metadata store is near its quota or at it; deletions go on
     │   ├── OutcomeUnknownError     a transaction may or may not have happened
     │   └── CompactedError          a watch asked for revisions that are gone
     ├── CorruptError                stored bytes are not what their name says
@@ -187,6 +188,12 @@ class NodeUnreachableError(UnavailableError):
 
 class MetadataUnavailableError(UnavailableError):
     """The metadata store did not answer; nothing was changed."""
+
+
+class MetadataFullError(MetadataUnavailableError):
+    """The metadata store has no room for what is new; nothing was changed. Deletions go on."""
+
+    retry_after_seconds = 30
 
 
 class OutcomeUnknownError(UnavailableError):

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 CLUSTER_ID: Final = b"cluster/id"
 CLUSTER_MIN_VERSION: Final = b"cluster/min_version"
 PARTITIONS: Final = 4096
+# What a store that is nearly full still takes: without these nothing could be removed, and no node could say that it lives.
+HOUSEKEEPING: Final = (b"cluster/", b"removals/", b"sweep/", b"layout/", b"member/", b"lease/", b"task/")
 
 _REPOSITORIES: Final = b"repo/"
 

@@ -74,7 +74,8 @@ class Calls:
 
     def local(self, call: Call) -> Any:
         """Ask for what any member knows by itself. Raises MetadataUnavailableError."""
-        return self._harmless(call, None, leader=False)
+        # A lost quorum does not shorten this one: the first member asked may be one of the lost.
+        return self._harmless(call, self._clock.monotonic() + self._deadline_seconds, leader=False)
 
     def insist(self, call: Call) -> Any:
         """Ask for what does no harm when it is done twice. Raises MetadataUnavailableError, LeaseGoneError."""
@@ -101,7 +102,7 @@ class Calls:
     def _run(self, call: Call, deadline: float, *, leader: bool, repeatable: bool) -> Answer:
         unsure = False
         try:
-            rounds, tries = self._members.rounds(), 0
+            rounds, tries = self._members.rounds(leader=leader), 0
             while True:
                 member, tries = next(rounds), tries + 1
                 tried = self._try(call, member, deadline - self._clock.monotonic(), leader=leader)
@@ -111,7 +112,7 @@ class Calls:
                 if leader and self._clock.monotonic() >= deadline:
                     self._quorum.missed(deadline - self._deadline_seconds)
                 self._judge(tried, deadline, goes_on=repeatable or not unsure)
-                self._members.failed(member)
+                self._members.failed(member, leader=leader)
                 if tries % len(self._members.all()) == 0:
                     self._members.pause(_PAUSE_SECONDS)
         except (MetadataUnavailableError, CompactedError) as cause:

@@ -1,7 +1,9 @@
 """Connections to the members of an etcd, and which of them to ask.
 
 Promises: nothing is connected before the first call, which must come after the last fork; the member that answered last is asked
-first, one that failed is asked last; nobody is benched, because another member may know less.
+first, one that failed is asked last; nobody is benched, because another member may know less. What only a leader can answer
+and what any member can are two orders: without a quorum the one member that lives fails at the former, and must stay first for
+the latter.
 Never here: what is asked, and what an answer means.
 """
 
@@ -66,16 +68,16 @@ class Member:
 
 
 class Members:
-    """All of them, in the order in which to ask."""
+    """All of them, in the order in which to ask. ``leader``: for what wants one."""
 
     def __init__(self, options: EtcdOptions) -> None:
         self._options = options
         self._lock = threading.Lock()
-        self._members: list[Member] = []
+        self._orders: dict[bool, list[Member]] = {True: [], False: []}
         self._process = 0
         self._closed = threading.Event()
 
-    def all(self) -> list[Member]:
+    def all(self, *, leader: bool = True) -> list[Member]:
         """The one to ask first, then the others.
 
         Raises:
@@ -84,17 +86,21 @@ class Members:
         with self._lock:
             if self._closed.is_set():
                 raise MetadataUnavailableError("the metadata store has been closed")
-            if not self._members:
-                self._process = os.getpid()
-                self._members = [Member(endpoint, self._options.tls) for endpoint in self._options.endpoints]
+            if not self._orders[leader]:
+                self.connected([Member(endpoint, self._options.tls) for endpoint in self._options.endpoints])
             if self._process != os.getpid():
                 raise MetadataUnavailableError("etcd was connected before the fork: open it in the child only")
-            return list(self._members)
+            return list(self._orders[leader])
 
-    def rounds(self) -> Iterator[Member]:
+    def connected(self, members: list[Member]) -> None:
+        """These are the members, for this process."""
+        self._process = os.getpid()
+        self._orders = {True: list(members), False: list(members)}
+
+    def rounds(self, *, leader: bool) -> Iterator[Member]:
         """Without end: the one to ask first, the others, and over again."""
         while True:
-            yield from self.all()
+            yield from self.all(leader=leader)
 
     def at(self, endpoint: Endpoint) -> Member:
         """Raises ValueError: none of ours."""
@@ -103,11 +109,12 @@ class Members:
                 return member
         raise ValueError(f"{endpoint} is not among the configured endpoints")
 
-    def failed(self, member: Member) -> None:
+    def failed(self, member: Member, *, leader: bool) -> None:
         """Ask it last."""
         with self._lock:
-            if self._members and self._members[0] is member:
-                self._members.append(self._members.pop(0))
+            order = self._orders[leader]
+            if order and order[0] is member:
+                order.append(order.pop(0))
 
     def pause(self, seconds: float) -> None:
         """Wait, or until closed."""
@@ -116,7 +123,7 @@ class Members:
     def close(self) -> None:
         with self._lock:
             self._closed.set()
-            members, self._members = self._members, []
+            members, self._orders = self._orders[True], {True: [], False: []}
             ours = self._process == os.getpid()
         for member in members if ours else ():
             member.close()

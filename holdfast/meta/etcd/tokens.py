@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 import grpc
 from pyetcd import etcdrpc
 
+from holdfast.errors import MetadataUnavailableError
+
 if TYPE_CHECKING:
     from typing import TypeAlias
 
@@ -36,22 +38,35 @@ class Tokens:
         self._token: str | None = None if login else ""
 
     def metadata(self, member: Member, timeout_seconds: float, *, leader: bool) -> Metadata:
-        """What to send along. May ask ``member`` for a token first, and raise grpc.RpcError: then nothing else was asked."""
+        """What to send along. May ask ``member`` for a token first; when that fails, nothing else was asked.
+
+        Raises:
+            grpc.RpcError: no token was given. MetadataUnavailableError: another thread is asking, and gets no answer.
+        """
         token = self._token
         if token is None:
-            with self._lock:
-                token = self._token if self._token is not None else self._ask(member, timeout_seconds)
-                self._token = token
+            token = self._ask_alone(member, timeout_seconds)
         return (*((_HAS_LEADER,) if leader else ()), *((("token", token),) if token else ()))
 
     def renew(self, used: Metadata) -> bool:
         """A member did not take the token. False: there is no other to be had."""
         if self._login is None:
             return False
-        with self._lock:
-            if self._token == dict(used).get("token", ""):
-                self._token = None
+        # No lock: a token that another thread has got meanwhile is another one, and what is lost at worst is a login.
+        if self._token == dict(used).get("token", ""):
+            self._token = None
         return True
+
+    def _ask_alone(self, member: Member, timeout_seconds: float) -> str:
+        # One at a time, because a login costs etcd a tenth of a second of one core; but nobody waits in line for long.
+        if not self._lock.acquire(timeout=timeout_seconds):
+            raise MetadataUnavailableError("etcd does not answer a login")
+        try:
+            if self._token is None:
+                self._token = self._ask(member, timeout_seconds)
+            return self._token
+        finally:
+            self._lock.release()
 
     def _ask(self, member: Member, timeout_seconds: float) -> str:
         if self._login is None:

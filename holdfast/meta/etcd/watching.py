@@ -4,7 +4,7 @@ Promises: no gap and no repetition, in revision order, over lost connections and
 and for ever; whoever polls learns when the watch has been blind for longer than a call may take.
 Invariant: a new stream begins after the last revision that was handed over whole (etcd does not cut a revision in two), or that
 etcd said to have passed without a change. Such notes count only where etcd sends them of itself: those that are asked for may
-overtake events before 3.4.25.
+overtake events (etcd issue 15220).
 
 A member that is stopped without closing its connections is noticed by unanswered pings, within ten seconds.
 """
@@ -117,7 +117,7 @@ class EtcdWatch:
             self._call.cancel()
 
     def _follow(self) -> None:
-        rounds = self._sources.members.rounds()
+        rounds = self._sources.members.rounds(leader=True)
         while not (self._closed or self._compacted):
             try:
                 member = next(rounds)
@@ -125,52 +125,51 @@ class EtcdWatch:
                 self.close()
                 return
             try:
-                self._stream(member)
+                self._broke(self._stream(member))
             except grpc.RpcError as error:
                 self._broke(words(error))
+            except HoldfastError as error:
+                self._broke(error.message)
             except ValueError:
                 self._broke("its connection was closed")
-            else:
-                self._broke("the stream has ended")
             with self._changed:
                 self._changed.wait_for(lambda: self._closed, _PAUSE_SECONDS)
 
-    def _stream(self, member: Member) -> None:
-        """Hand over what one stream brings, until it breaks (grpc.RpcError) or is cancelled."""
+    def _stream(self, member: Member) -> str:
+        """Hand over what one stream brings, until it breaks (grpc.RpcError) or ends; why it ended."""
         ended = threading.Event()
         metadata = self._sources.tokens.metadata(member, self._sources.options.try_seconds, leader=True)
         with self._changed:
             if self._closed:
-                return
+                return "it was closed"
             self._silent_since = self._sources.clock.monotonic()
             self._call = member.watch.Watch(self._request(ended), metadata=metadata)
         try:
             for response in self._call:
-                if not self._take(response, metadata):
+                if (reason := self._take(response, metadata)) is not None:
                     self._call.cancel()
-                    return
+                    return reason
         finally:
             ended.set()
+        return "the stream has ended"
 
     def _request(self, ended: threading.Event) -> Iterator[Any]:
         """The one request; the stream stays open for as long as this iterator does."""
         yield self._sources.codec.watch(*self._range, self._next)
         ended.wait()
 
-    def _take(self, response: Any, metadata: Metadata) -> bool:
-        """Whether the stream goes on."""
+    def _take(self, response: Any, metadata: Metadata) -> str | None:
+        """None: the stream goes on. Otherwise why it does not."""
         events = [self._sources.codec.event(event) for event in response.events]
         with self._changed:
             if response.canceled:
                 self._compacted = response.compact_revision > 0
-                self._trouble = response.cancel_reason or "it cancelled the watch"
                 self._changed.notify_all()
-                if not self._compacted:
-                    self._sources.tokens.renew(metadata)
-                return False
+                self._sources.tokens.renew(metadata)  # it may have been the token; asking for one is cheap
+                return response.cancel_reason or "it cancelled the watch"
             self._silent_since = self._blind_since = None
             self._changed.wait_for(lambda: self._closed or len(self._events) < _MAX_UNREAD)
-            # etcd before 3.4.39 may send older ones after a note of progress.
+            # After a note of progress etcd may send older ones (its issue 20221).
             fresh = [event for event in events if event.revision >= self._next]
             self._events.extend(fresh)
             if events:
@@ -178,7 +177,7 @@ class EtcdWatch:
             elif not response.created and response.watch_id >= 0:
                 self._next = max(self._next, response.header.revision + 1)
             self._changed.notify_all()
-            return not self._closed
+            return "it was closed" if self._closed else None
 
     def _broke(self, trouble: str) -> None:
         with self._changed:

@@ -31,7 +31,7 @@ def without_quorum(cluster):
     for member in stopped:
         member.pause()
     try:
-        yield
+        yield left
     finally:
         for member in stopped:
             member.resume()
@@ -110,6 +110,30 @@ def test_a_known_loss_is_not_waited_for_by_the_next_readers(cluster, store):
         assert set(asked) <= {"etcd-quorum-probe"}
         assert len(asked) < 20
     wait_for("the probe to find the quorum again", lambda: view.get(b"key") and not store._quorum.lost)
+
+
+def test_stale_readers_stay_with_the_member_that_lives_whatever_the_probes_find(cluster, store):
+    view, probes = store.stale(60.0, lambda age: None), set()
+
+    def probed():
+        view.get(b"key")
+        probes.add(store._quorum._probed_at)
+        return len(probes) > 3
+
+    view.get(b"key")
+    with without_quorum(cluster) as alive:
+        wait_for("some probes", probed)
+        asked, answer = [], store._calls._try
+
+        def noted(call, member, seconds, *, leader):
+            if not leader:
+                asked.append(str(member.endpoint))
+            return answer(call, member, seconds, leader=leader)
+
+        store._calls._try = noted
+        for _ in range(50):
+            view.get(b"key")
+        assert set(asked) == {alive.client_url}
 
 
 def test_stale_reads_end_with_their_time(cluster, store):

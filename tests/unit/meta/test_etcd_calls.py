@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import grpc
 import pytest
 from pyetcd import etcdrpc
@@ -12,6 +10,19 @@ from holdfast.clock import ManualClock
 from holdfast.errors import MetadataFullError, MetadataUnavailableError, OutcomeUnknownError
 from holdfast.meta.etcd import EtcdOptions, EtcdStore, Login, Tls, endpoint
 from holdfast.meta.store import Delete, KeyAt, Put, RangeNotAfter
+from tests.fakes.failed_calls import (
+    BAD_TOKEN,
+    DEADLINE,
+    DENIED,
+    NEW_WORDS,
+    NO_LEADER,
+    NO_LEASE,
+    NO_SPACE,
+    REFUSED_CONNECTION,
+    SOCKET_CLOSED,
+    STOPPED,
+    TIMED_OUT,
+)
 
 GUARDED = [KeyAt(b"a", 7)], [Put(b"a", b"2")]
 CREATION = [KeyAt(b"a", 0)], [Put(b"a", b"2")]
@@ -21,31 +32,6 @@ BLIND = [], [Put(b"a", b"2")]
 REMOVAL = [KeyAt(b"a", 7)], [Delete(b"a")]
 
 
-class FailedCall(grpc.RpcError):
-    def __init__(self, code, details):
-        super().__init__(details)
-        self._code, self._details = code, details
-
-    def code(self):
-        return self._code
-
-    def details(self):
-        return self._details
-
-
-NO_LEADER = FailedCall(grpc.StatusCode.UNAVAILABLE, "etcdserver: no leader")
-REFUSED_CONNECTION = FailedCall(
-    grpc.StatusCode.UNAVAILABLE, "failed to connect to all addresses; last error: ... Connection refused"
-)
-TIMED_OUT = FailedCall(grpc.StatusCode.UNAVAILABLE, "etcdserver: request timed out")
-SOCKET_CLOSED = FailedCall(grpc.StatusCode.UNAVAILABLE, "Socket closed")
-DEADLINE = FailedCall(grpc.StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded")
-STOPPED = FailedCall(grpc.StatusCode.UNAVAILABLE, "etcdserver: server stopped")
-NEW_WORDS = FailedCall(grpc.StatusCode.UNKNOWN, "etcdserver: something of a later version")
-NO_SPACE = FailedCall(grpc.StatusCode.RESOURCE_EXHAUSTED, "etcdserver: mvcc: database space exceeded")
-NO_LEASE = FailedCall(grpc.StatusCode.NOT_FOUND, "etcdserver: requested lease not found")
-DENIED = FailedCall(grpc.StatusCode.PERMISSION_DENIED, "etcdserver: permission denied")
-BAD_TOKEN = FailedCall(grpc.StatusCode.UNAUTHENTICATED, "etcdserver: invalid auth token")
 LOST = [TIMED_OUT, SOCKET_CLOSED, DEADLINE, STOPPED, NEW_WORDS]
 
 
@@ -90,7 +76,7 @@ def scripted(*script, **options):
     known = EtcdOptions((endpoint("http://127.0.0.1:1"),), **options)
     store = EtcdStore(known, ManualClock())
     member = ScriptedMember(known.endpoints[0], *script)
-    store._members._members, store._members._process = [member], os.getpid()
+    store._members.connected([member])
     return store, member
 
 

@@ -109,10 +109,11 @@ class Calls:
                 if not isinstance(tried, _Failure):
                     return Answer(tried, unsure)
                 unsure = unsure or tried.verdict is Verdict.UNCLEAR
+                if tried.verdict in {Verdict.NOT_DONE, Verdict.UNCLEAR}:
+                    self._members.failed(member, leader=leader)
                 if leader and self._clock.monotonic() >= deadline:
                     self._quorum.missed(deadline - self._deadline_seconds)
                 self._judge(tried, deadline, goes_on=repeatable or not unsure)
-                self._members.failed(member, leader=leader)
                 if tries % len(self._members.all()) == 0:
                     self._members.pause(_PAUSE_SECONDS)
         except (MetadataUnavailableError, CompactedError) as cause:

@@ -158,6 +158,32 @@ def test_an_expired_token_is_renewed_once_and_the_change_made_with_the_new_one()
     assert member.logins == 2
 
 
+def test_a_member_that_used_up_a_whole_call_is_asked_last_by_the_next():
+    store, slow = scripted(DEADLINE)
+    quick = ScriptedMember(slow.endpoint)
+    store._members.connected([slow, quick])
+    answer = slow.Txn
+
+    def late(request, timeout, metadata):
+        store._sources.clock.advance(60.0)
+        return answer(request, timeout, metadata)
+
+    slow.Txn = late
+    with pytest.raises(OutcomeUnknownError):
+        store.txn(*GUARDED)
+    assert store.txn(*GUARDED).succeeded
+    assert (slow.changes, quick.changes) == (1, 1)
+
+
+def test_a_refusal_does_not_change_who_is_asked():
+    store, member = scripted(DENIED, NO_LEASE)
+    store._members.connected([member, ScriptedMember(member.endpoint)])
+    with pytest.raises(MetadataUnavailableError):
+        store.txn(*BLIND)
+    assert not store.txn(*BLIND).succeeded
+    assert member.changes == 2
+
+
 def test_a_closed_store_gives_up_at_once():
     store, _ = scripted()
     store.close()

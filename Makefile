@@ -6,7 +6,7 @@ RUN := $(VENV)/.for-serving
 DEV := $(VENV)/.for-testing
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable
 
-FAST_FIRST := tests/house tests/unit tests/contract tests/http tests/conformance tests/crash tests/clients
+FAST_FIRST := tests/house tests/unit tests/contract tests/probe tests/http tests/conformance tests/crash tests/clients
 
 .DEFAULT_GOAL := help
 .PHONY: help serve test check lint bench proto conformance soak system clean

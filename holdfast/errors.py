@@ -35,6 +35,7 @@
     │   ├── NodeUnreachableError    no answer from a storage node
     │   ├── PeerRefusedError        a storage node does not serve a process with this certificate
     │   ├── MetadataUnavailableError
+    │   │   └── MetadataFullError    the metadata store is near its quota or at it; deletions go on
     │   ├── OutcomeUnknownError     a transaction may or may not have happened
     │   └── CompactedError          a watch asked for revisions that are gone
     ├── CorruptError                stored bytes are not what their name says
@@ -209,6 +210,12 @@ class PeerRefusedError(UnavailableError):
 
 class MetadataUnavailableError(UnavailableError):
     """The metadata store did not answer; nothing was changed."""
+
+
+class MetadataFullError(MetadataUnavailableError):
+    """The metadata store has no room for what is new; nothing was changed. Deletions go on."""
+
+    retry_after_seconds = 30
 
 
 class OutcomeUnknownError(UnavailableError):

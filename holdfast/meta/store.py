@@ -190,7 +190,8 @@ def check_txn(compares: Sequence[Compare], ops: Sequence[Op], read_on_failure: S
     """
     if max(len(compares), len(ops), len(read_on_failure)) > MAX_OPS:
         raise ValueError(f"a transaction has at most {MAX_OPS} compares, operations and keys to read")
-    size_bytes, keys = 0, set()
+    # 128 compares and 128 reads of the longest names are a tenth of a request by themselves.
+    size_bytes, keys = sum(map(_key_bytes, compares)) + sum(map(len, read_on_failure)), set()
     for op in ops:
         keys.add(op.key)
         size_bytes += len(op.key) + (len(op.value) if isinstance(op, Put) else 0)
@@ -198,6 +199,10 @@ def check_txn(compares: Sequence[Compare], ops: Sequence[Op], read_on_failure: S
         raise ValueError("a key is empty or appears twice in one transaction")
     if size_bytes > MAX_TXN_BYTES:
         raise ValueError(f"a transaction has at most {MAX_TXN_BYTES} bytes of keys and values, not {size_bytes}")
+
+
+def _key_bytes(compare: Compare) -> int:
+    return len(compare.key) if isinstance(compare, KeyAt) else len(compare.start) + len(compare.end)
 
 
 def prefix_end(prefix: bytes) -> bytes:

@@ -30,6 +30,8 @@ PACKAGES: Final = (
     "nginx-light",
     "haproxy",
     "openssl",
+    "etcd-server",
+    "etcd-client",
     "iproute2",
     "iptables",
     "crun",

@@ -54,7 +54,7 @@ def test_foreign_libraries_live_behind_their_adapters(path: Path) -> None:
     if not (name.startswith("gateway/http/") or name in {"gateway/app.py", "gateway/assembly.py", "gateway/server.py"}):
         assert "falcon" not in found
     if not (
-        name.startswith(("holdfast/rpc/", "holdfast/wire/"))
+        name.startswith(("holdfast/rpc/", "holdfast/wire/", "holdfast/meta/etcd/"))
         or name in {"storagenode/servicer.py", "storagenode/server.py"}
     ):
         assert "grpc" not in found
@@ -62,6 +62,8 @@ def test_foreign_libraries_live_behind_their_adapters(path: Path) -> None:
         assert "sqlite3" not in found
     if not name.startswith("holdfast/certs/"):
         assert "cryptography" not in found
+    if not name.startswith("holdfast/meta/etcd/"):
+        assert "pyetcd" not in found
     if name not in {"gateway/worker.py", "gateway/server.py"}:
         assert "gunicorn" not in found
     assert not found & {"pickle", "shelve", "marshal"}

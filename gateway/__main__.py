@@ -6,13 +6,17 @@ import argparse
 import signal
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gateway.memory import return_large_blocks
-from gateway.options import Options, from_settings
+from gateway.options import Options, from_settings, in_cluster
 from gateway.server import Server
 from holdfast import config
 from holdfast.errors import ConfigError
 from holdfast.parent import die_with_parent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 # sysexits.h EX_CONFIG: whoever supervises must not start us again, for it would end the same way.
 EXIT_CONFIG = 78
@@ -22,28 +26,35 @@ def main() -> int:
     """Run until told to stop; the exit code."""
     parser = argparse.ArgumentParser(prog="holdfast gateway", description=__doc__)
     parser.add_argument("--config", type=Path, help="configuration file; without it the defaults hold")
-    parser.add_argument(
-        "--node", required=True, help="gRPC target of the storage node, for example unix:/run/node.sock"
-    )
-    parser.add_argument("--metadata", required=True, help="the SQLite file that holds the metadata")
+    parser.add_argument("--node", help="gRPC target of the only storage node; without it the configuration's cluster")
+    parser.add_argument("--metadata", default="", help="the SQLite file that holds the metadata")
     parser.add_argument("--port", type=int, help="listen here instead of on the configured port")
     parser.add_argument("--parent-pipe", type=int, help="end when this descriptor does")
     args = parser.parse_args()
 
     def read() -> Options:
         settings = config.load(args.config) if args.config else config.defaults()
-        return from_settings(settings, args.node, args.metadata, args.port)
+        return (
+            from_settings(settings, args.node, args.metadata, args.port)
+            if args.node
+            else in_cluster(settings, args.port)
+        )
 
     try:
-        server = Server(read)
+        serve(read, args.parent_pipe)
     except ConfigError as error:
         sys.stderr.write(f"{error.message}\n")
         return EXIT_CONFIG
-    return_large_blocks()
-    if args.parent_pipe is not None:
-        die_with_parent(args.parent_pipe, signal.SIGTERM)
-    server.run()
     return 0
+
+
+def serve(read: Callable[[], Options], parent_pipe: int | None = None) -> None:
+    """Run until told to stop. Raises ConfigError: the options are refused."""
+    server = Server(read)
+    return_large_blocks()
+    if parent_pipe is not None:
+        die_with_parent(parent_pipe, signal.SIGTERM)
+    server.run()
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from gateway.http.blobs import BlobsResource
 from gateway.http.health import HealthResource
 from gateway.http.listing import ListingResource
 from gateway.http.manifests import ManifestsResource
+from gateway.http.stale import StaleWarning
 from gateway.http.uploads import UploadsResource
 from gateway.listing import Listing
 from gateway.local import open_staging
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from gateway.cache import ManifestCache
     from gateway.health import Health
     from gateway.lanes import Lanes
+    from gateway.staleness import Staleness
     from holdfast.meta.repos import Repositories
     from holdfast.replicas.read import ReplicaReader
     from holdfast.replicas.write import ReplicaWriter
@@ -35,6 +37,7 @@ def create_app(
     cache: ManifestCache,
     lanes: Lanes,
     health: Health,
+    staleness: Staleness,
     *,
     sparse: bool = False,
 ) -> falcon.App[Any, Any]:
@@ -46,6 +49,7 @@ def create_app(
     app: falcon.App[Any, Any] = falcon.App(media_type="application/json")
     app.req_options.auto_parse_form_urlencoded = False
     app.resp_options.default_media_type = "application/json"
+    app.add_middleware(StaleWarning(staleness))
     probes = HealthResource(health)
     for path in PATHS:
         app.add_route(path, probes)

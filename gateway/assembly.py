@@ -5,7 +5,9 @@ It runs in the worker, after the fork: gRPC channels, database connections and t
 
 from __future__ import annotations
 
+import logging
 import os
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +17,15 @@ from gateway.app import create_app
 from gateway.cache import ManifestCache
 from gateway.health import Health
 from gateway.lanes import Lanes
+from gateway.staleness import FallsBack, Staleness
 from holdfast import logs
 from holdfast.clock import SystemClock
+from holdfast.errors import MetadataUnavailableError
 from holdfast.meta import keys
 from holdfast.meta.layouts import LayoutBook
 from holdfast.meta.repos import Repositories
 from holdfast.meta.sqlite import SqliteStore
+from holdfast.replicas.access import access
 from holdfast.replicas.directory import OneNode
 from holdfast.replicas.fanout import FanOut
 from holdfast.replicas.read import ReplicaReader
@@ -30,11 +35,21 @@ from holdfast.rpc.host import host_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import TypeAlias
 
     import falcon
 
     from gateway.options import Options
+    from holdfast.clock import Clock
+    from holdfast.config.cluster import Cluster
+    from holdfast.meta.store import Store
+    from holdfast.replicas.directory import NodeDirectory
 
+    Checks: TypeAlias = "dict[str, Callable[[], object]]"
+
+log = logging.getLogger("holdfast.gateway")
+
+_RETRY_SECONDS: Final = 1.0
 # Small blobs on their way to several nodes, in one worker process.
 _COPY_THREADS: Final = 64
 # Per worker process. Most manifests have a few KiB; this holds about ten thousand of them.
@@ -54,14 +69,15 @@ def assemble(options: Options) -> Gateway:
     """One gateway, running."""
     descriptor = logs.configure(options.log_level, options.log_format, options.log_output, "gateway")
     clock = SystemClock()
-    store = SqliteStore(Path(options.metadata_path), clock)
-    node = GrpcNode(options.node_target, host_id=host_id())
-    nodes = OneNode(node)
+    staleness = Staleness()
+    store, nodes, checks = (
+        _cluster(options.cluster, clock, staleness) if options.cluster else _one_machine(options, clock)
+    )
     reader = ReplicaReader(nodes, clock)
     pool = ThreadPoolExecutor(_COPY_THREADS, thread_name_prefix="copy")
     book = LayoutBook(store, new_operation_id, clock)
     repos = Repositories(store, new_operation_id, clock)
-    health = Health({"metadata": lambda: store.get(keys.CLUSTER_ID), "storage": node.status})
+    health = Health(checks)
     health.settle()
     health.start()
     app = create_app(
@@ -71,6 +87,7 @@ def assemble(options: Options) -> Gateway:
         ManifestCache(MANIFEST_CACHE_BYTES),
         Lanes(options.max_transfers, options.max_transfers, options.together),
         health,
+        staleness,
         sparse=options.sparse,
     )
     return Gateway(app, health, logs.access_line(descriptor, options.log_format))
@@ -79,3 +96,23 @@ def assemble(options: Options) -> Gateway:
 def new_operation_id() -> bytes:
     """16 random bytes: names one try of one mutation."""
     return os.urandom(16)
+
+
+def _one_machine(options: Options, clock: Clock) -> tuple[Store, NodeDirectory, Checks]:
+    store = SqliteStore(Path(options.metadata_path), clock)
+    node = GrpcNode(options.node_target, host_id=host_id())
+    return store, OneNode(node), {"metadata": lambda: store.get(keys.CLUSTER_ID), "storage": node.status}
+
+
+def _cluster(cluster: Cluster, clock: Clock, staleness: Staleness) -> tuple[Store, NodeDirectory, Checks]:
+    found = access(cluster, clock, host_id())
+    store = FallsBack(found.metadata, found.metadata.stale(cluster.stale_read_seconds.seconds, staleness.note))
+    while True:
+        try:
+            found.directory.start()
+        except MetadataUnavailableError as error:
+            log.warning("waiting for etcd", extra={"reason": error.message})
+            time.sleep(_RETRY_SECONDS)
+        else:
+            break
+    return store, found.directory, {"metadata": lambda: store.get(keys.CLUSTER_ID), "storage": found.directory.ingest}

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from holdfast.errors import ConfigError
 
 if TYPE_CHECKING:
     from holdfast.config import Settings
+    from holdfast.config.cluster import Cluster
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """``node_target`` is a gRPC target, ``metadata_path`` the SQLite file. Lanes count per worker process."""
+    """``node_target`` is a gRPC target, ``metadata_path`` the SQLite file; in a ``cluster`` both are empty.
+
+    Lanes count per worker process.
+    """
 
     address: str
     port: int
@@ -25,8 +31,9 @@ class Options:
     log_level: str
     log_format: str
     log_output: str
-    node_target: str
-    metadata_path: str
+    node_target: str = ""
+    metadata_path: str = ""
+    cluster: Cluster | None = None
 
     @property
     def together(self) -> int:
@@ -52,3 +59,16 @@ def from_settings(settings: Settings, node_target: str, metadata_path: str, port
         node_target=node_target,
         metadata_path=metadata_path,
     )
+
+
+def in_cluster(settings: Settings, port: int | None = None) -> Options:
+    """A gateway of a cluster.
+
+    Raises:
+        ConfigError: no cluster is configured.
+    """
+    if settings.cluster is None or settings.cluster.etcd is None:
+        raise ConfigError(
+            "a gateway belongs to a cluster, and the configuration has no cluster.etcd; `holdfast serve` runs on one machine"
+        )
+    return replace(from_settings(settings, "", "", port), cluster=settings.cluster)

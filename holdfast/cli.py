@@ -9,14 +9,18 @@ import typer
 
 from holdfast.ops.bench.command import bench
 from holdfast.ops.certs import app as certs
+from holdfast.ops.gateway import gateway
 from holdfast.ops.schema import schema
 from holdfast.ops.serve import serve
+from holdfast.ops.storagenode import storagenode
 from holdfast.ops.verify import verify
 
 app = typer.Typer(
     name="holdfast", help="A distributed OCI registry.", no_args_is_help=True, pretty_exceptions_enable=False
 )
 app.command()(serve)
+app.command()(gateway)
+app.command()(storagenode)
 app.command()(verify)
 app.command()(schema)
 app.command()(bench)

@@ -3,26 +3,41 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import signal
 import sys
+import time
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from holdfast import logs
-from holdfast.errors import ConfigError
+from holdfast import config, logs
+from holdfast.errors import ConfigError, MetadataUnavailableError
 from holdfast.parent import die_with_parent
 from holdfast.rpc.credentials import TlsFiles
+from storagenode.configured import configured
 from storagenode.options import NodeOptions
 from storagenode.server import run
+
+if TYPE_CHECKING:
+    from holdfast.config import Settings
+    from storagenode.server import Join
+
+log = logging.getLogger("holdfast.node")
 
 # sysexits.h EX_CONFIG: starting it again cannot help.
 _EXIT_CONFIG: Final = 78
 _LOCK_WAIT_SECONDS: Final = 15.0
+_RETRY_SECONDS: Final = 2.0
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Serve until told to stop. 0: stopped in order; 78: the options or the directory are refused."""
     parsed = _parser().parse_args(arguments)
+    if parsed.config is not None:
+        return _in_cluster(parsed.config)
+    if parsed.data_dir is None or parsed.listen is None:
+        sys.stderr.write("storagenode: --config, or --data-dir and --listen, must be given\n")
+        return _EXIT_CONFIG
     logs.configure(parsed.log_level, parsed.log_format, parsed.log_output, "storagenode")
     if parsed.parent_pipe is not None:
         # Nobody is left to wait for a drain, and the next supervisor wants the directory.
@@ -46,6 +61,31 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
+def _in_cluster(path: Path) -> int:
+    try:
+        settings = config.load(path)
+        logs.configure(settings.log.level, settings.log.format, settings.log.output, "storagenode")
+        options, join = _when_etcd_answers(settings)
+        run(options, join=join)
+    except ConfigError as error:
+        sys.stderr.write(f"storagenode: {error}\n")
+        return _EXIT_CONFIG
+    except MetadataUnavailableError as error:
+        log.critical("etcd went away while the node started; start it again", extra={"reason": error.message})
+        return 1
+    return 0
+
+
+def _when_etcd_answers(settings: Settings) -> tuple[NodeOptions, Join]:
+    """After a power cut everything starts at once, and etcd may come last."""
+    while True:
+        try:
+            return configured(settings)
+        except MetadataUnavailableError as error:
+            log.warning("waiting for etcd", extra={"reason": error.message})
+            time.sleep(_RETRY_SECONDS)
+
+
 def _tls(parsed: argparse.Namespace) -> TlsFiles | None:
     given = [parsed.ca_file, parsed.cert_file, parsed.key_file]
     if not any(given):
@@ -57,8 +97,9 @@ def _tls(parsed: argparse.Namespace) -> TlsFiles | None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="storagenode", description="One storage node on one data directory.")
-    parser.add_argument("--data-dir", type=Path, required=True, help="belongs to this node alone")
-    parser.add_argument("--listen", required=True, help="unix:/path/node.sock or host:port")
+    parser.add_argument("--config", type=Path, help="a node of a cluster: everything else is in this file")
+    parser.add_argument("--data-dir", type=Path, help="belongs to this node alone")
+    parser.add_argument("--listen", help="unix:/path/node.sock or host:port")
     parser.add_argument("--cluster-id", default="local")
     parser.add_argument("--reserve-bytes", type=int, default=256 << 20, help="free space that is never used")
     parser.add_argument("--upload-expiry-seconds", type=float, default=24 * 3600.0)

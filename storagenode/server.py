@@ -152,7 +152,7 @@ def _round(node: StorageNode, trash: Trash, options: NodeOptions) -> None:
     trash.empty(options.trash_seconds)
 
 
-def run(options: NodeOptions, files: Files | None = None) -> None:
+def run(options: NodeOptions, files: Files | None = None, join: Join | None = None) -> None:
     """Serve until SIGTERM or SIGINT, which let streams end, or SIGQUIT, which does not.
 
     Raises:
@@ -162,7 +162,7 @@ def run(options: NodeOptions, files: Files | None = None) -> None:
     told: queue.SimpleQueue[int] = queue.SimpleQueue()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
         signal.signal(number, lambda got, _frame: told.put(got))
-    server = NodeServer(options, files)
+    server = NodeServer(options, files, join=join)
     server.start()
     got = told.get()
     _LOG.info("storage node is stopping", extra={"signal": signal.Signals(got).name})

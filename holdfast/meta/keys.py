@@ -51,7 +51,17 @@ CLUSTER_MIN_VERSION: Final = b"cluster/min_version"
 LAYOUT_CURRENT: Final = b"layout/current"
 REPAIR_TASK: Final = b"task/repair"
 # What a store that is nearly full still takes: without these nothing could be removed, and no node could say that it lives.
-HOUSEKEEPING: Final = (b"cluster/", b"removals/", b"sweep/", b"layout/", b"member/", b"alive/", b"dirty/", b"lease/", b"task/")
+HOUSEKEEPING: Final = (
+    b"cluster/",
+    b"removals/",
+    b"sweep/",
+    b"layout/",
+    b"member/",
+    b"alive/",
+    b"dirty/",
+    b"lease/",
+    b"task/",
+)
 
 _REPOSITORIES: Final = b"repo/"
 

@@ -17,7 +17,6 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import tempfile
 import threading
 import time
@@ -29,11 +28,11 @@ import typer
 
 from holdfast import config, logs
 from holdfast.clock import SystemClock
-from holdfast.errors import ConfigError
-from holdfast.meta import keys
+from holdfast.errors import ConfigError, MetadataUnavailableError
+from holdfast.meta.installation import installation_id
 from holdfast.meta.sqlite import SqliteStore
-from holdfast.meta.store import KeyAt, Put
 from holdfast.ops.children import EXIT_CONFIG, Child, Supervisor
+from holdfast.ops.starting import make_directory, refuse_what_would_not_protect, report_refusal, reserve_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -45,8 +44,6 @@ log = logging.getLogger("holdfast.serve")
 # struct sockaddr_un has 108 bytes, one of them the end.
 _SOCKET_PATH_BYTES: Final = 100
 _NODE_STOP_SECONDS: Final = 20.0
-# A gateway whose supervisor was killed needs a moment to go and free the port.
-_PORT_WAIT_SECONDS: Final = 5.0
 
 
 def serve(
@@ -63,13 +60,6 @@ def serve(
     raise typer.Exit(code)
 
 
-def report_refusal(error: ConfigError) -> None:
-    """Tell a person why nothing was started: the sentence, then each fault with its path and remedy."""
-    typer.echo(f"holdfast: {error.message}", err=True)
-    for fault in error.detail if isinstance(error.detail, list) else ():
-        typer.echo(f"  {fault['path']}: {fault['message']}; {fault['remedy']}", err=True)
-
-
 def run(path: Path | None) -> int:
     """Run until SIGTERM; the exit code.
 
@@ -78,13 +68,13 @@ def run(path: Path | None) -> int:
     """
     settings = config.load(path) if path else config.defaults()
     _refuse_a_cluster(settings)
-    _refuse_what_would_not_protect(settings)
+    refuse_what_would_not_protect(settings)
     logs.configure(settings.log.level, settings.log.format, settings.log.output, "serve")
     root = Path(settings.storage.root_directory).absolute()
-    _make_directory(root)
+    make_directory(root)
     with contextlib.ExitStack() as stack:
         stack.enter_context(_locked(root))
-        port = _reserve_port(settings.http.address or "0.0.0.0", settings.http.port, stack)  # noqa: S104 - as zot spells it
+        port = reserve_port(settings.http.address or "0.0.0.0", settings.http.port, stack)  # noqa: S104 - as zot spells it
         run_dir = _run_dir(root, stack)
         metadata = root / "meta" / "holdfast.db"
         cluster_id = _cluster_id(metadata)
@@ -113,40 +103,6 @@ def _refuse_a_cluster(settings: Settings) -> None:
         )
 
 
-def _refuse_what_would_not_protect(settings: Settings) -> None:
-    missing = [feature for feature in config.unavailable(settings) if feature.refuses]
-    if missing:
-        raise ConfigError(
-            "the configuration asks for what this version does not have, and starting without it is not what you asked for",
-            [
-                {
-                    "path": f.path,
-                    "message": str(f),
-                    "remedy": f"take it out, or wait for it: ignoring it {f.effect.value}",
-                }
-                for f in missing
-            ],
-        )
-
-
-def _make_directory(path: Path) -> None:
-    """Make it and what is missing above it, durably: a power cut takes everything below a name that was not fsynced."""
-    is_new = not path.exists()
-    if is_new and not path.parent.exists():
-        _make_directory(path.parent)
-    path.mkdir(mode=0o700, exist_ok=True)
-    try:
-        holder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    except PermissionError:
-        if is_new:
-            raise
-        return  # somebody else has made the directory for us, in a place that we may not read
-    try:
-        os.fsync(holder)
-    finally:
-        os.close(holder)
-
-
 @contextlib.contextmanager
 def _locked(root: Path) -> Iterator[None]:
     with (root / "lock").open("a+") as handle:
@@ -164,38 +120,6 @@ def _locked(root: Path) -> Iterator[None]:
         yield
 
 
-def _reserve_port(address: str, port: int, stack: contextlib.ExitStack) -> int:
-    """The port to listen on, kept from others until the end.
-
-    The gateway's workers each listen with SO_REUSEPORT, which would share the port with any other server of this user that does
-    the same. So it is first taken without, which fails while anybody listens; then held, bound and silent.
-    """
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    deadline = time.monotonic() + _PORT_WAIT_SECONDS
-    while True:
-        probe = socket.socket(family, socket.SOCK_STREAM)
-        try:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((address, port))
-            probe.listen(1)
-            port = probe.getsockname()[1]
-        except OSError as error:
-            if time.monotonic() >= deadline:
-                raise ConfigError(
-                    f"cannot listen on {address}:{port}: {error.strerror}; choose another http.port"
-                ) from error
-            time.sleep(0.1)
-        else:
-            break
-        finally:
-            probe.close()
-    held = stack.enter_context(socket.socket(family, socket.SOCK_STREAM))
-    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    held.bind((address, port))
-    return port
-
-
 def _run_dir(root: Path, stack: contextlib.ExitStack) -> Path:
     run_dir = root / "run"
     if len(os.fsencode(run_dir / "node.sock")) > _SOCKET_PATH_BYTES:
@@ -206,15 +130,12 @@ def _run_dir(root: Path, stack: contextlib.ExitStack) -> Path:
 
 def _cluster_id(metadata: Path) -> str:
     """The identity of this registry, made once. A node that carries another one refuses to start."""
-    _make_directory(metadata.parent)
+    make_directory(metadata.parent)
     store = SqliteStore(metadata, SystemClock())
     try:
-        key = keys.CLUSTER_ID
-        store.txn([KeyAt(key, 0)], [Put(key, secrets.token_hex(16).encode())])
-        found = store.get(key)
-        if found is None:
-            raise ConfigError(f"{metadata} holds no cluster id and takes none; restore it from a backup")
-        return found.value.decode()
+        return installation_id(store, lambda: secrets.token_bytes(16))
+    except MetadataUnavailableError as error:
+        raise ConfigError(f"{metadata}: {error.message}") from error
     finally:
         store.close()
 
@@ -246,7 +167,7 @@ def _reload(path: Path | None, children: Sequence[Child]) -> None:
     try:
         settings = config.load(path) if path else config.defaults()
         _refuse_a_cluster(settings)
-        _refuse_what_would_not_protect(settings)
+        refuse_what_would_not_protect(settings)
     except ConfigError as error:
         log.error("the new configuration is refused, the old one stays", extra={"faults": error.detail})  # noqa: TRY400 - the faults say all
         return

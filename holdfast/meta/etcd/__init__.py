@@ -5,6 +5,7 @@ Choosing endpoints, deadlines, tokens, watches and leases are our own, because w
 answer means is decided there.
 """
 
+from holdfast.meta.etcd.configured import configured
 from holdfast.meta.etcd.operate import Alarm, EtcdStatus, MemberStatus
 from holdfast.meta.etcd.options import Endpoint, EtcdOptions, Login, Tls, endpoint
 from holdfast.meta.etcd.stale import StaleReads
@@ -20,5 +21,6 @@ __all__ = [
     "MemberStatus",
     "StaleReads",
     "Tls",
+    "configured",
     "endpoint",
 ]

@@ -1,0 +1,38 @@
+"""``holdfast storagenode``: one storage node of a cluster, on one disk."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from holdfast import config
+from holdfast.errors import ConfigError
+from holdfast.ops.children import EXIT_CONFIG
+from holdfast.ops.starting import refuse_what_would_not_protect, report_refusal, require_cluster
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def storagenode(
+    config_file: Annotated[
+        Path, typer.Argument(metavar="CONFIG", help="Configuration with cluster.etcd and cluster.node.")
+    ],
+) -> None:
+    """Run one storage node of a cluster until SIGTERM.
+
+    Its data directory belongs to it alone and keeps its id: started again on the same directory it is the same node. A new one
+    holds nothing until a layout names it: see `holdfast layout plan`.
+    """
+    try:
+        settings = config.load(config_file)
+        refuse_what_would_not_protect(settings)
+        require_cluster(settings)
+    except ConfigError as error:
+        report_refusal(error)
+        raise typer.Exit(EXIT_CONFIG) from None
+    command = [sys.executable, "-m", "storagenode", "--config", str(config_file)]
+    os.execv(sys.executable, command)  # noqa: S606 - our own module, without a shell

@@ -1,0 +1,82 @@
+"""Access to a cluster from its configuration: the metadata and the nodes. For gateways, storage nodes and the ops commands."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from holdfast.errors import ConfigError
+from holdfast.meta.etcd import EtcdStore, configured
+from holdfast.meta.layouts import LayoutBook
+from holdfast.meta.members import Members
+from holdfast.replicas.cluster import ClusterDirectory
+from holdfast.rpc.client import Deadlines, GrpcNode
+from holdfast.rpc.credentials import Credentials, configured_files
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from holdfast.clock import Clock
+    from holdfast.config.cluster import Cluster
+    from holdfast.rpc.node import NodeClient
+
+# There are other copies, so nobody waits for one node as long as a registry of one machine does for its only one.
+DEADLINES: Final = Deadlines(control_seconds=5.0, put_seconds=30.0, first_byte_seconds=3.0, next_byte_seconds=10.0)
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterAccess:
+    """Made, but nothing is connected yet: that is for after the last fork."""
+
+    metadata: EtcdStore
+    members: Members
+    book: LayoutBook
+    directory: ClusterDirectory
+
+    def close(self) -> None:
+        self.directory.stop()
+        self.metadata.close()
+
+
+def access(cluster: Cluster, clock: Clock, host_id: str) -> ClusterAccess:
+    """``host_id``: this machine's, for the short circuits; "" for none.
+
+    Raises:
+        ConfigError: ``cluster.etcd`` is missing, or a file cannot be read.
+    """
+    metadata = open_metadata(cluster, clock)
+    members = Members(metadata, new_id, clock)
+    book = LayoutBook(metadata, new_id, clock)
+    directory = ClusterDirectory(metadata, book, members, connector(cluster, host_id), clock, host_id)
+    return ClusterAccess(metadata, members, book, directory)
+
+
+def open_metadata(cluster: Cluster, clock: Clock) -> EtcdStore:
+    """Raises ConfigError."""
+    if cluster.etcd is None:
+        raise ConfigError("this command is for a cluster, and the configuration has no cluster.etcd")
+    return EtcdStore(configured(cluster.etcd), clock)
+
+
+def connector(cluster: Cluster, host_id: str) -> Callable[[str, str], NodeClient]:
+    """Makes clients of nodes, by id and address. Raises ConfigError: a certificate is of no use."""
+    files = configured_files(cluster)
+    credentials = Credentials(files) if files else None
+
+    def connect(node_id: str, address: str) -> NodeClient:
+        return GrpcNode(
+            address,
+            host_id=host_id,
+            node_id=node_id,
+            deadlines=DEADLINES,
+            credentials=credentials,
+            insecure=cluster.insecure,
+        )
+
+    return connect
+
+
+def new_id() -> bytes:
+    """For operations: 16 bytes that nobody else makes."""
+    return secrets.token_bytes(16)

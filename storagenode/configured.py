@@ -1,0 +1,69 @@
+"""A storage node of a cluster, from its configuration."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from holdfast.clock import SystemClock
+from holdfast.errors import ConfigError
+from holdfast.meta.installation import installation_id
+from holdfast.replicas.access import connector, new_id, open_metadata
+from holdfast.rpc.credentials import configured_files
+from holdfast.rpc.host import host_id
+from storagenode.cluster.side import ClusterOptions, ClusterSide
+from storagenode.options import NodeOptions
+
+if TYPE_CHECKING:
+    from holdfast.config import Settings
+    from storagenode.disk.identity import Identity
+    from storagenode.disk.space import Space
+    from storagenode.disk.store import DiskStore
+    from storagenode.server import Join
+
+_LOCK_WAIT_SECONDS = 15.0
+
+
+def configured(settings: Settings) -> tuple[NodeOptions, Join]:
+    """What ``storagenode.server.run`` wants. Asks the metadata which cluster this is.
+
+    Raises:
+        ConfigError: no cluster is configured. MetadataUnavailableError.
+    """
+    cluster = settings.cluster
+    if cluster is None:
+        raise ConfigError("a storage node belongs to a cluster, and the configuration has no cluster.etcd")
+    node = cluster.node
+    directory = Path(node.data_directory(settings.storage.root_directory)).absolute()
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    metadata = open_metadata(cluster, SystemClock())
+    try:
+        cluster_id = installation_id(metadata, new_id)
+    finally:
+        metadata.close()
+    options = NodeOptions(
+        data_dir=directory,
+        listen=node.listen,
+        cluster_id=cluster_id,
+        reserve_bytes=settings.storage.free_space_reserve.bytes_of(shutil.disk_usage(directory).total),
+        upload_expiry_seconds=settings.storage.upload_expiry.seconds,
+        lock_wait_seconds=_LOCK_WAIT_SECONDS,
+        tls=configured_files(cluster),
+        insecure=cluster.insecure,
+    )
+    part = ClusterOptions(
+        advertise=node.advertised if node.advertise else "",
+        zone=node.zone,
+        weight=node.weight or 0,
+        repair_bytes_per_second=node.repair_bandwidth or 0,
+    )
+
+    def join(identity: Identity, blobs: DiskStore, space: Space) -> ClusterSide:
+        clock = SystemClock()
+        here = host_id()
+        return ClusterSide(
+            identity, blobs, space, open_metadata(cluster, clock), connector(cluster, here), here, clock, part
+        )
+
+    return options, join

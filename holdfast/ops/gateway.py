@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path  # noqa: TC003 - typer reads the annotations when it runs
+from typing import Annotated
 
 import typer
 
@@ -13,9 +14,6 @@ from holdfast import config
 from holdfast.errors import ConfigError
 from holdfast.ops.children import EXIT_CONFIG
 from holdfast.ops.starting import refuse_what_would_not_protect, report_refusal, require_cluster, reserve_port
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def gateway(

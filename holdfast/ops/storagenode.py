@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path  # noqa: TC003 - typer reads the annotations when it runs
+from typing import Annotated
 
 import typer
 
@@ -12,9 +13,6 @@ from holdfast import config
 from holdfast.errors import ConfigError
 from holdfast.ops.children import EXIT_CONFIG
 from holdfast.ops.starting import refuse_what_would_not_protect, report_refusal, require_cluster
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def storagenode(

@@ -62,6 +62,7 @@ class EtcdMember:
 
     def pause(self) -> None:
         self.process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, self.process.pid, os.WSTOPPED)  # until its last thread stands still
 
     def resume(self) -> None:
         self.process.send_signal(signal.SIGCONT)

@@ -4,8 +4,8 @@
                                                              shows the others, in /tls/NAME; the authority stays in /authority
     first_start.py layout --nodes N --replicas R ...         wait for N storage nodes, then apply the first layout
 
-Promises: run again it changes nothing that is good: certificates are renewed in their last 90 days, a layout is applied only if there
-never was one. A process finds in its directory the authority's certificate, its own and its key, and nothing of the others.
+Promises: run again it changes nothing that is good: certificates are renewed in their last 90 days, a layout is applied only
+if there never was one. A process finds in its directory the authority's certificate, its own and its key, and nothing else.
 Runs ``holdfast``, and the standard library, in the image of the cluster; ``prepare`` as root, who may hand files
 over, and without a network.
 

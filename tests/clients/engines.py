@@ -3,7 +3,7 @@
 Promises: storage, sockets, settings and credentials of each lie below one directory of its own, and are gone afterwards. That
 directory has a short name: a socket's path has 107 bytes at most, and podman waits 20 seconds for one it cannot make.
 The engines get no network of their own (containers run with none), so neither bridges nor packet filter rules are made, and
-several run side by side, also beside an engine that is in use on this machine. A dockerd in a network namespace has all of it, there.
+several run side by side, also beside an engine that is in use on this machine. In a network namespace a dockerd has all of it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Whether anything was committed, by any process, since one last looked; without a statement, a system call or giving the GIL away.
 
-SQLite keeps, in the first 96 bytes of the ``-shm`` file that all its processes map, two copies of a header. Every commit rewrites it
+SQLite keeps, in the first 96 bytes of the ``-shm`` file that all its processes map, two copies of a header. Each commit rewrites it
 after its fsync and before it is acknowledged (sqlite.org/walformat.html, section 2.1, "The WAL-Index Header"). Two equal copies
 are the name of a snapshot: what was read under the same name is what would be read now.
 

@@ -137,6 +137,7 @@ class ReplicaReader:
         worst: HoldfastError | None = None
         for node in self._directory.readers(want.digest):
             began, is_first = self._clock.monotonic(), True
+            self._directory.began(node)
             try:
                 for message in node.read_blob(want, offset_bytes, length_bytes):
                     if is_first:
@@ -150,6 +151,8 @@ class ReplicaReader:
                 self.forget(want.digest)
                 worst = _worse(worst, error)
                 continue
+            finally:
+                self._directory.ended(node)
             return
         raise worst or _nobody(want)
 

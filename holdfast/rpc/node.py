@@ -94,11 +94,14 @@ class ListedBlob:
 class PartitionSum:
     """What a partition holds, in short: ``copies`` of them, and ``total`` over their digests and sizes. Equal sums, equal
     contents.
+
+    ``size_bytes`` of all together, for people; 0 from nodes of a version that did not tell.
     """
 
     partition: int
     copies: int
     total: bytes
+    size_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,7 +93,7 @@ class Repair:
         while not self._stopping.wait(_LOOK_SECONDS):
             view = self._view()
             try:
-                wanted = (view.live.revision, frozenset(view.alive), self._asked())
+                wanted = (view.live.revision, frozenset(view.alive), view.removed, self._asked())
                 if view.layouts is not None and (wanted != done_for or self._clock.monotonic() >= due):
                     self._patience.clear()
                     has_failed = self.round(view).undone > 0
@@ -117,8 +117,8 @@ class Repair:
         if view.layouts is None:
             return Round()
         version, undone = view.layouts.newest.version, 0
-        named = {role.node_id for layout in view.layouts.live for role in layout.roles}
-        silent = {node for node in named if node in view.members and node not in view.alive} - {self._settler.me}
+        named = set(view.present(view.layouts.zones()))
+        silent = named - view.alive.keys() - {self._settler.me}
         for first in range(0, PARTITIONS, _STRIDE):
             last = first + _STRIDE - 1
             self._progress = (version, first, PARTITIONS)
@@ -149,8 +149,8 @@ class Repair:
         asked = {
             node
             for partition in range(first, last + 1)
-            for node in (view.layouts.write_owners(partition) if view.layouts else ())
-            if node in view.members and node != me
+            for node in view.present(view.layouts.write_owners(partition) if view.layouts else ())
+            if node != me
         }
         for node in sorted(asked - silent):
             try:
@@ -169,7 +169,7 @@ class Repair:
             return False
         me = self._settler.me
         mine = sums[me].get(partition)
-        owners = [node for node in view.layouts.newest.owners(partition) if node in view.members]
+        owners = view.present(view.layouts.newest.owners(partition))
         if me not in owners:
             return mine is not None
         return any(sums[node].get(partition) != mine for node in owners if node in sums)
@@ -194,7 +194,7 @@ class Repair:
         """For the first living owner only: all owners hold the same, and nobody else holds anything."""
         if view.layouts is None:
             return False
-        owners = [node for node in view.layouts.newest.owners(mark.partition) if node in view.members]
+        owners = view.present(view.layouts.newest.owners(mark.partition))
         living = [node for node in owners if node in view.alive]
         if not living or living[0] != self._settler.me:
             return False

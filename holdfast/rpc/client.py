@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         ListedBlob,
         LocalBlob,
         NodeStatus,
+        OpenUpload,
         PartitionSum,
         StagingFile,
         StoredBlob,
@@ -193,6 +194,10 @@ class GrpcNode:
 
     def cancel_upload(self, key: UploadKey) -> None:
         self._unary(m.CANCEL_UPLOAD, convert.key_to_wire(key), self._deadlines.advance_seconds)
+
+    def list_uploads(self) -> Sequence[OpenUpload]:
+        reply = self._unary(m.LIST_UPLOADS, wire.ListUploadsRequest(), self._deadlines.control_seconds)
+        return [convert.open_upload(upload) for upload in reply.uploads]
 
     def follow_upload(self, upload_id: str, offset_bytes: int) -> Iterator[bytes | memoryview]:
         return self._stream(m.FOLLOW_UPLOAD, wire.FollowUploadRequest(upload_id=upload_id, offset_bytes=offset_bytes))

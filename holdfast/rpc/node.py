@@ -36,6 +36,15 @@ class UploadState:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenUpload:
+    """An upload that has not become a blob yet. ``idle_seconds`` 0: somebody writes it at this moment."""
+
+    key: UploadKey
+    offset_bytes: int
+    idle_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class StagingFile:
     """A staging file offered for the short-circuit write.
 
@@ -183,6 +192,10 @@ class NodeClient(Protocol):
 
     def cancel_upload(self, key: UploadKey) -> None:
         """Raises UploadUnknownError."""
+        ...
+
+    def list_uploads(self) -> Sequence[OpenUpload]:
+        """All that are open, whoever's they are, in the order of their ids: for operators."""
         ...
 
     def follow_upload(self, upload_id: str, offset_bytes: int) -> Iterator[bytes | memoryview]:

@@ -10,6 +10,7 @@ import typer
 from holdfast.ops.bench.command import bench
 from holdfast.ops.certs import app as certs
 from holdfast.ops.gateway import gateway
+from holdfast.ops.metadata import app as metadata
 from holdfast.ops.schema import schema
 from holdfast.ops.serve import serve
 from holdfast.ops.storagenode import storagenode
@@ -25,6 +26,7 @@ app.command()(verify)
 app.command()(schema)
 app.command()(bench)
 app.add_typer(certs, name="certs")
+app.add_typer(metadata, name="metadata")
 
 
 def _version(wanted: bool) -> None:

@@ -10,9 +10,12 @@ import typer
 from holdfast.ops.bench.command import bench
 from holdfast.ops.certs import app as certs
 from holdfast.ops.gateway import gateway
+from holdfast.ops.layout import app as layout
 from holdfast.ops.metadata import app as metadata
+from holdfast.ops.node import app as node
 from holdfast.ops.schema import schema
 from holdfast.ops.serve import serve
+from holdfast.ops.status.command import status
 from holdfast.ops.storagenode import storagenode
 from holdfast.ops.verify import verify
 
@@ -24,7 +27,10 @@ app.command()(gateway)
 app.command()(storagenode)
 app.command()(verify)
 app.command()(schema)
+app.command()(status)
 app.command()(bench)
+app.add_typer(node, name="node")
+app.add_typer(layout, name="layout")
 app.add_typer(certs, name="certs")
 app.add_typer(metadata, name="metadata")
 

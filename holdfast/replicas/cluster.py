@@ -4,7 +4,8 @@ One reading of layouts, members and leases makes a :class:`View`; a new one is m
 seconds in any case, so a lost watch costs seconds and nothing else. Being behind is harmless: whoever links what was written
 compares the layout revision that it was written by (ARCHITECTURE 3b). With it comes the minimum version, for what is written.
 
-Readers are ordered: own host, then those that are alive and have answered, by latency; those without a lease or at rest come last.
+Readers are ordered: owners on this host, then owners from which an answer is expected soonest, then everybody else in the same way;
+those without a lease or at rest come last.
 """
 
 from __future__ import annotations
@@ -159,8 +160,8 @@ class ClusterDirectory:
         return [self.client(name) for name in sorted(everybody, key=lambda name: self._rank(view, name, owners))]
 
     def _rank(self, view: View, node_id: str, owners: frozenset[str]) -> tuple[bool, bool, bool, float]:
-        latency = round(self.pulse.latency_seconds(node_id), 3)
-        return self._is_down(view, node_id), node_id not in owners, not self._is_near(view, node_id), latency
+        expected = self.pulse.expected_seconds(node_id)
+        return self._is_down(view, node_id), node_id not in owners, not self._is_near(view, node_id), expected
 
     def _is_down(self, view: View, node_id: str) -> bool:
         return node_id not in view.alive or self.pulse.is_resting(node_id)
@@ -218,6 +219,12 @@ class ClusterDirectory:
             )
 
         return [self.client(name) for name in sorted(candidates, key=rank)]
+
+    def began(self, node: NodeClient) -> None:
+        self.pulse.began(node.node_id)
+
+    def ended(self, node: NodeClient) -> None:
+        self.pulse.ended(node.node_id)
 
     def answered(self, node: NodeClient, seconds: float) -> None:
         self.pulse.answered(node.node_id, seconds)

@@ -83,11 +83,13 @@ def listed(message: wire.StoredBlob) -> ListedBlob:
 
 
 def sum_to_wire(found: PartitionSum) -> wire.SumPartitionsReply.Sum:
-    return wire.SumPartitionsReply.Sum(partition=found.partition, copies=found.copies, sum=found.total)
+    return wire.SumPartitionsReply.Sum(
+        partition=found.partition, copies=found.copies, sum=found.total, size_bytes=found.size_bytes
+    )
 
 
 def sum_of(message: wire.SumPartitionsReply.Sum) -> PartitionSum:
-    return PartitionSum(message.partition, message.copies, message.sum)
+    return PartitionSum(message.partition, message.copies, message.sum, message.size_bytes)
 
 
 def answer_to_wire(blob: StoredBlob | None) -> wire.StatBlobsReply.Answer:

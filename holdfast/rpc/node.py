@@ -94,11 +94,14 @@ class ListedBlob:
 class PartitionSum:
     """What a partition holds, in short: ``copies`` of them, and ``total`` over their digests and sizes. Equal sums, equal
     contents.
+
+    ``size_bytes`` of all together, for people; 0 from nodes of a version that did not tell.
     """
 
     partition: int
     copies: int
     total: bytes
+    size_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,12 +225,17 @@ class NodeClient(Protocol):
         """
         ...
 
-    def read_blob(self, want: Want, offset_bytes: int, length_bytes: int | None) -> Iterator[bytes | memoryview]:
-        """Bytes of a copy in messages of about 1 MiB. A whole read (offset 0, no length) is verified: the last message is withheld
-        until the digest is confirmed.
+    def read_blob(
+        self, want: Want, offset_bytes: int, length_bytes: int | None, *, patient: bool = False
+    ) -> Iterator[bytes | memoryview]:
+        """Bytes of a copy in messages of about 1 MiB.
+
+        A whole read (offset 0, no length) is verified: the last message is withheld until the digest is confirmed. ``patient``:
+        there is no other copy to go on with, so a slow node is waited for.
 
         Raises:
             BlobUnknownError, CorruptError; both before the first message, CorruptError also at the end of a whole read.
+            NodeSilentError: nothing came for a while.
         """
         ...
 

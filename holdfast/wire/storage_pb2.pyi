@@ -248,14 +248,16 @@ class SumPartitionsRequest(_message.Message):
 class SumPartitionsReply(_message.Message):
     __slots__ = ("sums",)
     class Sum(_message.Message):
-        __slots__ = ("partition", "copies", "sum")
+        __slots__ = ("partition", "copies", "sum", "size_bytes")
         PARTITION_FIELD_NUMBER: _ClassVar[int]
         COPIES_FIELD_NUMBER: _ClassVar[int]
         SUM_FIELD_NUMBER: _ClassVar[int]
+        SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
         partition: int
         copies: int
         sum: bytes
-        def __init__(self, partition: _Optional[int] = ..., copies: _Optional[int] = ..., sum: _Optional[bytes] = ...) -> None: ...
+        size_bytes: int
+        def __init__(self, partition: _Optional[int] = ..., copies: _Optional[int] = ..., sum: _Optional[bytes] = ..., size_bytes: _Optional[int] = ...) -> None: ...
     SUMS_FIELD_NUMBER: _ClassVar[int]
     sums: _containers.RepeatedCompositeFieldContainer[SumPartitionsReply.Sum]
     def __init__(self, sums: _Optional[_Iterable[_Union[SumPartitionsReply.Sum, _Mapping]]] = ...) -> None: ...

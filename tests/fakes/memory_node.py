@@ -224,7 +224,9 @@ class MemoryNode:
             raise CorruptError("another size")
         return data
 
-    def read_blob(self, want: Want, offset_bytes: int, length_bytes: int | None) -> Iterator[bytes]:
+    def read_blob(
+        self, want: Want, offset_bytes: int, length_bytes: int | None, *, patient: bool = False
+    ) -> Iterator[bytes]:
         self._called("read_blob")
         data = self._checked(want)
         if data and offset_bytes >= len(data):

@@ -22,7 +22,7 @@ from holdfast.clock import SystemClock
 from holdfast.errors import ConfigError
 from holdfast.meta.copying import Census, Copying, census
 from holdfast.meta.sqlite import SqliteStore
-from holdfast.ops.metadata.opening import ConfigFile, opened
+from holdfast.ops.reach import ConfigFile, reached
 from holdfast.ops.starting import hold_directory
 
 if TYPE_CHECKING:
@@ -36,13 +36,13 @@ def copy(
         Path,
         typer.Option("--from", metavar="ROOT|FILE", help="storage.rootDirectory of `holdfast serve`, or its database."),
     ],
-    config_file: ConfigFile,
+    config_file: ConfigFile = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Look at both sides, and copy nothing.")] = False,
 ) -> None:
     """Copy a registry's names from SQLite into a cluster's etcd, which must be empty there."""
-    with opened(config_file) as target, _source(source) as store:
+    with reached(config_file) as cluster, _source(source) as store:
         found = census(store)
-        copying = Copying(store, target)
+        copying = Copying(store, cluster.metadata)
         goes_on = copying.check()
         typer.echo(_told(found))
         if dry_run:

@@ -13,16 +13,17 @@ from holdfast import __version__
 from holdfast.errors import ConfigError
 from holdfast.meta import versions
 from holdfast.meta.forms import parse
-from holdfast.ops.metadata.opening import ConfigFile, opened
+from holdfast.ops.reach import ConfigFile, reached
 
 
 def raise_version(
-    config_file: ConfigFile,
     version: Annotated[str, typer.Argument(metavar="[VERSION]", help="The oldest that may run.")] = __version__,
+    config_file: ConfigFile = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Tell who is too old, and change nothing.")] = False,
 ) -> None:
     """Raise the cluster's minimum version, when every living process is new enough."""
-    with opened(config_file) as store:
+    with reached(config_file) as cluster:
+        store = cluster.metadata
         wanted = parse(version)
         if wanted > parse(__version__):
             raise ConfigError(f"this is holdfast {__version__}, which cannot know what {wanted} writes; use that one")

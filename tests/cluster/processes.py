@@ -108,15 +108,26 @@ class Process:
 
     def kill(self) -> None:
         if self.process is not None:
-            self.process.kill()
+            for pid in self.pids():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
             self.process.wait()
             self.process = None
 
+    def pids(self) -> list[int]:
+        """Its own, then those of the workers that it has at this moment."""
+        pid = self.process.pid
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            return [pid, *map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
+        return [pid]
+
     def pause(self) -> None:
-        self.process.send_signal(signal.SIGSTOP)
+        for pid in self.pids():
+            os.kill(pid, signal.SIGSTOP)
 
     def resume(self) -> None:
-        self.process.send_signal(signal.SIGCONT)
+        for pid in reversed(self.pids()):
+            os.kill(pid, signal.SIGCONT)
 
     def request(
         self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
@@ -244,8 +255,6 @@ class Cluster:
 
     def end(self) -> None:
         for one in (*self.gateways.values(), *self.nodes.values()):
-            if one.process is not None:
-                one.resume()
             one.kill()
         self.store.close()
         self.etcd.stop()

@@ -2,7 +2,7 @@
 
 One reading of layouts, members and leases makes a :class:`View`; a new one is made when a watch reports a change, and every few
 seconds in any case, so a lost watch costs seconds and nothing else. Being behind is harmless: whoever links what was written
-compares the layout revision that it was written by (ARCHITECTURE 3b).
+compares the layout revision that it was written by (ARCHITECTURE 3b). With it comes the minimum version, for what is written.
 
 Readers are ordered: owners on this host, then owners from which an answer is expected soonest, then everybody else in the same way;
 those without a lease or at rest come last.
@@ -15,7 +15,7 @@ import threading
 from typing import TYPE_CHECKING, Final
 
 from holdfast.errors import HoldfastError, NodeUnreachableError, UploadUnknownError
-from holdfast.meta import keys
+from holdfast.meta import keys, versions
 from holdfast.replicas.directory import Placing
 from holdfast.replicas.pulse import Pulse
 from holdfast.replicas.view import View
@@ -71,7 +71,12 @@ class ClusterDirectory:
     def start(self) -> None:
         """Read once, then follow. Raises MetadataUnavailableError."""
         self.refresh()
-        watched = {"layout": keys.LAYOUT_KEYS, "member": keys.MEMBERS, "alive": keys.ALIVE}
+        watched = {
+            "version": keys.MIN_VERSION_ALONE,
+            "layout": keys.LAYOUT_KEYS,
+            "member": keys.MEMBERS,
+            "alive": keys.ALIVE,
+        }
         self._threads = [
             threading.Thread(target=self._watch, args=span, name=f"watch-{name}", daemon=True)
             for name, span in watched.items()
@@ -93,6 +98,7 @@ class ClusterDirectory:
 
     def refresh(self) -> View:
         """Read the metadata now. Raises MetadataUnavailableError."""
+        versions.minimum(self._store)
         # The layout before the members: who is named by a layout was a member before.
         live = self._book.live()
         members = {member.node_id: member for member in self._members.all()}

@@ -1,10 +1,12 @@
-"""``holdfast metadata``: upkeep of etcd.
+"""``holdfast metadata``: the names of a cluster as a whole, and the upkeep of etcd, where they are kept.
 
-    status        members, leader, sizes, alarms
-    compact       forget old revisions, so that their space can be used again
-    defragment    give free space back to the file systems, one member after the other
+    status           members, leader, sizes, alarms
+    compact          forget old revisions, so that their space can be used again
+    defragment       give free space back to the file systems, one member after the other
+    copy             move a registry of one machine into a cluster
+    raise-version    declare that nothing older runs any more
 
-Exit codes: 0 done, 1 refused (with the reason) or etcd did not answer, 2 wrong usage, 78 the configuration is refused.
+Exit codes: 0 done, 1 refused or not finished (with the reason), 2 wrong usage, 78 the configuration is refused.
 """
 
 from __future__ import annotations
@@ -12,10 +14,16 @@ from __future__ import annotations
 import typer
 
 from holdfast.ops.metadata.compact import compact
+from holdfast.ops.metadata.copy import copy
 from holdfast.ops.metadata.defragment import defragment
+from holdfast.ops.metadata.raise_version import raise_version
 from holdfast.ops.metadata.status import status
 
-app = typer.Typer(help="Upkeep of etcd, where the names are kept.", no_args_is_help=True)
+app = typer.Typer(
+    help="The metadata of a cluster: upkeep, where it comes from, and who may work on it.", no_args_is_help=True
+)
 app.command()(status)
 app.command()(compact)
 app.command()(defragment)
+app.command()(copy)
+app.command("raise-version")(raise_version)

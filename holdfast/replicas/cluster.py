@@ -204,6 +204,10 @@ class ClusterDirectory:
 
     def ingest(self) -> Sequence[NodeClient]:
         view = self._view
+        if view.layouts is None:
+            raise NodeUnreachableError(
+                "no layout is applied yet, so nothing can be stored; run `holdfast layout apply`"
+            )
         candidates = [name for name in view.alive if name in view.members and name not in view.removed]
         if not candidates:
             raise NodeUnreachableError("no storage node is alive; try again later")

@@ -32,7 +32,7 @@ HEADER_KEY: Final = "holdfast-header-bin"
 
 # Who may call, where callers show certificates. Reading and deleting by stamp is for everybody of the cluster; bytes come in
 # only from processes that serve: a certificate for the command line lies on desks.
-EVERYBODY: Final = frozenset(Role)
+EVERYBODY: Final = frozenset(Role) - {Role.ETCD}
 WRITERS: Final = EVERYBODY - {Role.OPS}
 # Whose uploads there are is nobody else's business.
 OPERATORS: Final = frozenset({Role.OPS})

@@ -14,7 +14,7 @@ from holdfast.errors import BlobUnknownError, NodeUnreachableError, UnavailableE
 from holdfast.meta.members import Intent
 from holdfast.placement.layout import Rules
 from holdfast.rpc.node import UploadKey, Want
-from tests.cluster.nodes import running
+from tests.cluster.nodes import Nodes, running
 
 MIB = 1 << 20
 
@@ -180,6 +180,20 @@ def test_absence_needs_an_answer_from_everybody(three):
         three.reader.stat([Want(digest, 12)])
     with pytest.raises(NodeUnreachableError):
         three.pull(digest)
+
+
+def test_nothing_is_begun_before_a_layout_is_applied(tmp_path):
+    cluster = Nodes(tmp_path)
+    try:
+        cluster.add("a")
+        cluster.directory.start()
+        cluster.wait_until(lambda: cluster.directory.refresh().alive)
+        with pytest.raises(UnavailableError, match="no layout is applied"):
+            cluster.writer.start("r", "", None)
+        cluster.apply("a", rules=Rules.majority(1))
+        cluster.pull(cluster.push(b"now").digest)
+    finally:
+        cluster.close()
 
 
 def test_copies_lie_in_different_zones(tmp_path):

@@ -80,9 +80,16 @@ def connect() -> Iterator[Connect]:
         yield make
 
 
-@pytest.mark.parametrize("role", list(Role))
+@pytest.mark.parametrize("role", sorted(set(Role) - {Role.ETCD}))
 def test_every_role_of_the_cluster_is_served(target, papers, connect, role):
     assert connect(target, papers.credentials(role)).status().cluster_id == "local"
+
+
+def test_the_certificate_of_an_etcd_member_opens_no_storage_node(target, papers, connect):
+    node = connect(target, papers.credentials(Role.ETCD))
+    for call in (node.status, lambda: b"".join(node.read_blob(Want(digests.of(b"x")), 0, None))):
+        with pytest.raises(PeerRefusedError, match="etcd one of cluster west may not call"):
+            call()
 
 
 def test_an_operator_reads_and_brings_no_bytes(target, papers, connect):

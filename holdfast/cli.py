@@ -37,7 +37,6 @@ app.add_typer(repair, name="repair")
 app.add_typer(upload, name="upload")
 app.add_typer(metadata, name="metadata")
 app.add_typer(certs, name="certs")
-app.add_typer(metadata, name="metadata")
 
 
 def _version(wanted: bool) -> None:

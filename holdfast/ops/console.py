@@ -53,6 +53,11 @@ def refuse(reasons: Iterable[str]) -> typer.Exit:
     return typer.Exit(1)
 
 
+def warn(text: str) -> None:
+    """On standard error, so that an answer in JSON stays one."""
+    typer.echo(f"warning: {text}", err=True)
+
+
 def require_yes(question: str, *, yes: bool) -> None:
     """Go on if the operator agrees.
 

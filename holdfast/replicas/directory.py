@@ -70,6 +70,12 @@ class NodeDirectory(Protocol):
         """
         ...
 
+    def began(self, node: NodeClient) -> None:
+        """A stream from the node begins; ``ended`` follows, however it ends."""
+        ...
+
+    def ended(self, node: NodeClient) -> None: ...
+
     def answered(self, node: NodeClient, seconds: float) -> None:
         """The node answered, its first byte after so long."""
         ...
@@ -106,6 +112,12 @@ class OneNode:
 
     def ingest(self) -> Sequence[NodeClient]:
         return (self._node,)
+
+    def began(self, node: NodeClient) -> None:
+        """There is nothing to choose."""
+
+    def ended(self, node: NodeClient) -> None:
+        """There is nothing to choose."""
 
     def answered(self, node: NodeClient, seconds: float) -> None:
         """There is nothing to choose."""

@@ -9,6 +9,7 @@ that has just pushed must see its blob.
 
 from __future__ import annotations
 
+from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -17,6 +18,7 @@ from holdfast.errors import (
     CorruptError,
     HoldfastError,
     MissingError,
+    NodeSilentError,
     NodeUnreachableError,
     UnavailableError,
 )
@@ -135,10 +137,14 @@ class ReplicaReader:
             BlobUnknownError, CorruptError, NodeUnreachableError: as ``open``; also later, when no owner is left to go on with.
         """
         worst: HoldfastError | None = None
-        for node in self._directory.readers(want.digest):
+        readers = self._directory.readers(want.digest)
+        turns = deque((node, len(readers) == 1) for node in readers)
+        while turns:
+            node, patient = turns.popleft()
             began, is_first = self._clock.monotonic(), True
+            self._directory.began(node)
             try:
-                for message in node.read_blob(want, offset_bytes, length_bytes):
+                for message in node.read_blob(want, offset_bytes, length_bytes, patient=patient):
                     if is_first:
                         self._directory.answered(node, self._clock.monotonic() - began)
                         is_first = False
@@ -149,7 +155,13 @@ class ReplicaReader:
                 self._failed(node, error)
                 self.forget(want.digest)
                 worst = _worse(worst, error)
+                if isinstance(error, NodeSilentError) and not patient:
+                    turns.append(
+                        (node, True)
+                    )  # it may only be slow, and if nobody else has the blob, that is no reason to fail
                 continue
+            finally:
+                self._directory.ended(node)
             return
         raise worst or _nobody(want)
 

@@ -9,7 +9,7 @@ from holdfast.meta.layouts import NO_LAYOUT, LiveLayouts
 from holdfast.meta.members import Intent
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from holdfast.meta.members import Alive, Member
     from holdfast.placement.history import Layouts
@@ -31,12 +31,16 @@ class View:
     def removed(self) -> frozenset[str]:
         return frozenset(name for name, member in self.members.items() if member.orders.intent is Intent.REMOVED)
 
+    def present(self, names: Iterable[str]) -> list[str]:
+        """Those of them that are members and were not removed, in the same order."""
+        removed = self.removed
+        return [name for name in names if name in self.members and name not in removed]
+
     def everybody(self, partition: int) -> tuple[str, ...]:
         """All who may hold a copy: by the layouts first, then members that no layout names. Removed nodes are gone."""
         named = self.layouts.read_order(partition) if self.layouts else ()
         rest = sorted(name for name in self.members if name not in named)
-        removed = self.removed
-        return tuple(name for name in (*named, *rest) if name in self.members and name not in removed)
+        return tuple(self.present((*named, *rest)))
 
     def zone_of(self, node_id: str) -> str:
         member = self.members.get(node_id)

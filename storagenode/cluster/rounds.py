@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Final
 
 from holdfast.digest import PARTITIONS
 from holdfast.errors import HoldfastError, LayoutMovedError, UnavailableError
-from holdfast.meta import keys
 from holdfast.meta.members import Progress
+from holdfast.meta.tasks import repair_asked
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,6 +72,7 @@ class Repair:
         self._stopping = stopping
         self._every_seconds = every_seconds
         self._progress = (0, 0, 0)
+        self._answered = 0
         self._patience: dict[int, tuple[float, float]] = {}  # partition: not before, pause
         self._thread = threading.Thread(target=self._run, name="repair", daemon=True)
 
@@ -85,7 +86,7 @@ class Repair:
     def progress(self) -> Progress:
         version, done, total = self._progress
         tally = self._settler.tally
-        return Progress(version, done, total, tally.copied_blobs, tally.copied_bytes, tally.failures)
+        return Progress(version, done, total, tally.copied_blobs, tally.copied_bytes, tally.failures, self._answered)
 
     def _run(self) -> None:
         done_for: object = None
@@ -93,11 +94,12 @@ class Repair:
         while not self._stopping.wait(_LOOK_SECONDS):
             view = self._view()
             try:
-                wanted = (view.live.revision, frozenset(view.alive), self._asked())
+                asked = repair_asked(self._metadata)
+                wanted = (view.live.revision, frozenset(view.alive), view.removed, asked)
                 if view.layouts is not None and (wanted != done_for or self._clock.monotonic() >= due):
                     self._patience.clear()
                     has_failed = self.round(view).undone > 0
-                    done_for = wanted
+                    done_for, self._answered = wanted, asked
                     due = self._clock.monotonic() + (_AGAIN_SECONDS if has_failed else self._every_seconds)
                 self._settle_dirty()
                 self._retire()
@@ -108,17 +110,13 @@ class Repair:
                 _LOG.exception("repair broke; it goes on")
                 self._stopping.wait(_LOOK_SECONDS)
 
-    def _asked(self) -> int:
-        entry = self._metadata.get(keys.REPAIR_TASK)
-        return entry.mod_revision if entry else 0
-
     def round(self, view: View) -> Round:
         """All partitions once, by this view, and the report if nothing is left undone."""
         if view.layouts is None:
             return Round()
         version, undone = view.layouts.newest.version, 0
-        named = {role.node_id for layout in view.layouts.live for role in layout.roles}
-        silent = {node for node in named if node in view.members and node not in view.alive} - {self._settler.me}
+        named = set(view.present(view.layouts.zones()))
+        silent = named - view.alive.keys() - {self._settler.me}
         for first in range(0, PARTITIONS, _STRIDE):
             last = first + _STRIDE - 1
             self._progress = (version, first, PARTITIONS)
@@ -149,8 +147,8 @@ class Repair:
         asked = {
             node
             for partition in range(first, last + 1)
-            for node in (view.layouts.write_owners(partition) if view.layouts else ())
-            if node in view.members and node != me
+            for node in view.present(view.layouts.write_owners(partition) if view.layouts else ())
+            if node != me
         }
         for node in sorted(asked - silent):
             try:
@@ -169,7 +167,7 @@ class Repair:
             return False
         me = self._settler.me
         mine = sums[me].get(partition)
-        owners = [node for node in view.layouts.newest.owners(partition) if node in view.members]
+        owners = view.present(view.layouts.newest.owners(partition))
         if me not in owners:
             return mine is not None
         return any(sums[node].get(partition) != mine for node in owners if node in sums)
@@ -194,7 +192,7 @@ class Repair:
         """For the first living owner only: all owners hold the same, and nobody else holds anything."""
         if view.layouts is None:
             return False
-        owners = [node for node in view.layouts.newest.owners(mark.partition) if node in view.members]
+        owners = view.present(view.layouts.newest.owners(mark.partition))
         living = [node for node in owners if node in view.alive]
         if not living or living[0] != self._settler.me:
             return False

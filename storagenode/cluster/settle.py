@@ -69,8 +69,8 @@ class Settler:
         layouts = view.layouts
         if layouts is None:
             return Settled(is_complete=False, is_clean=True)
-        owners = [node for node in layouts.newest.owners(partition) if node in view.members]
-        keepers = [node for node in layouts.write_owners(partition) if node in view.members]
+        owners = view.present(layouts.newest.owners(partition))
+        keepers = view.present(layouts.write_owners(partition))
         inventories: dict[str, dict[Digest, int]] = {}
         mine: dict[Digest, ListedBlob] = {}
         is_complete = True
@@ -90,7 +90,8 @@ class Settler:
             *(self._guarded(copy, self._fetch) for copy in todo.fetches),
         ]
         is_complete = all(done) and is_complete
-        if todo.drops:
+        # A removed owner confirms nothing: before a layout replaces it, its copy may be the one that is kept here.
+        if todo.drops and len(owners) == len(layouts.newest.owners(partition)):
             is_complete = is_complete and self._drop([mine[digest] for digest in todo.drops], owners)
         return Settled(is_complete, todo.is_empty)
 
@@ -146,6 +147,7 @@ class Settler:
         self.peers.client(copy.node_id).stat_blobs([Want(copy.digest, copy.size_bytes)])
 
     def _drop(self, blobs: Sequence[ListedBlob], owners: Sequence[str]) -> bool:
+        """Those that every one of the owners confirms; ``owners`` is not empty."""
         confirmed = set(blobs)
         for node in owners:
             try:
@@ -156,7 +158,7 @@ class Settler:
         for blob in confirmed:
             if self.store.discard(blob.digest, blob.stamp):
                 self.tally.dropped += 1
-        return bool(owners) and len(confirmed) == len(blobs)
+        return len(confirmed) == len(blobs)
 
 
 def _nothing() -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from holdfast import digest as digests
 from holdfast.errors import BlobUnknownError, NodeUnreachableError, UnavailableError
+from holdfast.meta.members import Intent
 from holdfast.placement.layout import Rules
 from holdfast.rpc.node import UploadKey, Want
 from tests.cluster.nodes import Nodes, running
@@ -125,6 +127,47 @@ def test_a_drained_node_gives_everything_away(five):
     five.apply("a", "b", "c", "d")
     five.wait_until(lambda: not five.nodes["e"].held())
     assert all(five.holders(one.digest) == five.owners(one.digest) for one in stored)
+
+
+def test_a_dead_node_that_was_removed_holds_no_layout_back(three):
+    stored = [three.push(os.urandom(1000 + n)) for n in range(30)]
+    three.add("d")
+    three.nodes["c"].stop()
+    three.apply("a", "b", "d")
+    live = three.book.live()
+    assert len(live.layouts.live) == 2
+    three.members.order(three.nodes["c"].node_id, intent=Intent.REMOVED)
+    three.wait_until(lambda: len(three.book.live().layouts.live) == 1)
+    assert all({"a", "b", "d"} <= three.holders(one.digest) for one in stored)
+
+
+def test_a_handoff_keeps_its_copy_while_a_removed_node_is_its_owner(five):
+    data = os.urandom(5 * MIB)
+    digest = digests.of(data)
+    dead = five.nodes[min(five.owners(digest))]
+    dead.stop()
+    five.push(data)
+    held = five.holders(digest) - {dead.name}
+    assert len(held) == 3
+    five.members.order(dead.node_id, intent=Intent.REMOVED)
+    others = [node for name, node in five.nodes.items() if name != dead.name]
+    five.wait_until(lambda: all(dead.node_id in node.server._side.directory.view.removed for node in others))
+    for node in others:
+        side = node.server._side
+        side._repair.round(side.directory.view)
+    assert five.holders(digest) - {dead.name} == held
+    five.apply(*(node.name for node in others))
+    five.wait_until(lambda: five.holders(digest) - {dead.name} == five.owners(digest))
+
+
+def test_without_members_in_the_metadata_no_node_lets_go_of_anything(three):
+    stored = [three.push(os.urandom(1000 + n)) for n in range(5)]
+    for node in three.nodes.values():
+        side = node.server._side
+        view = replace(side.directory.view, members={})
+        for one in stored:
+            side._repair._settler.settle(view, one.digest.partition)
+    assert all(three.holders(one.digest) == {"a", "b", "c"} for one in stored)
 
 
 def test_absence_needs_an_answer_from_everybody(three):

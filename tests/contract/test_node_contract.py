@@ -238,6 +238,19 @@ def test_a_cancelled_upload_is_gone(node):
         node.cancel_upload(key)
 
 
+def test_open_uploads_are_listed_whoever_began_them(node):
+    assert list(node.list_uploads()) == []
+    first, second = begin(node, b"abc"), begin(node, b"")
+    node.finish_upload(begin(node, b"done"), digests.of(b"done"))
+    found = {upload.key: upload for upload in node.list_uploads()}
+    assert set(found) == {first, second}
+    assert (found[first].offset_bytes, found[second].offset_bytes) == (3, 0)
+    assert all(upload.idle_seconds >= 0 for upload in found.values())
+    assert [upload.key.upload_id for upload in node.list_uploads()] == sorted(key.upload_id for key in found)
+    node.cancel_upload(first)
+    assert [upload.key for upload in node.list_uploads()] == [second]
+
+
 def test_an_empty_blob_is_a_blob(node):
     digest = digests.of(b"")
     assert node.finish_upload(begin(node), digest).size_bytes == 0

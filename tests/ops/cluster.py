@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import http.client
 import json
 import os
 import signal
 import subprocess
 import sys
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from holdfast import config
+from holdfast import digest as digests
 from holdfast.clock import SystemClock
 from holdfast.replicas.access import access
+from storagenode.disk.tree import Tree
 from tests.etcd_cluster import EtcdCluster
-from tests.serving import STOP_SECONDS, wait_for
+from tests.serving import STOP_SECONDS, free_port, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from holdfast.replicas.access import ClusterAccess
 
@@ -138,10 +142,76 @@ class OpsCluster:
         )
         return Said(done.returncode, done.stdout, done.stderr)
 
+    def blob(self, name: str, digest: str) -> Path:
+        """Where the node keeps its copy, if it has one."""
+        return Path(Tree(str(self.root / name)).blob(digests.parse(digest)))
+
     def must(self, *words: str) -> Said:
         said = self.holdfast(*words)
         assert said.code == 0, f"{words} ended with {said.code}: {said.text}"
         return said
+
+
+@dataclass(frozen=True)
+class Edge:
+    """A gateway, spoken to by HTTP."""
+
+    port: int
+
+    def __call__(self, method: str, path: str, body: bytes = b"", **headers: str) -> tuple[int, dict[str, str], bytes]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        try:
+            connection.request(method, path, body, headers)
+            answer = connection.getresponse()
+            return answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read()
+        finally:
+            connection.close()
+
+    def is_ready(self) -> bool:
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            return self("GET", "/readyz")[0] == 200
+        return False
+
+    def push_blob(self, repository: str, data: bytes) -> str:
+        digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
+        code, _, said = self("POST", f"/v2/{repository}/blobs/uploads/?digest={digest}", data)
+        assert code == 201, said
+        return digest
+
+    def push_image(self, repository: str, tag: str, *layers: bytes) -> list[str]:
+        """The digests of the manifest, the config and the layers."""
+        blobs = [self.push_blob(repository, data) for data in (b"{}", *layers)]
+        parts = [
+            {"mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": digest, "size": len(data)}
+            for digest, data in zip(blobs, (b"{}", *layers), strict=True)
+        ]
+        media_type = "application/vnd.oci.image.manifest.v1+json"
+        config = parts[0] | {"mediaType": "application/vnd.oci.image.config.v1+json"}
+        manifest = {"schemaVersion": 2, "mediaType": media_type, "config": config, "layers": parts[1:]}
+        body = json.dumps(manifest).encode()
+        code, headers, said = self("PUT", f"/v2/{repository}/manifests/{tag}", body, **{"Content-Type": media_type})
+        assert code == 201, said
+        return [headers["docker-content-digest"], *blobs]
+
+
+@contextlib.contextmanager
+def gateway_of(cluster: OpsCluster) -> Iterator[Edge]:
+    """One more process: ``holdfast gateway``."""
+    edge = Edge(free_port())
+    settings = cluster.settings()
+    settings["http"]["port"] = str(edge.port)
+    path, log = cluster.root / "gateway.json", cluster.root / "gateway.log"
+    path.write_text(json.dumps(settings))
+    with log.open("ab") as out:
+        words = [sys.executable, "-m", "holdfast.cli", "gateway", str(path)]
+        process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+    try:
+        wait_for("the gateway", lambda: process.poll() is not None or edge.is_ready(), 60)
+        assert process.poll() is None, log.read_text()[-2000:]
+        yield edge
+    finally:
+        process.terminate()
+        process.wait(STOP_SECONDS)
 
 
 @contextlib.contextmanager

@@ -17,6 +17,7 @@ from holdfast.ops.layout.apply import apply
 from holdfast.ops.layout.history import history
 from holdfast.ops.layout.plan import plan
 from holdfast.ops.layout.show import show
+from holdfast.ops.layout.skip_dead import skip_dead
 
 app = typer.Typer(
     help="Which storage nodes hold which part of the data. Nothing is stored before a first layout is applied.",
@@ -26,3 +27,4 @@ app.command()(plan)
 app.command()(apply)
 app.command()(show)
 app.command()(history)
+app.command("skip-dead")(skip_dead)

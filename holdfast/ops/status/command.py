@@ -1,6 +1,6 @@
-"""``holdfast status``: etcd, nodes, layouts and copies on one page, and a verdict of one line.
+"""``holdfast status``: etcd, nodes, layouts and copies on one page, and a verdict of one line. With an image: can it be pulled.
 
-Exit 0: healthy; 1: something needs somebody, or nothing could be learned.
+Exit 0: healthy, or it can be pulled; 1: something needs somebody, or nothing could be learned.
 
 ``--json`` writes {verdict, healthy, findings, etcd, layout, partitions, nodes, versions, minimumVersion}; ``layout`` and the rest
 are null while etcd has no quorum.
@@ -24,7 +24,8 @@ from holdfast.ops.layout.planned import rules_text
 from holdfast.ops.layout.show import as_json as layout_json
 from holdfast.ops.node import lines as nodes
 from holdfast.ops.reach import AsJson, ConfigFile, reached
-from holdfast.ops.status import health
+from holdfast.ops.status import health, looking
+from holdfast.ops.status import image as images
 from holdfast.ops.status.metadata import etcd_json, etcd_table
 
 if TYPE_CHECKING:
@@ -54,12 +55,23 @@ class Report:
 
 
 def status(
+    image: Annotated[
+        str | None,
+        typer.Argument(metavar="[IMAGE]", help="repository:tag or repository@digest: why can it not be pulled?"),
+    ] = None,
     config: ConfigFile = None,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Again every two seconds, until interrupted.")] = False,
     json_output: AsJson = False,
 ) -> None:
-    """Say whether the cluster is well, and what needs somebody if it is not. Exit 1 then."""
+    """Say whether the cluster is well, and what needs somebody if it is not. Exit 1 then.
+
+    With IMAGE: whether that image can be pulled, and where each of its parts lies.
+    """
+    if image is not None and watch:
+        raise typer.BadParameter("--watch is for the whole cluster")
     with reached(config) as cluster:
+        if image is not None:
+            raise _tell_image(looking.look(cluster, picture.read(cluster), image), json_output=json_output)
         if watch:
             _watch(cluster, json_output=json_output)
         report = look(cluster)
@@ -68,6 +80,14 @@ def status(
     else:
         console.show(*describe(report))
     raise typer.Exit(0 if report.is_healthy else 1)
+
+
+def _tell_image(found: images.Image, *, json_output: bool) -> typer.Exit:
+    if json_output:
+        console.show_json(images.as_json(found))
+    else:
+        console.show(*images.describe(found))
+    return typer.Exit(1 if found.faults else 0)
 
 
 def _watch(cluster: ClusterAccess, *, json_output: bool) -> None:

@@ -92,6 +92,10 @@ def _layout(seen: Picture, lines: Collection[NodeLine]) -> Iterator[Finding]:
     if idle:
         names = listed(line.node_id for line in idle)
         yield Finding(False, f"no layout names {names} yet, so it holds nothing", "run `holdfast layout plan`")
+    gone = sorted(seen.view.removed & seen.newest.zones().keys())
+    if gone:
+        what = f"layout {seen.newest.version} still names {listed(gone)}, removed for good"
+        yield Finding(True, what, "run `holdfast layout apply`")
     if seen.is_changing:
         silent = seen.waited_for - seen.view.alive.keys()
         what = (

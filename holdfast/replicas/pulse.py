@@ -1,6 +1,7 @@
 """How each node has been doing lately, as this process saw it: which one to ask first, and which one to leave alone for a while.
 
-A node that fails is rested for a second, then for longer; one answer ends that. Nothing here decides whether a node *is* there: a
+A node that fails is rested for a second, then for longer; one answer ends that. What fails while it rests was begun before, and
+tells nothing new: a hundred calls that a restart cut off are one failure. Nothing here decides whether a node *is* there: a
 rested node is asked last, never left out, because "nobody has it" is true only when all were asked.
 """
 
@@ -37,18 +38,21 @@ class Pulse:
         self._lock = threading.Lock()
         self._states: dict[str, _State] = {}
 
-    def answered(self, node_id: str, seconds: float) -> None:
-        """``seconds``: until the first byte."""
+    def answered(self, node_id: str, seconds: float | None) -> None:
+        """``seconds``: until the first byte; None leaves the mean as it is."""
         with self._lock:
             before = self._states.get(node_id, _WELL).latency_seconds
+            seconds = before if seconds is None else seconds
             mean = before + _WEIGHT * (seconds - before) if before else seconds
             self._states[node_id] = _State(mean)
 
     def failed(self, node_id: str) -> None:
         with self._lock:
-            state = self._states.get(node_id, _WELL)
+            state, now = self._states.get(node_id, _WELL), self._clock.monotonic()
+            if now < state.rested_until:
+                return
             rest = min(_LONGEST_REST_SECONDS, state.rest_seconds * 2 or _FIRST_REST_SECONDS)
-            self._states[node_id] = _State(state.latency_seconds, rest, self._clock.monotonic() + rest)
+            self._states[node_id] = _State(state.latency_seconds, rest, now + rest)
 
     def is_resting(self, node_id: str) -> bool:
         with self._lock:

@@ -62,7 +62,7 @@ class Several:
     def ingest(self) -> list[NodeClient]:
         return list(self.nodes.values())
 
-    def answered(self, node: NodeClient, seconds: float) -> None:
+    def answered(self, node: NodeClient, seconds: float | None) -> None:
         self.answered_by.append(node.node_id)
 
     def failed(self, node: NodeClient) -> None:

@@ -107,7 +107,7 @@ class LayoutBook:
             ops=[Put(keys.layout_version(layout.version), _VERSION.encode(version))],
         )
         self._known[layout.version] = layout
-        # As it stands now, revision and versions of one reading: with a revision of later, who goes on from here would undo later changes.
+        # One reading of both: with the versions of now and the revision of later, whoever goes on from here would undo later changes.
         return self.live()
 
     def _set_live(

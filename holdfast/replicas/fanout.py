@@ -71,10 +71,12 @@ class Sending:
     clock: Clock
     heard_seconds: float
     patience_seconds: float = _QUEUE_SECONDS
+    has_begun: bool = False
     is_given_up: bool = False
 
     def begin(self) -> None:
         """It has a thread now; the time before does not count against the node."""
+        self.has_begun = True
         self._heard(_FIRST_SILENCE_SECONDS)
 
     def moved(self) -> None:
@@ -213,7 +215,9 @@ class _Write:
 
     def _is_over(self) -> bool:
         if not self._tally.is_acknowledged:
-            return self._tally.is_hopeless
+            # Nobody else can be asked; those that were given up are slow perhaps, and their calls have deadlines.
+            late = sum(sending.has_begun for sending in self._under_way)
+            return self._tally.is_hopeless and len(self._stored) + late < self._placing.rules.write_quorum
         now = self._fan_out.clock.monotonic()
         if self._enough_since is None:
             self._enough_since = now

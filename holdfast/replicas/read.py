@@ -4,8 +4,8 @@ What existence means: "it exists" only if a node has confirmed a copy of the rig
 does not" only if all that should have it were asked and none has it; anything else is NodeUnreachableError, never a "no".
 
 A stream that breaks continues at the same offset on the next owner; one whose copy turned out to be corrupt does not, for what was
-passed on of it may be wrong, and completed by a good copy it would look like the whole blob. Only confirmed copies are remembered, never absence: a client
-that has just pushed must see its blob.
+passed on of it may be wrong, and completed by a good copy it would look like the whole blob. Only confirmed copies are remembered,
+never absence: a client that has just pushed must see its blob.
 """
 
 from __future__ import annotations

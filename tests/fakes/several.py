@@ -32,8 +32,10 @@ class Several:
         self.rules = rules or Rules.majority(len(self.owners))
         self.zones = zones or dict.fromkeys(self.nodes, "z")
         self.down: set[str] = set()
+        self.vacant = 0
         self.layout_revision = 7
         self.answered_by: list[str] = []
+        self.latencies: list[float | None] = []
         self.failed_by: list[str] = []
 
     def readers(self, _digest: Digest) -> list[NodeClient]:
@@ -54,6 +56,7 @@ class Several:
             zones=self.zones,
             nodes=self.nodes,
             down=frozenset(self.down),
+            vacant=self.vacant,
         )
 
     def by_upload(self, upload_id: str) -> NodeClient:
@@ -64,6 +67,7 @@ class Several:
 
     def answered(self, node: NodeClient, seconds: float | None) -> None:
         self.answered_by.append(node.node_id)
+        self.latencies.append(seconds)
 
     def failed(self, node: NodeClient) -> None:
         self.failed_by.append(node.node_id)

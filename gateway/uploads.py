@@ -130,9 +130,8 @@ class Uploads:
                 layout_revision = self._writer.misplaced(digest)
             except SweepMovedError:
                 fence = self._repos.fence(digest)
-                self._reader.forget(digest)
-                # One copy that is left would be an answer for a reader, but not for whoever acknowledges.
-                layout_revision = self._writer.confirm(stored).layout_revision
+                stored = self._again(key, digest)
+                layout_revision = stored.layout_revision
             else:
                 return stored
         raise UnavailableError("sweeps or layouts kept changing while this blob was linked; push it again")
@@ -159,6 +158,14 @@ class Uploads:
     def _stored_before(self, repo: Repository, digest: Digest) -> StoredBlob | None:
         link = self._repos.link(repo, digest)
         return self._reader.stat([Want(digest, link.size_bytes)])[0] if link else None
+
+    def _again(self, key: UploadKey, digest: Digest) -> StoredBlob:
+        """A sweep may have taken some of the copies: the upload's node sees to it that as many as a write needs are there."""
+        self._reader.forget(digest)
+        try:
+            return self._writer.finish(key, digest)
+        except UploadUnknownError as error:
+            raise UnavailableError("the blob was swept while it was being linked; push it again") from error
 
 
 def _repository(key: UploadKey) -> Repository:

@@ -66,7 +66,14 @@ def configured(settings: Settings) -> tuple[NodeOptions, Join]:
         clock = SystemClock()
         here = host_id()
         return ClusterSide(
-            identity, blobs, space, open_metadata(cluster, clock), connector(cluster, here), here, clock, part
+            identity,
+            blobs,
+            space,
+            open_metadata(cluster, clock),
+            connector(cluster, here, identity.node_id),
+            here,
+            clock,
+            part,
         )
 
     return options, join

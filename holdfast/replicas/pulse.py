@@ -2,7 +2,8 @@
 
 The first is the one from which an answer is expected soonest: by how long its first bytes took, times the streams it has in hand.
 
-A node that fails is rested for a second, then for longer; one answer ends that. Nothing here decides whether a node *is* there: a
+A node that fails is rested for a second, then for longer; one answer ends that. What fails while it rests was begun before, and
+tells nothing new: a hundred calls that a restart cut off are one failure. Nothing here decides whether a node *is* there: a
 rested node is asked last, never left out, because "nobody has it" is true only when all were asked.
 """
 
@@ -53,18 +54,21 @@ class Pulse:
         with self._lock:
             self._in_hand[node_id] -= 1
 
-    def answered(self, node_id: str, seconds: float) -> None:
-        """``seconds``: until the first byte."""
+    def answered(self, node_id: str, seconds: float | None) -> None:
+        """``seconds``: until the first byte; None leaves the mean as it is."""
         with self._lock:
             before = self._states.get(node_id, _WELL).latency_seconds
+            seconds = before if seconds is None else seconds
             mean = before + _WEIGHT * (seconds - before) if before else seconds
             self._states[node_id] = _State(mean)
 
     def failed(self, node_id: str) -> None:
         with self._lock:
-            state = self._states.get(node_id, _WELL)
+            state, now = self._states.get(node_id, _WELL), self._clock.monotonic()
+            if now < state.rested_until:
+                return
             rest = min(_LONGEST_REST_SECONDS, state.rest_seconds * 2 or _FIRST_REST_SECONDS)
-            self._states[node_id] = _State(state.latency_seconds, rest, self._clock.monotonic() + rest)
+            self._states[node_id] = _State(state.latency_seconds, rest, now + rest)
 
     def is_resting(self, node_id: str) -> bool:
         with self._lock:

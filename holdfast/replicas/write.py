@@ -71,7 +71,7 @@ class ReplicaWriter:
     def put(self, digest: Digest, data: bytes) -> StoredBlob:
         """A blob of at most 4 MiB, durable on as many nodes as the layout asks for when it returns."""
         placing = self._directory.placing(digest)
-        if len(placing.order) == 1:
+        if len(placing.order) == placing.rules.write_quorum == 1:
             return self._report(placing.nodes[placing.order[0]].put_blob(digest, data))
 
         def send(node: NodeClient, _sending: Sending) -> StoredBlob:

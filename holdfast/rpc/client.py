@@ -35,6 +35,7 @@ from holdfast.wire import storage_pb2 as wire
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from typing import TypeAlias
 
     from holdfast.digest import Digest
     from holdfast.rpc.credentials import Credentials
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
         Want,
     )
 
+    _Metadata: TypeAlias = tuple[tuple[str, str | bytes], ...]
 
 _FAREWELL_SECONDS: Final = 10.0
 _STALLS: Final = StallWatch(SystemClock())
@@ -61,6 +63,9 @@ class Deadlines:
     """How long a call may take, in seconds."""
 
     control_seconds: float = 10.0
+    # On top of that: a node that was restarted fsyncs each copy before it says "have it", and reads directories that are cold.
+    each_copy_seconds: float = 0.1
+    each_partition_seconds: float = 0.5
     # A short-circuit step waits for the node to hash at most some MiB, an append's end for its last queue.
     advance_seconds: float = 60.0
     # A finish fsyncs, and may read everything once more; repeated, it joins the one that is under way.
@@ -72,6 +77,8 @@ class Deadlines:
     patient_seconds: float = 30.0
     # The first time a node reads every directory that it has.
     sum_seconds: float = 120.0
+    # A node that copies bytes to another one waits so long until it takes more of them.
+    push_seconds: float = 30.0
 
 
 class GrpcNode:
@@ -86,8 +93,10 @@ class GrpcNode:
         deadlines: Deadlines | None = None,
         credentials: Credentials | None = None,
         insecure: bool = False,
+        sender: str | None = None,
     ) -> None:
-        """``host_id`` is this machine's (``holdfast.rpc.host``); "" turns the short circuits off.
+        """``host_id`` is this machine's (``holdfast.rpc.host``); "" turns the short circuits off. ``node_id``: whose address this
+        should be; another node that lives there refuses. ``sender``: the node that this process is, if it is one.
 
         Raises:
             ConfigError: ``target`` is beyond this machine, there are no ``credentials``, and ``insecure`` does not allow that.
@@ -98,6 +107,8 @@ class GrpcNode:
         self._insecure = insecure
         self._host_id = host_id
         self._node_id = node_id
+        named = ((m.TARGET_KEY, node_id), (m.SENDER_KEY, sender))
+        self._names: _Metadata = tuple((key, name) for key, name in named if name is not None)
         self._deadlines = deadlines or Deadlines()
         self._lock = threading.Lock()
         self._link: Link | None = None
@@ -127,14 +138,21 @@ class GrpcNode:
         except grpc.RpcError as error:
             raise self._append_error(key, link, error) from error
 
-    def _send(self, link: Link, method: m.Method, header: bytes, chunks: Iterable[bytes]) -> Any:
-        """Stream messages to the node; its answer. Raises grpc.RpcError, NodeUnreachableError, and what ``chunks`` raises."""
+    def _send(
+        self, link: Link, method: m.Method, header: bytes, chunks: Iterable[bytes], patience_seconds: float = math.inf
+    ) -> Any:
+        """Stream messages to the node; its answer. ``patience_seconds``: how long it may take no more of them.
+
+        Raises grpc.RpcError, NodeUnreachableError, and what ``chunks`` raises.
+        """
         feed = Feed()
-        call = link.callable(method).future(feed, metadata=((m.HEADER_KEY, header),))
+        call = link.callable(method).future(feed, metadata=((m.HEADER_KEY, header), *self._names))
         call.add_done_callback(lambda _call: feed.stop())
         try:
             for chunk in chunks:
-                if not all(feed.push(message) for message in _messages(chunk)):
+                with _STALLS.waiting(call, patience_seconds):
+                    is_taken = all(feed.push(message) for message in _messages(chunk))
+                if not is_taken:
                     break
         except BaseException:
             # What was sent stays: end the stream in order, and do not go on before the node has let go of it.
@@ -151,17 +169,21 @@ class GrpcNode:
             raise NodeUnreachableError("the connection to the storage node was closed; try again") from error
 
     def receive(self, digest: Digest, size_bytes: int, chunks: Iterable[bytes]) -> StoredBlob:
-        header = wire.ReceiveHeader(digest=str(digest), size_bytes=size_bytes)
+        header = wire.ReceiveHeader(digest=str(digest), size_bytes=size_bytes).SerializeToString()
         try:
             link = self._current_link()
-            return convert.stored(self._send(link, m.RECEIVE, header.SerializeToString(), chunks))
+            return convert.stored(self._send(link, m.RECEIVE, header, chunks, self._deadlines.push_seconds))
         except grpc.RpcError as error:
             raise failures.from_rpc_error(error) from error
 
     def sum_partitions(self, first_partition: int, last_partition: int) -> Sequence[PartitionSum]:
         request = wire.SumPartitionsRequest(first_partition=first_partition, last_partition=last_partition)
-        reply = self._unary(m.SUM_PARTITIONS, request, self._deadlines.sum_seconds)
+        reply = self._unary(m.SUM_PARTITIONS, request, self._reading_seconds(first_partition, last_partition))
         return [convert.sum_of(found) for found in reply.sums]
+
+    def _reading_seconds(self, first_partition: int, last_partition: int) -> float:
+        count = last_partition - first_partition + 1
+        return self._deadlines.control_seconds + self._deadlines.each_partition_seconds * count
 
     def _append_error(self, key: UploadKey, link: Link, error: grpc.RpcError) -> HoldfastError:
         """A node that cuts one stream and goes on answering did so for a newer writer."""
@@ -210,7 +232,8 @@ class GrpcNode:
 
     def stat_blobs(self, wants: Sequence[Want]) -> list[StoredBlob | None]:
         request = wire.StatBlobsRequest(wants=[convert.want_to_wire(want) for want in wants])
-        reply = self._unary(m.STAT_BLOBS, request, self._deadlines.control_seconds)
+        deadline = self._deadlines.control_seconds + self._deadlines.each_copy_seconds * len(wants)
+        reply = self._unary(m.STAT_BLOBS, request, deadline)
         return [convert.answer(answer) for answer in reply.answers]
 
     def open_blob(self, want: Want) -> LocalBlob | None:
@@ -237,7 +260,8 @@ class GrpcNode:
 
     def list_blobs(self, first_partition: int, last_partition: int) -> Iterator[ListedBlob]:
         request = wire.ListBlobsRequest(first_partition=first_partition, last_partition=last_partition)
-        for batch in self._stream(m.LIST_BLOBS, request):
+        patience = self._reading_seconds(first_partition, last_partition)
+        for batch in self._stream(m.LIST_BLOBS, request, patience, patience):
             for blob in batch.blobs:
                 yield convert.listed(blob)
 
@@ -266,7 +290,7 @@ class GrpcNode:
     def _unary(self, method: m.Method, request: object, deadline_seconds: float) -> Any:
         link = self._current_link()
         try:
-            return link.callable(method)(request, timeout=deadline_seconds)
+            return link.callable(method)(request, timeout=deadline_seconds, metadata=self._names)
         except grpc.RpcError as error:
             raise failures.from_rpc_error(error) from error
         except ValueError as error:  # gRPC's word for a channel that another thread has just closed
@@ -279,7 +303,7 @@ class GrpcNode:
         link = self._current_link()  # held until the stream ends, which keeps the channel
         call, patience, wait = None, first_seconds, None
         try:
-            call = link.callable(method)(request)
+            call = link.callable(method)(request, metadata=self._names)
             while True:
                 with _STALLS.waiting(call, patience) as wait:
                     message = next(call, None)
@@ -300,7 +324,8 @@ class GrpcNode:
     def advance(self, request: wire.AdvanceRequest) -> tuple[Any, Link]:
         """A future of the node's answer, and the link to hold until it is there; for ``LocalFile``."""
         link = self._current_link()
-        return link.callable(m.ADVANCE).future(request, timeout=self._deadlines.advance_seconds), link
+        call = link.callable(m.ADVANCE).future(request, timeout=self._deadlines.advance_seconds, metadata=self._names)
+        return call, link
 
 
 class Link:

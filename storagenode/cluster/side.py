@@ -74,6 +74,7 @@ class ClusterSide:
         self._space = space
         self._metadata = metadata
         self._host_id = host_id
+        self._connect = connect
         self._clock = clock
         self._options = options
         self._stopping = threading.Event()
@@ -89,8 +90,13 @@ class ClusterSide:
         self._repair: Repair | None = None
 
     def start(self, node: StorageNode, address: str) -> None:
-        """Join. Raises ConfigError: the node was removed, or is too old; MetadataUnavailableError."""
+        """Join.
+
+        Raises:
+            ConfigError: the node was removed, is too old, or others could not reach it. MetadataUnavailableError.
+        """
         options = self._options
+        self._connect(self._identity.node_id, options.advertise or address)  # what they will do, and would refuse to
         settler = Settler(self._identity.node_id, self._blobs, self.directory, node.receive, self.pace)
         self._repair = Repair(
             settler,

@@ -93,7 +93,7 @@ def _parts(repos: Repositories, repository: Repository, record: ManifestRecord) 
 
 
 def _with_copies(cluster: ClusterAccess, seen: Picture, parts: Sequence[Part]) -> list[Part]:
-    everybody = seen.view.present(sorted(seen.view.members))
+    everybody = sorted(seen.view.present)
     answers = {node: _ask(cluster, seen, node, parts) for node in everybody}
     layouts = seen.view.layouts
     return [

@@ -214,7 +214,9 @@ class ClusterDirectory:
         return bool(self._host_id) and alive is not None and alive.host_id == self._host_id
 
     def placing(self, digest: Digest, *, fresh: bool = False) -> Placing:
-        view, partition = self.refresh() if fresh else self._view, digest.partition
+        # A node that was killed and is back may still count as alive, and be asked before it has read anything.
+        must_read = fresh or self._view.layouts is None
+        view, partition = self.refresh() if must_read else self._view, digest.partition
         if view.layouts is None:
             raise NodeUnreachableError("no layout is applied yet: `holdfast layout apply` says where copies go")
         newest, owners = view.layouts.newest, view.keepers(partition)

@@ -121,8 +121,9 @@ class ClusterSide:
             ttl_seconds=options.lease_seconds,
             every_seconds=options.lease_seconds / 4,
         )
-        self._membership.start()
+        # Others begin to send uploads with the announcement, so the layout is known by then.
         self.directory.start()
+        self._membership.start()
         self._repair.start()
 
     def _describe(self) -> Alive:

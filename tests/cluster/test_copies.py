@@ -11,10 +11,11 @@ import pytest
 
 from holdfast import digest as digests
 from holdfast.errors import BlobUnknownError, NodeUnreachableError, UnavailableError
-from holdfast.meta.members import Intent
+from holdfast.meta.members import Intent, Members
 from holdfast.placement.layout import Rules
+from holdfast.replicas.cluster import ClusterDirectory
 from holdfast.rpc.node import UploadKey, Want
-from tests.cluster.nodes import Nodes, running
+from tests.cluster.nodes import Nodes, connect, running
 
 MIB = 1 << 20
 
@@ -194,6 +195,26 @@ def test_nothing_is_begun_before_a_layout_is_applied(tmp_path):
         cluster.pull(cluster.push(b"now").digest)
     finally:
         cluster.close()
+
+
+def test_a_node_that_others_count_on_knows_the_layout(three, monkeypatch):
+    announced, known = Members.announce, []
+
+    def announce(self, node_id, alive, lease_id):
+        sides = [node.server._side for node in three.nodes.values() if node.server]
+        known.extend(side.directory.view.layouts is not None for side in sides if side.members is self)
+        return announced(self, node_id, alive, lease_id)
+
+    monkeypatch.setattr(Members, "announce", announce)
+    three.add("d")
+    assert known
+    assert all(known)
+
+
+def test_a_node_that_is_asked_before_it_has_read_the_layout_reads_it_then(three):
+    late = ClusterDirectory(three.store, three.book, three.members, connect, three.clock, "")
+    digest = digests.of(b"early")
+    assert late.placing(digest).owners == three.directory.placing(digest).owners
 
 
 def test_copies_lie_in_different_zones(tmp_path):

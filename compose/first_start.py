@@ -16,14 +16,17 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import io
 import json
 import os
 import shutil
-import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+
+from holdfast.cli import app
 
 USER: Final = 10001
 AUTHORITY: Final = Path("/authority")
@@ -37,16 +40,32 @@ class GaveUpError(Exception):
     """Something did not come about; the message says what, and what was said last."""
 
 
-def holdfast(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(["holdfast", *words], capture_output=True, text=True, check=False)  # noqa: S603, S607 - our own
+@dataclass(frozen=True, slots=True)
+class Done:
+    """How a command of ours ended, and what it said."""
+
+    code: int
+    out: str
+    err: str
+
+
+def holdfast(*words: str) -> Done:
+    """Run it here: a process for each of a dozen certificates would take longer than all else."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            app(list(words))
+        except SystemExit as end:
+            return Done(int(end.code or 0), out.getvalue(), err.getvalue())
+    return Done(0, out.getvalue(), err.getvalue())
 
 
 def must(*words: str) -> str:
     """Raises GaveUpError."""
     done = holdfast(*words)
-    if done.returncode:
-        raise GaveUpError(f"holdfast {' '.join(words)}: {done.stderr.strip() or done.stdout.strip()}")
-    return done.stdout
+    if done.code:
+        raise GaveUpError(f"holdfast {' '.join(words)}: {done.err.strip() or done.out.strip()}")
+    return done.out
 
 
 def prepare(
@@ -71,7 +90,7 @@ def is_good(home: Path, authority: Path) -> bool:
     files = [home / name for name in ("ca.crt", "process.crt", "process.key")]
     if not all(file.exists() for file in files) or files[0].read_bytes() != (authority / "ca.crt").read_bytes():
         return False
-    shown = json.loads(holdfast("certs", "show", "--json", str(files[1])).stdout)
+    shown = json.loads(holdfast("certs", "show", "--json", str(files[1])).out)
     return bool(shown[0].get("daysLeft", 0) >= _RENEW_DAYS)
 
 
@@ -113,7 +132,7 @@ def layout(nodes: int, options: list[str]) -> None:
 def _asked(*words: str) -> Any:
     """The answer of a command, None when it gives none (yet)."""
     with contextlib.suppress(json.JSONDecodeError):
-        return json.loads(holdfast(*words, "--json").stdout)
+        return json.loads(holdfast(*words, "--json").out)
     return None
 
 

@@ -118,6 +118,8 @@ def running(at: Path) -> Iterator[Cluster]:
             cluster.wait_until_well()
             yield cluster
         finally:
+            # Kept with the files when a test failed.
+            (at / "log").write_text(compose.try_("logs", "--no-color", "--timestamps").text, encoding="utf-8")
             compose.try_("down", "--volumes", "--timeout=1", seconds=_START_SECONDS)
 
 

@@ -149,7 +149,7 @@ def test_a_node_is_added_and_another_drained_while_clients_push_and_pull(
     assert len(held) == 5
     layouts = cluster.holdfast("layout", "history")
     assert [(len(one["added"]), len(one["removed"])) for one in layouts] == [(4, 0), (1, 0), (0, 1), (1, 0)]
-    for number in range(len(traffic.pushed)):
+    for number in traffic.pushed:
         assert traffic.pull(number)
     team.pull_all()
     assert (traffic.errors, traffic.operations > 10) == ([], True), traffic.retries

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
-import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,6 +13,7 @@ from tests.clients.programs import need_root
 from tests.compose.ingredients import ROOT
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from types import ModuleType
 
 
@@ -26,6 +24,8 @@ def first_start(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    # Where dataclasses look up what their annotations mean.
+    monkeypatch.setitem(sys.modules, "first_start", module)
     spec.loader.exec_module(module)
     monkeypatch.setattr(module, "_LOOK_SECONDS", 0.0)
     return module
@@ -41,11 +41,6 @@ def homes(tmp_path: Path) -> tuple[Path, Path]:
 
 
 PROCESSES = ["node:store-1", "etcd:etcd-1", "ops:layout"]
-
-
-@pytest.fixture(autouse=True)
-def _our_own_program(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
 
 
 def contents(below: Path) -> dict[str, bytes]:
@@ -90,20 +85,18 @@ def test_what_ends_soon_or_is_of_another_authority_is_made_anew(
 class Said:
     """Answers in the place of ``holdfast``, the last one again and again; and what was asked."""
 
-    def __init__(self, **answers: list[Any]) -> None:
-        self.answers, self.asked = answers, []
+    def __init__(self, done: Any, **answers: list[Any]) -> None:
+        self.done, self.answers, self.asked = done, answers, []
 
-    def __call__(self, *words: str) -> subprocess.CompletedProcess[str]:
+    def __call__(self, *words: str) -> Any:
         self.asked.append(words)
         answers = self.answers[words[1]]
         answer = answers.pop(0) if len(answers) > 1 else answers[0]
-        return subprocess.CompletedProcess(
-            words, 1 if answer is None else 0, "" if answer is None else json.dumps(answer), ""
-        )
+        return self.done(1, "", "not now") if answer is None else self.done(0, json.dumps(answer), "")
 
 
 def test_the_first_layout_waits_for_all_nodes(first_start: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    said = Said(history=[None, []], plan=[None, {"nodes": [1, 2]}, {"nodes": [1, 2, 3]}], apply=[{}])
+    said = Said(first_start.Done, history=[None, []], plan=[None, {"nodes": [1, 2]}, {"nodes": [1, 2, 3]}], apply=[{}])
     monkeypatch.setattr(first_start, "holdfast", said)
     assert first_start.main(["layout", "--nodes=3", "--replicas=2", "--write-quorum=1"]) == 0
     assert [words[1] for words in said.asked] == ["history", "history", "plan", "plan", "plan", "apply"]
@@ -111,7 +104,7 @@ def test_the_first_layout_waits_for_all_nodes(first_start: ModuleType, monkeypat
 
 
 def test_a_layout_that_is_there_stays(first_start: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    said = Said(history=[[{"version": 7}]])
+    said = Said(first_start.Done, history=[[{"version": 7}]])
     monkeypatch.setattr(first_start, "holdfast", said)
     assert first_start.main(["layout", "--nodes=3"]) == 0
     assert len(said.asked) == 1
@@ -120,7 +113,7 @@ def test_a_layout_that_is_there_stays(first_start: ModuleType, monkeypatch: pyte
 def test_nodes_that_do_not_come_are_not_waited_for_for_ever(
     first_start: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(first_start, "holdfast", Said(history=[[]], plan=[{"nodes": [1, 2]}]))
+    monkeypatch.setattr(first_start, "holdfast", Said(first_start.Done, history=[[]], plan=[{"nodes": [1, 2]}]))
     monkeypatch.setattr(first_start, "_WAIT_SECONDS", 0.0)
     assert first_start.main(["layout", "--nodes=3"]) == 1
     assert "fewer than 3 storage nodes" in capsys.readouterr().err

@@ -6,13 +6,15 @@ second retry does not cure is an error. What was acknowledged is remembered, to 
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import threading
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from tests.clients import images
-from tests.clients.images import Image, Shape
+from tests.clients.images import Shape
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,7 +32,7 @@ class Traffic:
     skopeo: Program
     host: str
     at: Path
-    pushed: list[Image] = field(default_factory=list)
+    pushed: list[int] = field(default_factory=list)
     operations: int = 0
     retries: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
@@ -46,15 +48,16 @@ class Traffic:
         self._thread.join()
 
     def _run(self) -> None:
-        while not self._enough.is_set():
-            number = len(self.pushed)
-            image = images.write(
-                self.at / f"pushed-{number}", Shape(f"traffic-{number}", layers=3, layer_bytes=1 << 20)
-            )
+        for number in itertools.count():
+            if self._enough.is_set():
+                return
+            shape = Shape(f"traffic-{number}", layers=3, layer_bytes=1 << 20)
+            image = images.write(self.at / f"pushed-{number}", shape)
             if self._try("push", image.oci, self.name(number), "--dest-tls-verify=false"):
-                self.pushed.append(image)
+                self.pushed.append(number)
                 self.pull(number)
-                self.pull(number // 2)
+                self.pull(self.pushed[len(self.pushed) // 2])
+            shutil.rmtree(image.layout)
 
     def name(self, number: int) -> str:
         return f"docker://{self.host}/traffic/image-{number}:v1"
@@ -69,8 +72,11 @@ class Traffic:
     def _try(self, what: str, source: str, target: str, plain: str) -> bool:
         self.operations += 1
         for attempt in range(_TRIES):
+            if attempt:
+                time.sleep(attempt)  # as clients do that try again
             done = self.skopeo.try_("copy", plain, source, target)
             if done.code == 0:
                 return True
-            (self.retries if attempt + 1 < _TRIES else self.errors).append(f"{what} {target}: {done.text[-500:]}")
+            now = time.strftime("%H:%M:%S", time.gmtime())
+            (self.retries if attempt + 1 < _TRIES else self.errors).append(f"{now} {what} {target}: {done.text[-400:]}")
         return False

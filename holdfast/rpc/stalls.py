@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from holdfast.clock import Clock
 
 _STEP_SECONDS: Final = 0.2
+_IDLE_SECONDS: Final = 60.0
 
 
 class StallWatch:
@@ -49,7 +50,7 @@ class StallWatch:
                 now = self._clock.monotonic()
                 late = [call for until, call in self._waiting.values() if until <= now]
                 idle = 0 if self._waiting else idle + 1
-                if idle * _STEP_SECONDS > 60:
+                if idle * _STEP_SECONDS > _IDLE_SECONDS:
                     self._runs = False
                     return
             for call in late:

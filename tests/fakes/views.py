@@ -21,11 +21,12 @@ from holdfast.replicas.view import View
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+THREE = Rules(3, 2)
 ALIVE = Alive(b"boot", "0", "host", 1 << 39, 1 << 40)
 
 
 @functools.cache
-def layout_of(version: int, *names: str, rules: Rules = Rules(3, 2), turn: int = 0) -> Layout:
+def layout_of(version: int, *names: str, rules: Rules = THREE, turn: int = 0) -> Layout:
     """Partition p is owned by the nodes p + turn, p + turn + 1 and so on, in the order of their names."""
     names = tuple(sorted(names))
     copies = min(rules.replicas, len(names))

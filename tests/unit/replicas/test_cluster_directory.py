@@ -20,7 +20,7 @@ from holdfast.replicas.cluster import ClusterDirectory
 from holdfast.rpc.node import Want
 from tests.fakes.memory_node import MemoryNode
 from tests.fakes.memory_store import MemoryStore
-from tests.fakes.views import layout_of
+from tests.fakes.views import THREE, layout_of
 
 DIGEST = digests.of(b"some bytes")
 GIB = 1 << 30
@@ -50,7 +50,7 @@ class World:
             self.members.register(name, Declared(address or f"{name}:1", said.pop("zone", "z"), 100 * GIB))
             self.members.announce(name, Alive(b"b", "0", host_id, free_bytes, 100 * GIB, **said), self.lease)
 
-    def apply(self, *names: str, rules: Rules = Rules(3, 2)) -> None:
+    def apply(self, *names: str, rules: Rules = THREE) -> None:
         live = self.book.live()
         self.book.publish(layout_of(len(live.layouts.live) + 1 if live.layouts else 1, *names, rules=rules), live)
         self.directory.refresh()

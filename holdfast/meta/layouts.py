@@ -108,7 +108,7 @@ class LayoutBook:
             ops=[Put(keys.layout_version(layout.version), _VERSION.encode(version))],
         )
         self._known[layout.version] = layout
-        # Read anew, both at once: with these versions and the revision of later, whoever goes on from here would undo what came between.
+        # Both read anew: with these versions and the revision of later, whoever goes on from here would undo what came between.
         return self.live()
 
     def _set_live(

@@ -1,4 +1,4 @@
-"""Layouts become live one after the other, older ones go when everybody has synced, and dirty marks outlive who did not see them."""
+"""Layouts become live one after the other, older ones go when everybody has synced, dirty marks outlive who did not see them."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -133,7 +134,7 @@ def test_a_call_that_is_meant_for_another_node_changes_nothing_here(server):
     ):
         with pytest.raises(NodeUnreachableError):
             call()
-    assert not os.path.exists(Tree(str(server._options.data_dir)).blob(digest))
+    assert not Path(Tree(str(server._options.data_dir)).blob(digest)).exists()
     for known in (node_at(server.address, node_id=me), node_at(server.address)):
         assert known.put_blob(digest, b"for somebody else").digest == digest
         known.close()

@@ -12,7 +12,6 @@ from holdfast.clock import ManualClock
 from holdfast.errors import NodeUnreachableError
 from holdfast.meta.layouts import LayoutBook
 from holdfast.rpc.methods import MAX_PUT_BYTES
-from holdfast.rpc.node import StoredBlob
 from storagenode.cluster.pace import Pace
 from storagenode.cluster.rounds import Repair
 from storagenode.cluster.settle import Settler
@@ -23,6 +22,7 @@ from tests.fakes.memory_store import MemoryStore
 if TYPE_CHECKING:
     from holdfast.digest import Digest
     from holdfast.replicas.view import View
+    from holdfast.rpc.node import StoredBlob
 
 DOWN = NodeUnreachableError("no answer")
 

@@ -90,8 +90,8 @@ def test_a_bound_in_bytes_holds_with_and_without_clients(clock, stopping):
 def test_a_copy_that_fails_is_not_rested_for(clock, stopping):
     pace = Pace(clock, stopping)
     pace.heard()
+    stopping.is_stopping = True
     with pytest.raises(UnavailableError), pace.copying(1000):
-        stopping.is_stopping = True
         pace.go_on()
     assert stopping.rests == []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
@@ -15,7 +16,6 @@ from storagenode.cluster.placing import send_copy
 from tests.fakes.memory_blobs import MemoryBlobs
 from tests.fakes.views import layout_of, view_of
 from tests.unit.storagenode.repairs import LARGE, Repairs
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import random

@@ -133,6 +133,7 @@ class ReplicaReader:
 
         Raises:
             BlobUnknownError, CorruptError, NodeUnreachableError: as ``open``; also later, when no owner is left to go on with.
+            CorruptError also when a copy turns out to be bad after part of it was given out: then no other goes on.
         """
         worst: HoldfastError | None = None
         for node in self._directory.readers(want.digest):
@@ -148,6 +149,8 @@ class ReplicaReader:
             except (MissingError, CorruptError, UnavailableError) as error:
                 self._failed(node, error)
                 self.forget(want.digest)
+                if isinstance(error, CorruptError) and not is_first:
+                    raise  # the wrong bytes may be among those that went out: nothing may make this look complete
                 worst = _worse(worst, error)
                 continue
             return

@@ -113,17 +113,29 @@ def test_a_read_with_no_owner_left_does_not_end_cleanly(clock):
     assert len(came) == 1
 
 
-def test_a_corrupt_copy_is_passed_over(nodes, reader):
+def test_a_corrupt_copy_is_passed_over_while_none_of_it_went_out(nodes, reader):
+    small = DATA[:1000]
+    want = Want(digests.of(small), len(small))
+    for node in nodes:
+        node.put_blob(want.digest, small)
+    nodes[0].blobs[want.digest] = b"y" + small[1:]
+    assert b"".join(reader.read(want, 0, None)) == small
+    nodes[1].blobs[want.digest] = b"short"
+    with pytest.raises(CorruptError):
+        list(reader.read(want, 0, None))
+    with pytest.raises(BlobUnknownError):
+        list(reader.read(want, 0, None))
+
+
+def test_a_copy_that_is_found_corrupt_at_its_end_is_not_completed_from_another(nodes, reader):
     for node in nodes:
         node.put_blob(DIGEST, DATA)
     nodes[0].blobs[DIGEST] = b"y" + DATA[1:]
-    whole = b"".join(reader.read(WANT, 0, None))
-    assert len(whole) == len(DATA)
-    nodes[1].blobs[DIGEST] = b"short"
+    came = []
     with pytest.raises(CorruptError):
-        list(reader.read(WANT, 0, None))
-    with pytest.raises(BlobUnknownError):
-        list(reader.read(WANT, 0, None))
+        came.extend(reader.read(WANT, 0, None))
+    assert 0 < sum(map(len, came)) < len(DATA)
+    assert b"".join(reader.read(WANT, 0, None)) == DATA
 
 
 class Offering(MemoryNode):

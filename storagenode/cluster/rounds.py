@@ -93,7 +93,9 @@ class Repair:
         while not self._stopping.wait(_LOOK_SECONDS):
             view = self._view()
             try:
-                wanted = (view.live.revision, frozenset(view.alive), self._asked())
+                # By boot: who was restarted before its lease ended may have lost what it had, and answers again.
+                boots = frozenset((node, alive.boot_id) for node, alive in view.alive.items())
+                wanted = (view.live.revision, boots, self._asked())
                 if view.layouts is not None and (wanted != done_for or self._clock.monotonic() >= due):
                     self._patience.clear()
                     has_failed = self.round(view).undone > 0

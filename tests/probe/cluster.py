@@ -115,10 +115,15 @@ class Node(Process):
 
     data: Path = Path()
     zone: str = "z"
+    listen: str = ""
+
+    @property
+    def is_known(self) -> bool:
+        """False: its disk is empty, and what starts there will be another node."""
+        return (self.data / "node.json").exists()
 
     @property
     def node_id(self) -> str:
-        """It stays when the disk is emptied, as far as this object is concerned: then the node that starts there is another."""
         found: str = json.loads((self.data / "node.json").read_text(encoding="utf-8"))["node_id"]
         return found
 
@@ -194,10 +199,11 @@ class Cluster:
     def add_node(self, name: str, zone: str = "z", data: Path | None = None, **settings: Any) -> Node:
         host = self.network.place(name)
         data = data or self.directory / name
-        node_settings = {"dataDir": str(data), "listen": f"{host.address}:{host.port(5100)}", "zone": zone}
+        listen = f"{host.address}:{host.port(5100)}"
+        node_settings = {"dataDir": str(data), "listen": listen, "zone": zone}
         config = self._config(name, {"cluster": {"node": node_settings}}, settings)
         words = [sys.executable, "-m", "holdfast.cli", "storagenode", str(config)]
-        node = self.nodes[name] = Node(name, host, self.directory, words, data=data, zone=zone)
+        node = self.nodes[name] = Node(name, host, self.directory, words, data=data, zone=zone, listen=listen)
         node.begin()
         return node
 
@@ -251,7 +257,7 @@ class Cluster:
 
     def note_boots(self) -> None:
         """Leases that stand now and whose nodes are dead are of former lives."""
-        dead = {node.node_id for node in self.nodes.values() if not node.is_running}
+        dead = {node.node_id for node in self.nodes.values() if not node.is_running and node.is_known}
         self._former_boots |= {alive.boot_id for name, alive in self.members.alive().items() if name in dead}
 
     def wait_until_gone(self, name: str) -> None:

@@ -14,13 +14,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from holdfast import digest as digests
+from holdfast.errors import CorruptError, MissingError
+from holdfast.rpc.client import GrpcNode
+from holdfast.rpc.node import Want
 from tests.crash.ledger import Content
 from tests.probe.cluster import START_SECONDS
 from tests.probe.hosts import Bridge, run
 from tests.serving import wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from tests.probe.cluster import Cluster, Gateway, Node
     from tests.probe.traffic import Traffic
@@ -179,19 +183,17 @@ def disk_read_only(trial: Trial) -> None:
 
 
 def files_corrupted(trial: Trial) -> None:
-    """A byte in the middle of every large copy on one node. Pulls find out, and repair puts good copies there."""
-    with _still(trial):
-        _damage(trial.node("c"), _flip)
+    """A byte in the middle of every large copy on one node. Whoever reads it whole finds out, and repair puts a good one there."""
+    damaged = _damage(trial, trial.node("c"), _flip)
     trial.go_on()
-    _pull_everything(trial)
+    _scrub(trial.node("c"), damaged)
     trial.repair()
 
 
 def files_truncated(trial: Trial) -> None:
-    with _still(trial):
-        _damage(trial.node("d"), lambda path: os.truncate(path, path.stat().st_size // 2))
+    damaged = _damage(trial, trial.node("d"), lambda path: os.truncate(path, path.stat().st_size // 2))
     trial.go_on()
-    _pull_everything(trial)
+    _scrub(trial.node("d"), damaged)
     trial.repair()
 
 
@@ -204,12 +206,19 @@ def _still(trial: Trial) -> Iterator[None]:
     trial.traffic.go()
 
 
-def _damage(node: Node, damage: object) -> None:
-    large = [path for name in node.held() if (path := node.path(name)).stat().st_size > _LARGE_BYTES]
-    assert large, "no large blob is on this node"
-    for path in large:
-        path.chmod(0o600)
-        damage(path)
+def _damage(trial: Trial, node: Node, damage: Callable[[Path], None]) -> list[Content]:
+    """Every large copy on the node that clients count on."""
+    with _still(trial):
+        found = [
+            client.ledger.contents[digest]
+            for client in trial.traffic.clients
+            for digest in client.ledger.present(client.ledger.blobs)
+            if len(client.ledger.contents[digest].data) > _LARGE_BYTES and node.holds(digest)
+        ]
+        assert found, "no large blob is on this node"
+        for content in found:
+            damage(node.path(content.digest))
+    return found
 
 
 def _flip(path: Path) -> None:
@@ -220,21 +229,19 @@ def _flip(path: Path) -> None:
         file.write(bytes([byte[0] ^ 1]))
 
 
-def _pull_everything(trial: Trial) -> None:
-    """Every large blob, until no copy of it that is read is a bad one: the clients' way of finding it."""
-    trial.traffic.pause()
-    for client in trial.traffic.clients:
-        for digest in client.ledger.present(client.ledger.blobs):
-            if len(client.ledger.contents[digest].data) > _LARGE_BYTES:
-                for _ in range(4):
-                    client.get_blob(digest)
-    trial.traffic.go()
+def _scrub(node: Node, contents: Sequence[Content]) -> None:
+    """Read the copies whole, of this node: pulls may have gone to the other owners only."""
+    with contextlib.closing(GrpcNode(node.listen, host_id="", node_id=node.node_id, insecure=True)) as client:
+        for content in contents:
+            with contextlib.suppress(MissingError, CorruptError):
+                for _ in client.read_blob(Want(digests.parse(content.digest), len(content.data)), 0, None):
+                    pass
 
 
 def clock_jumps(trial: Trial) -> None:
     """The wall clock of a node and of a gateway goes forth by a day, then back by two, while they run."""
     shift = trial.cluster.directory / "shift"
-    shift.write_text("0", encoding="ascii")
+    _set(shift, 0)
     node, gateway = trial.node("b"), trial.cluster.gateways["g2"]
     usual = {process.name: process.words for process in (node, gateway)}
     program = [sys.executable, str(Path(__file__).with_name("shifted.py")), str(shift)]
@@ -244,13 +251,20 @@ def clock_jumps(trial: Trial) -> None:
     trial.other_words(node, [*program, "storagenode", "--config", node.words[-1]])
     trial.cluster.wait_until_ready("g2")
     for seconds in (_DAY_SECONDS, -_DAY_SECONDS):
-        shift.write_text(str(seconds), encoding="ascii")
+        _set(shift, seconds)
         trial.go_on()
     trial.other_words(node, usual["b"])
     gateway.kill()
     gateway.words = usual["g2"]
     gateway.begin()
     trial.cluster.wait_until_ready("g2")
+
+
+def _set(shift: Path, seconds: int) -> None:
+    """At once: it is read at any moment."""
+    new = shift.with_suffix(".new")
+    new.write_text(str(seconds), encoding="ascii")
+    new.replace(shift)
 
 
 # -- etcd

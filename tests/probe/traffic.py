@@ -322,9 +322,6 @@ class Client:
         for blob in ledger.images[digest].blobs if digest in ledger.images else ():
             self._get(f"blobs/{blob}", blob)
 
-    def get_blob(self, digest: str) -> None:
-        self._get(f"blobs/{digest}", digest)
-
     def _get(self, path: str, digest: str) -> None:
         content = self.ledger.contents[digest]
         answer, retries = self._try(f"GET {path}", lambda: self.lines.ask("GET", self._path(path)))

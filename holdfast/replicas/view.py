@@ -31,12 +31,17 @@ class View:
     def removed(self) -> frozenset[str]:
         return frozenset(name for name, member in self.members.items() if member.orders.intent is Intent.REMOVED)
 
+    @property
+    def present(self) -> frozenset[str]:
+        """Who is counted on, alive or not: removed nodes are not waited for and not asked."""
+        return frozenset(self.members) - self.removed
+
     def everybody(self, partition: int) -> tuple[str, ...]:
         """All who may hold a copy: by the layouts first, then members that no layout names. Removed nodes are gone."""
         named = self.layouts.read_order(partition) if self.layouts else ()
         rest = sorted(name for name in self.members if name not in named)
-        removed = self.removed
-        return tuple(name for name in (*named, *rest) if name in self.members and name not in removed)
+        present = self.present
+        return tuple(name for name in (*named, *rest) if name in present)
 
     def zone_of(self, node_id: str) -> str:
         member = self.members.get(node_id)

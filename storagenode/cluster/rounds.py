@@ -120,7 +120,7 @@ class Repair:
             return Round()
         version, undone = view.layouts.newest.version, 0
         named = {role.node_id for layout in view.layouts.live for role in layout.roles}
-        silent = {node for node in named if node in view.members and node not in view.alive} - {self._settler.me}
+        silent = (named & view.present) - set(view.alive) - {self._settler.me}
         for first in range(0, PARTITIONS, _STRIDE):
             last = first + _STRIDE - 1
             self._progress = (version, first, PARTITIONS)
@@ -142,7 +142,7 @@ class Repair:
 
     def _sums(self, view: View, first: int, last: int, silent: set[str]) -> dict[str, dict[int, bytes]]:
         """By node: the sums of these partitions. Who does not answer becomes one of the silent."""
-        me = self._settler.me
+        me, present = self._settler.me, view.present
         found: dict[str, dict[int, bytes]] = {
             me: {
                 number: known.total for number in range(first, last + 1) if (known := self._store.sum_of(number)).copies
@@ -152,7 +152,7 @@ class Repair:
             node
             for partition in range(first, last + 1)
             for node in (view.layouts.write_owners(partition) if view.layouts else ())
-            if node in view.members and node != me
+            if node in present and node != me
         }
         for node in sorted(asked - silent):
             try:
@@ -169,9 +169,9 @@ class Repair:
         """
         if view.layouts is None:
             return False
-        me = self._settler.me
+        me, present = self._settler.me, view.present
         mine = sums[me].get(partition)
-        owners = [node for node in view.layouts.newest.owners(partition) if node in view.members]
+        owners = [node for node in view.layouts.newest.owners(partition) if node in present]
         if me not in owners:
             return mine is not None
         return any(sums[node].get(partition) != mine for node in owners if node in sums)
@@ -183,7 +183,7 @@ class Repair:
             if self._stopping.is_set() or now < not_before:
                 continue
             view = self._view()
-            silent = frozenset(node for node in view.members if node not in view.alive)
+            silent = view.present - set(view.alive)
             settled = self._settler.settle(view, mark.partition, silent)
             if settled.is_complete and self._is_in_order(view, mark):
                 self._book.clear_dirty(mark)
@@ -196,7 +196,8 @@ class Repair:
         """For the first living owner only: all owners hold the same, and nobody else holds anything."""
         if view.layouts is None:
             return False
-        owners = [node for node in view.layouts.newest.owners(mark.partition) if node in view.members]
+        present = view.present
+        owners = [node for node in view.layouts.newest.owners(mark.partition) if node in present]
         living = [node for node in owners if node in view.alive]
         if not living or living[0] != self._settler.me:
             return False

@@ -69,8 +69,9 @@ class Settler:
         layouts = view.layouts
         if layouts is None:
             return Settled(is_complete=False, is_clean=True)
-        owners = [node for node in layouts.newest.owners(partition) if node in view.members]
-        keepers = [node for node in layouts.write_owners(partition) if node in view.members]
+        named, present = layouts.newest.owners(partition), view.present
+        owners = [node for node in named if node in present]
+        keepers = [node for node in layouts.write_owners(partition) if node in present]
         inventories: dict[str, dict[Digest, int]] = {}
         mine: dict[Digest, ListedBlob] = {}
         is_complete = True
@@ -90,7 +91,8 @@ class Settler:
             *(self._guarded(copy, self._fetch) for copy in todo.fetches),
         ]
         is_complete = all(done) and is_complete
-        if todo.drops:
+        # A copy stands in for an owner that was removed until a layout names another.
+        if todo.drops and len(owners) == len(named):
             is_complete = is_complete and self._drop([mine[digest] for digest in todo.drops], owners)
         return Settled(is_complete, todo.is_empty)
 

@@ -42,6 +42,7 @@ class Trial:
     cluster: Cluster
     traffic: Traffic
     measure: int = 40
+    is_broken: bool = False
 
     @property
     def network(self) -> Bridge:
@@ -291,7 +292,7 @@ def etcd_without_quorum(trial: Trial) -> None:
             wait_for("an answer that says that it may be old", lambda gateway=gateway: _is_stale(gateway, known))
             assert _push(gateway, Content.random("refused", 5000)) == 503
         warned = trial.traffic.tally.warnings
-        wait_for("pulls by the clients", lambda: trial.traffic.tally.warnings > warned + 20)
+        wait_for("pulls by the clients", lambda: trial.traffic.tally.warnings > warned + 5)
         for member in lost:
             member.begin()
         trial.cluster.etcd.wait_until_healthy()

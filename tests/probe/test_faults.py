@@ -44,6 +44,8 @@ def trial(tmp_path_factory: pytest.TempPathFactory) -> Iterator[faults.Trial]:
 
 
 def survive(trial: faults.Trial, fault) -> None:
+    assert not trial.is_broken, "what an earlier fault broke was not mended"
+    trial.is_broken = True
     trial.traffic.go()
     try:
         trial.go_on()
@@ -52,6 +54,7 @@ def survive(trial: faults.Trial, fault) -> None:
     finally:
         trial.traffic.pause()
     trial.traffic.check()
+    trial.is_broken = False
 
 
 @pytest.mark.parametrize("fault", faults.EVERY, ids=lambda fault: fault.__name__)

@@ -158,8 +158,9 @@ class Client:
                 self._tally.done(time.monotonic() - began, retries)
                 return answer, retries
             may_refuse = may_refuse or self._tally.may_refuse
-            if not may_refuse:
-                threading.Event().wait(pause)
+            if may_refuse:
+                break
+            threading.Event().wait(pause)
         with self._tally.lock:
             if may_refuse:
                 self._tally.refused += 1

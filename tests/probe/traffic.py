@@ -77,20 +77,29 @@ class Lines:
         self._open: dict[tuple[str, int], http.client.HTTPConnection] = {}
 
     def ask(self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None) -> Answer:
-        """One request to the next gateway; an answer without a status is none."""
+        """One request to the next gateway that takes connections, as by a load balancer; an answer without a status is none."""
         gateways = self._gateways()
-        self._turn += 1
-        address = gateways[self._turn % len(gateways)].address
+        for _ in gateways:
+            self._turn += 1
+            address = gateways[self._turn % len(gateways)].address
+            try:
+                return self._ask(address, method, path, body, headers or {})
+            except ConnectionRefusedError:
+                self._open.pop(address).close()
+            except (OSError, http.client.HTTPException) as error:
+                self._open.pop(address).close()
+                return Answer(body=f"{type(error).__name__} from {address[0]}:{address[1]}: {error}".encode())
+        return Answer(body=b"no gateway takes connections")
+
+    def _ask(
+        self, address: tuple[str, int], method: str, path: str, body: bytes | None, headers: dict[str, str]
+    ) -> Answer:
         connection = self._open.get(address)
         if connection is None:
             connection = self._open[address] = http.client.HTTPConnection(*address, timeout=_SOCKET_SECONDS)
-        try:
-            connection.request(method, path, body, headers or {})
-            answer = connection.getresponse()
-            return Answer(answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read())
-        except (OSError, http.client.HTTPException) as error:
-            self._open.pop(address).close()
-            return Answer(body=f"{type(error).__name__} from {address[0]}:{address[1]}: {error}".encode())
+        connection.request(method, path, body, headers)
+        answer = connection.getresponse()
+        return Answer(answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read())
 
     def close(self) -> None:
         for connection in self._open.values():

@@ -201,9 +201,12 @@ class ClusterDirectory:
         if not candidates:
             raise NodeUnreachableError("no storage node is alive; try again later")
 
+        named = {role.node_id for role in view.layouts.newest.roles} if view.layouts else set()
+
         def rank(name: str) -> tuple[bool, bool, bool, float]:
             alive = view.alive[name]
-            is_out = not view.members[name].takes_part
+            # A copy on a node that owns nothing only has to move on.
+            is_out = not view.members[name].takes_part or name not in named
             return (
                 self.pulse.is_resting(name) or alive.read_only,
                 is_out,

@@ -92,7 +92,7 @@ class FanOut:
         send: Callable[[NodeClient, Sending], StoredBlob],
         held: dict[str, StoredBlob] | None = None,
     ) -> Outcome:
-        """Write copies with ``send``. ``held``: who has one already.
+        """Write copies with ``send``. ``held``: who has one already; a node that no layout names does not count.
 
         Raises:
             UnavailableError: fewer than the write quorum are durable. InputError: a node says that the bytes are not what they
@@ -148,7 +148,7 @@ class _Write:
         self._began = fan_out.clock.monotonic()
 
     def run(self) -> Outcome:
-        for node_id in self._stored:
+        for node_id in self._counted():
             self._tally = self._tally.stored(node_id)
         self._leave_out_the_dead()
         self._ask_next()
@@ -167,6 +167,9 @@ class _Write:
         if not self._tally.is_acknowledged:
             raise self._failure()
         return Outcome(self._stored, self._tally.needs_repair)
+
+    def _counted(self) -> list[str]:
+        return [node_id for node_id in self._stored if node_id in self._placing.zones]
 
     def _leave_out_the_dead(self) -> None:
         """Unless too few would be left: then it is better to ask those as well that seem to be down."""
@@ -206,7 +209,7 @@ class _Write:
                 self._tally = self._tally.failed(sending.node_id, retryable=False)
 
     def _failure(self) -> UnavailableError:
-        copies, needed = len(self._stored), self._placing.rules.write_quorum
+        copies, needed = len(self._counted()), self._placing.rules.write_quorum
         detail = {"copies": copies, "needed": needed}
         full = next((error for error in self._errors if isinstance(error, StorageFullError)), None)
         if full is not None:

@@ -13,7 +13,7 @@ from holdfast.errors import BlobUnknownError, NodeUnreachableError, UnavailableE
 from holdfast.meta.members import Intent
 from holdfast.placement.layout import Rules
 from holdfast.rpc.node import UploadKey, Want
-from tests.cluster.nodes import running
+from tests.cluster.nodes import REPOSITORY, running
 
 MIB = 1 << 20
 
@@ -119,6 +119,17 @@ def test_a_new_node_gets_its_share_and_the_old_layout_is_retired(three):
     three.wait_until(lambda: len(three.book.live().layouts.live) == 1)
     three.wait_until(lambda: all(three.holders(one.digest) == three.owners(one.digest) for one in stored))
     assert all(len(three.holders(one.digest)) == 3 for one in stored)
+
+
+def test_an_upload_to_a_node_that_no_layout_names_comes_to_the_owners(three):
+    new = three.add("d")
+    three.wait_until(lambda: new.node_id in three.directory.view.alive)
+    assert [node.node_id for node in three.directory.ingest()][-1] == new.node_id
+    data = os.urandom(5 * MIB)
+    key = UploadKey(three.directory.client(new.node_id).start_upload(REPOSITORY, "", None).upload_id, REPOSITORY)
+    three.writer.append(key, 0, [data])
+    stored = three.writer.finish(key, digests.of(data))
+    assert three.holders(stored.digest) == {"a", "b", "c"}
 
 
 def test_a_removed_node_is_not_waited_for(three):

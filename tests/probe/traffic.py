@@ -168,6 +168,7 @@ class Client:
                 return answer, retries
             may_refuse = may_refuse or self._tally.may_refuse
             if may_refuse:
+                threading.Event().wait(_PAUSES_SECONDS[0])
                 break
             threading.Event().wait(pause)
         with self._tally.lock:

@@ -36,6 +36,7 @@ _REQUEST_SECONDS: Final = 30.0
 _STEP_SECONDS: Final = 180.0
 _TRIES: Final = 5
 _MIB: Final = 1 << 20
+_BEGUN: Final = time.monotonic()
 
 
 class DemoError(Exception):
@@ -43,7 +44,8 @@ class DemoError(Exception):
 
 
 def tell(text: str) -> None:
-    print(f"\n*** {text}" if text[:1].isupper() else f"    {text}", flush=True)  # noqa: T201 - it is what this is for
+    passed = f"{time.monotonic() - _BEGUN:5.0f} s "
+    print(f"\n{passed} *** {text}" if text[:1].isupper() else f"{passed}     {text}", flush=True)  # noqa: T201 - what this is for
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,7 @@ class Client:
         with contextlib.closing(http.client.HTTPConnection(self.host, timeout=_REQUEST_SECONDS)) as connection:
             connection.request(method, path, body, headers)
             answer = connection.getresponse()
-            return answer.status, dict(answer.getheaders()), answer.read()
+            return answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read()
 
     def must(
         self, method: str, path: str, *want: int, body: bytes = b"", kind: str = ""
@@ -133,7 +135,7 @@ class Client:
     def _blob(self, repository: str, blob: bytes) -> dict[str, Any]:
         digest = f"sha256:{hashlib.sha256(blob).hexdigest()}"
         headers, _ = self.must("POST", f"/v2/{repository}/blobs/uploads/", 202)
-        location = headers["Location"]
+        location = headers["location"]
         self.must("PUT", f"{location}{'&' if '?' in location else '?'}digest={digest}", 201, body=blob)
         return {"digest": digest, "size": len(blob)}
 

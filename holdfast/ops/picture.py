@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING
 from holdfast.errors import InputError, NodeUnknownError
 from holdfast.meta import keys
 from holdfast.meta.members import Intent
+from holdfast.meta.versions import living
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from holdfast.meta.layouts import DirtyMark
     from holdfast.meta.members import Alive, Member
+    from holdfast.meta.versions import Living
     from holdfast.placement.layout import Layout
     from holdfast.replicas.access import ClusterAccess
     from holdfast.replicas.view import View
@@ -46,6 +48,7 @@ class Picture:
     waited_for: frozenset[str] = frozenset()
     dirty: tuple[DirtyMark, ...] = ()
     minimum_version: str = ""
+    gateways: tuple[Living, ...] = ()
 
     @property
     def newest(self) -> Layout | None:
@@ -82,6 +85,7 @@ def read(cluster: ClusterAccess) -> Picture:
         waited_for=frozenset(cluster.book.waited_for(view.live, view.removed)),
         dirty=tuple(cluster.book.dirty()),
         minimum_version=minimum.value.decode("utf-8", "replace") if minimum else "",
+        gateways=tuple(process for process in living(cluster.metadata) if process.kind == "gateway"),
     )
 
 

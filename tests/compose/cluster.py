@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import subprocess
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -29,6 +30,7 @@ _BASE: Final = "holdfast-test-base:1"
 _BUILD_SECONDS: Final = 300.0
 _START_SECONDS: Final = 150.0
 _CHANGE_SECONDS: Final = 150.0
+_DEMO_SECONDS: Final = 400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,7 @@ class Cluster:
     namespace: str
     docker: engines.Docker
     compose: Program
+    file: Path
 
     def within(self, program: Program) -> Program:
         """The program, with the cluster's loopback for its own."""
@@ -57,6 +60,12 @@ class Cluster:
         assert done.code == 0, done.text
         return json.loads(done.out)
 
+    def demo(self, step: str) -> str:
+        """Run a step of the demo as make does; what it told."""
+        script, compose = self.file.parent / "demo.py", self.compose
+        program = self.within(Program(sys.executable, compose.environment))
+        return program(str(script), step, "--compose", compose.path, seconds=_DEMO_SECONDS)
+
     def kill(self, service: str) -> None:
         self.docker.call("kill", "--signal=KILL", self.container(service))
 
@@ -75,11 +84,6 @@ class Cluster:
         """All gateways and nodes are well, and the layout is one that all nodes have synced with."""
         for service in (*STORES, *GATEWAYS, "balancer"):
             wait_for(f"{service} to be well", lambda service=service: self.is_well(service), _START_SECONDS)
-
-    def node_of(self, service: str) -> str:
-        """The id of the storage node that runs in this container."""
-        (found,) = [node["node"] for node in self.nodes() if node["address"] == f"{service}:5100"]
-        return str(found)
 
     def nodes(self) -> list[dict[str, Any]]:
         listed: list[dict[str, Any]] = self.holdfast("node", "ls")
@@ -108,7 +112,7 @@ def running(at: Path) -> Iterator[Cluster]:
         }
         compose = Program(program, settings, ("--file", str(file)))
         compose("build", seconds=_BUILD_SECONDS)
-        cluster = Cluster(namespace, docker, compose)
+        cluster = Cluster(namespace, docker, compose, file)
         try:
             compose("up", "--detach", seconds=_START_SECONDS)
             cluster.wait_until_well()

@@ -136,7 +136,7 @@ def _warnings(layout: Layout, members: Collection[Member], alive: Mapping[str, A
         if found is None:
             yield (
                 f"node {member.node_id} ({member.address}) is down and would own {share}: the change ends only when it is back."
-                " If it is not coming back: `holdfast node remove` it first"
+                " If it is not coming back: `holdfast node remove --force` it first"
             )
         elif found.read_only:
             yield f"node {member.node_id} ({member.address}) is read-only and would own {share}: look at its disk first"

@@ -22,7 +22,8 @@ from holdfast.clock import SystemClock
 from holdfast.errors import ConfigError
 from holdfast.meta.copying import Census, Copying, census
 from holdfast.meta.sqlite import SqliteStore
-from holdfast.ops.reach import ConfigFile, reached
+from holdfast.ops import console
+from holdfast.ops.reach import AsJson, ConfigFile, reached
 from holdfast.ops.starting import hold_directory
 
 if TYPE_CHECKING:
@@ -38,17 +39,24 @@ def copy(
     ],
     config_file: ConfigFile = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Look at both sides, and copy nothing.")] = False,
+    json_output: AsJson = False,
 ) -> None:
     """Copy a registry's names from SQLite into a cluster's etcd, which must be empty there."""
     with reached(config_file) as cluster, _source(source) as store:
         found = census(store)
         copying = Copying(store, cluster.metadata)
         goes_on = copying.check()
-        typer.echo(_told(found))
-        if dry_run:
-            typer.echo("an unfinished copy would go on" if goes_on else "the target is empty; nothing was copied")
-            return
-        count = _copied(copying, found)
+        if not json_output:
+            typer.echo(_told(found))
+        count = 0 if dry_run else _copied(copying, found)
+    if json_output:
+        names = {name: found.kinds[kind] for kind, name in _KINDS.items()}
+        console.show_json(
+            {"source": names | {"keys": found.keys}, "goesOn": goes_on, "copied": count, "dryRun": dry_run}
+        )
+    elif dry_run:
+        typer.echo("an unfinished copy would go on" if goes_on else "the target is empty; nothing was copied")
+    else:
         typer.echo(
             f"{count} keys copied and compared; start `holdfast storagenode` on the node directory of this registry now"
         )

@@ -2,8 +2,8 @@
 
 Exit 0: healthy, or it can be pulled; 1: something needs somebody, or nothing could be learned.
 
-``--json`` writes {verdict, healthy, findings, etcd, layout, partitions, nodes, versions, minimumVersion}; ``layout`` and the rest
-are null while etcd has no quorum.
+``--json`` writes {verdict, healthy, findings, etcd, layout, partitions, nodes, gateways, versions, minimumVersion};
+``layout`` and the rest are null while etcd has no quorum.
 """
 
 from __future__ import annotations
@@ -127,7 +127,8 @@ def describe(report: Report) -> Iterator[RenderableType]:
         live = ", ".join(str(layout.version) for layout in seen.view.layouts.live)
         yield f"live layouts: {live}; {rules_text(seen.newest)}"
         yield _copies_line(seen)
-    versions = console.listed(f"{version} ({count})" for version, count in health.versions_in_use(lines).items())
+    versions = console.listed(f"{version} ({count})" for version, count in health.versions_in_use(seen).items())
+    yield f"gateways: {len(seen.gateways)} alive"
     yield f"versions: {versions or 'none'}; the cluster's minimum: {seen.minimum_version or 'not set'}"
 
 
@@ -152,7 +153,8 @@ def as_json(report: Report) -> JsonObject:
         "layout": layout_json(seen) if seen else None,
         "partitions": _partitions_json(seen) if seen else None,
         "nodes": [nodes.as_json(line) for line in lines] if seen else None,
-        "versions": dict(health.versions_in_use(lines)) if seen else None,
+        "gateways": [{"gateway": one.process_id, "version": one.version} for one in seen.gateways] if seen else None,
+        "versions": dict(health.versions_in_use(seen)) if seen else None,
         "minimumVersion": (seen.minimum_version or None) if seen else None,
     }
 

@@ -43,7 +43,7 @@ def findings(etcd: EtcdStatus, seen: Picture | None) -> list[Finding]:
     found = [*_etcd(etcd)]
     if seen is not None:
         lines = node_lines(seen)
-        found += [*_layout(seen, lines), *_nodes(lines), *_copies(seen), *_versions(seen, lines)]
+        found += [*_layout(seen, lines), *_nodes(lines), *_copies(seen), *_versions(seen)]
     return sorted(found, key=lambda finding: not finding.is_problem)
 
 
@@ -115,7 +115,7 @@ def _nodes(lines: Collection[NodeLine]) -> Iterator[Finding]:
         if line.state is State.REMOVED:
             continue
         if alive is None:
-            remedy = "start it; if its disk is lost: `holdfast node remove`, then `holdfast layout apply`"
+            remedy = "start it; if its disk is lost: `holdfast node remove --force`, then `holdfast layout apply`"
             yield Finding(True, f"{name} is down", remedy)
             continue
         if alive.read_only:
@@ -174,18 +174,22 @@ def _living(layout: Layout, alive: Collection[str]) -> Counter[int]:
     return Counter(sum(is_alive[owner] for owner in row) for row in layout.table)
 
 
-def versions_in_use(lines: Collection[NodeLine]) -> Mapping[str, int]:
-    """How many nodes run which version."""
-    return dict(sorted(Counter(line.alive.version for line in lines if line.alive).items()))
+def versions_in_use(seen: Picture) -> Mapping[str, int]:
+    """How many storage nodes and gateways run which version."""
+    nodes = (alive.version for alive in seen.view.alive.values())
+    gateways = (gateway.version for gateway in seen.gateways)
+    return dict(sorted(Counter((*nodes, *gateways)).items()))
 
 
-def _versions(seen: Picture, lines: Collection[NodeLine]) -> Iterator[Finding]:
-    versions = versions_in_use(lines)
+def _versions(seen: Picture) -> Iterator[Finding]:
+    versions = versions_in_use(seen)
     if len(versions) > 1:
-        what = "storage nodes run versions " + listed(f"{version} ({count})" for version, count in versions.items())
+        what = "storage nodes and gateways run versions " + listed(
+            f"{version} ({count})" for version, count in versions.items()
+        )
         minimum = (
             f"; new forms wait until the cluster's minimum, {seen.minimum_version}, is raised"
             if seen.minimum_version
             else ""
         )
-        yield Finding(False, what + minimum, "finish the upgrade")
+        yield Finding(False, what + minimum, "finish the upgrade, then run `holdfast metadata raise-version`")

@@ -13,6 +13,9 @@ import typer
 from holdfast.ops.upload.cancel import cancel
 from holdfast.ops.upload.ls import ls
 
-app = typer.Typer(help="Uploads that have not become blobs yet.", no_args_is_help=True)
+app = typer.Typer(
+    help="Uploads that have not become blobs yet. Between processes that speak TLS it wants a certificate of the role ops.",
+    no_args_is_help=True,
+)
 app.command()(ls)
 app.command()(cancel)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from holdfast.meta.layouts import LiveLayouts
 from holdfast.meta.members import Alive, Declared, Intent, Member, Orders, Progress
+from holdfast.meta.versions import Living
 from holdfast.ops.picture import Picture
 from holdfast.placement import ring
 from holdfast.placement.history import Layouts
@@ -42,6 +43,7 @@ def picture(
     dirty=(),
     says=None,
     minimum_version="",
+    gateways=(),
 ) -> Picture:
     """``says``: what nodes say of themselves where it is out of the ordinary, by name."""
     found = {}
@@ -58,4 +60,5 @@ def picture(
         waited_for=frozenset(waited_for),
         dirty=tuple(dirty),
         minimum_version=minimum_version,
+        gateways=tuple(Living("gateway", f"g{number}", version) for number, version in enumerate(gateways)),
     )

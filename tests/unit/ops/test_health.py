@@ -100,6 +100,11 @@ def test_versions_side_by_side_are_a_notice():
     assert "1.0.0 (2), 1.1.0 (1); new forms wait" in notices(seen)[0]
 
 
+def test_a_gateway_of_another_version_counts_as_well():
+    assert "1.0.0 (4), 1.1.0 (1)" in notices(three(gateways=["1.0.0", "1.1.0"]))[0]
+    assert notices(three(gateways=["1.0.0"])) == []
+
+
 def test_states():
     first = layout(1, "a", "b", "c", rules=Rules(2, 2))
     second = layout(2, "a", "b", "c", "d", rules=Rules(2, 2), previous=first)

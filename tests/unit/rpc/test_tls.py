@@ -105,6 +105,13 @@ def test_an_operator_reads_and_brings_no_bytes(target, papers, connect):
             bring()
 
 
+def test_only_operators_learn_whose_uploads_there_are(target, papers, connect):
+    assert list(connect(target, papers.credentials(Role.OPS)).list_uploads()) == []
+    for role in set(Role) - {Role.OPS}:
+        with pytest.raises(PeerRefusedError, match="may not call ListUploads; that is for the roles ops"):
+            connect(target, papers.credentials(role)).list_uploads()
+
+
 @pytest.mark.parametrize(
     "bearer",
     [

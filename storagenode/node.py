@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from holdfast.clock import Clock
     from holdfast.digest import Digest
-    from holdfast.rpc.node import ListedBlob, LocalBlob, PartitionSum, StagingFile, UploadKey
+    from holdfast.rpc.node import ListedBlob, LocalBlob, OpenUpload, PartitionSum, StagingFile, UploadKey
     from storagenode.disk.identity import Identity
     from storagenode.disk.space import Space
     from storagenode.disk.store import DiskStore
@@ -217,6 +217,10 @@ class StorageNode:
             self._drop(upload)
         finally:
             upload.leave(writer, self._clock.monotonic())
+
+    def list_uploads(self) -> list[OpenUpload]:
+        now = self._clock.monotonic()
+        return sorted((upload.seen(now) for upload in self._uploads), key=lambda upload: upload.key.upload_id)
 
     def expire_uploads(self, expiry_seconds: float) -> int:
         """Drop what nobody has used for so long; how many."""

@@ -30,11 +30,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-def free_ports(count: int) -> list[int]:
+def free_ports(count: int, address: str = "127.0.0.1") -> list[int]:
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
         for one in sockets:
-            one.bind(("127.0.0.1", 0))
+            one.bind((address, 0))
         return [one.getsockname()[1] for one in sockets]
 
 
@@ -75,16 +75,23 @@ class EtcdCluster:
 
     @classmethod
     def start(
-        cls, directory: Path, members: int = 1, extra: Sequence[str] = (), scheme: str = "http", *, wait: bool = True
+        cls,
+        directory: Path,
+        members: int = 1,
+        extra: Sequence[str] = (),
+        scheme: str = "http",
+        *,
+        wait: bool = True,
+        address: str = "127.0.0.1",
     ) -> EtcdCluster:
         program = need("etcd")
         directory.mkdir(parents=True, exist_ok=True)
-        ports = free_ports(2 * members)
+        ports = free_ports(2 * members, address)
         names = [f"n{number}" for number in range(members)]
-        peers = {name: f"http://127.0.0.1:{port}" for name, port in zip(names, ports[members:], strict=True)}
+        peers = {name: f"http://{address}:{port}" for name, port in zip(names, ports[members:], strict=True)}
         cluster = cls(directory)
         for name, port in zip(names, ports, strict=False):
-            client = f"{scheme}://127.0.0.1:{port}"
+            client = f"{scheme}://{address}:{port}"
             words = {
                 "--name": name,
                 "--data-dir": str(directory / name),

@@ -2,10 +2,11 @@
 
 One reading of layouts, members and leases makes a :class:`View`; a new one is made when a watch reports a change, and every few
 seconds in any case, so a lost watch costs seconds and nothing else. Being behind is harmless: whoever links what was written
-compares the layout revision that it was written by (ARCHITECTURE 3b).
+compares the layout revision that it was written by (ARCHITECTURE 3b). With it comes the minimum version, for what is written.
 
-Readers are ordered: own host, then those that are alive and have answered, by latency; those without a lease or at rest come last.
-Uploads go round all nodes that have room: the emptiest one alone would take in everything.
+Readers are ordered: owners on this host, then owners from which an answer is expected soonest, then everybody else in the same way;
+those without a lease or at rest come last. Uploads go round all nodes that have room: the emptiest one alone would take in
+everything.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import threading
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from holdfast.errors import ConfigError, HoldfastError, NodeUnreachableError, UploadUnknownError
-from holdfast.meta import keys
+from holdfast.meta import keys, versions
 from holdfast.replicas.directory import Placing
 from holdfast.replicas.outofreach import OutOfReach
 from holdfast.replicas.pulse import Pulse
@@ -87,7 +88,12 @@ class ClusterDirectory:
     def start(self) -> None:
         """Read once, then follow. Raises MetadataUnavailableError."""
         self.refresh()
-        watched = {"layout": keys.LAYOUT_KEYS, "member": keys.MEMBERS, "alive": keys.ALIVE}
+        watched = {
+            "version": keys.MIN_VERSION_ALONE,
+            "layout": keys.LAYOUT_KEYS,
+            "member": keys.MEMBERS,
+            "alive": keys.ALIVE,
+        }
         self._threads = [
             threading.Thread(target=self._watch, args=span, name=f"watch-{name}", daemon=True)
             for name, span in watched.items()
@@ -109,6 +115,7 @@ class ClusterDirectory:
 
     def refresh(self) -> View:
         """Read the metadata now. Raises MetadataUnavailableError."""
+        versions.minimum(self._store)
         # One at a time: of two readings the one that began first may end last, and the view would go back.
         with self._reading:
             began = self._clock.monotonic()
@@ -191,8 +198,8 @@ class ClusterDirectory:
             yield self.client(name)
 
     def _rank(self, view: View, node_id: str, owners: frozenset[str]) -> tuple[bool, bool, bool, float]:
-        latency = round(self.pulse.latency_seconds(node_id), 3)
-        return self._is_down(view, node_id), node_id not in owners, not self._is_near(view, node_id), latency
+        expected = self.pulse.expected_seconds(node_id)
+        return self._is_down(view, node_id), node_id not in owners, not self._is_near(view, node_id), expected
 
     def _is_down(self, view: View, node_id: str) -> bool:
         return node_id not in view.alive or self.pulse.is_resting(node_id)
@@ -250,6 +257,10 @@ class ClusterDirectory:
 
     def ingest(self) -> Sequence[NodeClient]:
         view, turn = self._view, next(self._turns)
+        if view.layouts is None:
+            raise NodeUnreachableError(
+                "no layout is applied yet, so nothing can be stored; run `holdfast layout apply`"
+            )
         candidates = sorted(view.present & view.alive.keys())
         if not candidates:
             raise NodeUnreachableError("no storage node is alive; try again later")
@@ -262,6 +273,12 @@ class ClusterDirectory:
 
         start = turn % len(candidates)
         return [self.client(name) for name in sorted(candidates[start:] + candidates[:start], key=rank)]
+
+    def began(self, node: NodeClient) -> None:
+        self.pulse.began(node.node_id)
+
+    def ended(self, node: NodeClient) -> None:
+        self.pulse.ended(node.node_id)
 
     def answered(self, node: NodeClient, seconds: float | None) -> None:
         self.pulse.answered(node.node_id, seconds)

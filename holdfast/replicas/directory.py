@@ -72,6 +72,12 @@ class NodeDirectory(Protocol):
         """
         ...
 
+    def began(self, node: NodeClient) -> None:
+        """A stream from the node begins; ``ended`` follows, however it ends."""
+        ...
+
+    def ended(self, node: NodeClient) -> None: ...
+
     def answered(self, node: NodeClient, seconds: float | None) -> None:
         """The node answered, its first byte after so long. None: it was no first byte, and does not tell how fast the node is."""
         ...
@@ -108,6 +114,12 @@ class OneNode:
 
     def ingest(self) -> Sequence[NodeClient]:
         return (self._node,)
+
+    def began(self, node: NodeClient) -> None:
+        """There is nothing to choose."""
+
+    def ended(self, node: NodeClient) -> None:
+        """There is nothing to choose."""
 
     def answered(self, node: NodeClient, seconds: float | None) -> None:
         """There is nothing to choose."""

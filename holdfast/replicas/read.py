@@ -18,6 +18,7 @@ from holdfast.errors import (
     CorruptError,
     HoldfastError,
     MissingError,
+    NodeSilentError,
     NodeUnreachableError,
     UnavailableError,
 )
@@ -136,10 +137,12 @@ class ReplicaReader:
             CorruptError: what came so far may be wrong; the copy is in quarantine now, and reading anew asks others.
         """
         worst: HoldfastError | None = None
-        for node in self._directory.readers(want.digest):
+        silent: list[NodeClient] = []
+        for node, patient in self._turns(want.digest, silent):
             began, is_first = self._clock.monotonic(), True
+            self._directory.began(node)
             try:
-                for message in node.read_blob(want, offset_bytes, length_bytes):
+                for message in node.read_blob(want, offset_bytes, length_bytes, patient=patient):
                     if is_first:
                         self._directory.answered(node, self._clock.monotonic() - began)
                         is_first = False
@@ -150,11 +153,31 @@ class ReplicaReader:
                 self._failed(node, error)
                 self.forget(want.digest)
                 if isinstance(error, CorruptError) and not is_first:
-                    raise
+                    raise  # the wrong bytes may be among those that went out: nothing may make this look complete
                 worst = _worse(worst, error)
+                if isinstance(error, NodeSilentError) and not patient:
+                    silent.append(node)
                 continue
+            finally:
+                self._directory.ended(node)
             return
         raise worst or _nobody(want)
+
+    def _turns(self, digest: Digest, silent: list[NodeClient]) -> Iterator[tuple[NodeClient, bool]]:
+        """Everybody once, with patience for one that is alone; then with patience those that have become ``silent``.
+
+        They may only be slow, and if nobody else has the blob, that is no reason to fail.
+        """
+        readers = iter(self._directory.readers(digest))
+        first, second = next(readers, None), next(readers, None)
+        if first is not None:
+            yield first, second is None
+        if second is not None:
+            yield second, False
+        for node in readers:
+            yield node, False
+        for node in silent:
+            yield node, True
 
     def forget(self, digest: Digest) -> None:
         """Ask again next time."""

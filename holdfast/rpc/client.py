@@ -21,6 +21,7 @@ import grpc
 from holdfast.clock import SystemClock
 from holdfast.errors import (
     HoldfastError,
+    NodeSilentError,
     NodeUnreachableError,
     StaleWriterError,
     TooLargeError,
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
         ListedBlob,
         LocalBlob,
         NodeStatus,
+        OpenUpload,
         PartitionSum,
         StagingFile,
         StoredBlob,
@@ -72,6 +74,9 @@ class Deadlines:
     # A reader who has other copies wants to go on with one of them much sooner.
     first_byte_seconds: float = 30.0
     next_byte_seconds: float = 30.0
+    patient_seconds: float = 30.0
+    # The first time a node reads every directory that it has.
+    sum_seconds: float = 120.0
     # A node that copies bytes to another one waits so long until it takes more of them.
     push_seconds: float = 30.0
 
@@ -212,6 +217,10 @@ class GrpcNode:
     def cancel_upload(self, key: UploadKey) -> None:
         self._unary(m.CANCEL_UPLOAD, convert.key_to_wire(key), self._deadlines.advance_seconds)
 
+    def list_uploads(self) -> Sequence[OpenUpload]:
+        reply = self._unary(m.LIST_UPLOADS, wire.ListUploadsRequest(), self._deadlines.control_seconds)
+        return [convert.open_upload(upload) for upload in reply.uploads]
+
     def follow_upload(self, upload_id: str, offset_bytes: int) -> Iterator[bytes | memoryview]:
         return self._stream(m.FOLLOW_UPLOAD, wire.FollowUploadRequest(upload_id=upload_id, offset_bytes=offset_bytes))
 
@@ -234,13 +243,16 @@ class GrpcNode:
         reply = self._unary(m.OPEN_BLOB, request, self._deadlines.control_seconds)
         return convert.local(reply.blob) if reply.HasField("blob") else None
 
-    def read_blob(self, want: Want, offset_bytes: int, length_bytes: int | None) -> Iterator[bytes | memoryview]:
+    def read_blob(
+        self, want: Want, offset_bytes: int, length_bytes: int | None, *, patient: bool = False
+    ) -> Iterator[bytes | memoryview]:
         request = wire.ReadBlobRequest(
             want=convert.want_to_wire(want), offset_bytes=offset_bytes, length_bytes=length_bytes
         )
-        # A stream that another copy can replace: it is cut when nothing comes.
-        first, following = self._deadlines.first_byte_seconds, self._deadlines.next_byte_seconds
-        return self._stream(m.READ_BLOB, request, first, following)
+        limits = self._deadlines
+        if patient:
+            return self._stream(m.READ_BLOB, request, limits.patient_seconds, limits.patient_seconds)
+        return self._stream(m.READ_BLOB, request, limits.first_byte_seconds, limits.next_byte_seconds)
 
     def delete_blob(self, digest: Digest, stamp: str) -> bool:
         request = wire.DeleteBlobRequest(digest=str(digest), stamp=stamp)
@@ -289,17 +301,19 @@ class GrpcNode:
     ) -> Iterator[Any]:
         """Messages; the node is given so long for the first and for each of the others."""
         link = self._current_link()  # held until the stream ends, which keeps the channel
-        call, patience = None, first_seconds
+        call, patience, wait = None, first_seconds, None
         try:
             call = link.callable(method)(request, metadata=self._names)
             while True:
-                with _STALLS.waiting(call, patience):
+                with _STALLS.waiting(call, patience) as wait:
                     message = next(call, None)
                 if message is None:
                     return
                 yield message
                 patience = next_seconds
         except grpc.RpcError as error:
+            if wait is not None and wait.is_over:
+                raise NodeSilentError(f"the storage node said nothing for {patience:g} seconds") from error
             raise failures.from_rpc_error(error) from error
         except ValueError as error:
             raise NodeUnreachableError("the connection to the storage node was closed; try again") from error

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Final
 
 from holdfast.digest import PARTITIONS
 from holdfast.errors import HoldfastError, LayoutMovedError, UnavailableError
-from holdfast.meta import keys
 from holdfast.meta.members import Progress
+from holdfast.meta.tasks import repair_asked
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -77,6 +77,7 @@ class Repair:
         self._stopping = stopping
         self._every_seconds = every_seconds
         self._progress = (0, 0, 0)
+        self._answered = 0
         self._marks_due = float("-inf")
         self._patience: dict[int, tuple[float, float]] = {}  # partition: not before, pause
         self._thread = threading.Thread(target=self._run, name="repair", daemon=True)
@@ -91,7 +92,7 @@ class Repair:
     def progress(self) -> Progress:
         version, done, total = self._progress
         tally = self._settler.tally
-        return Progress(version, done, total, tally.copied_blobs, tally.copied_bytes, tally.failures)
+        return Progress(version, done, total, tally.copied_blobs, tally.copied_bytes, tally.failures, self._answered)
 
     def _run(self) -> None:
         done_for: object = None
@@ -99,13 +100,16 @@ class Repair:
         while not self._stopping.wait(_LOOK_SECONDS):
             view = self._view()
             try:
-                wanted = (view.live.revision, frozenset(view.alive), self._asked())
+                asked = repair_asked(self._metadata)
+                # By boot: who was restarted before its lease ended may have lost what it had, and answers again.
+                boots = frozenset((node, alive.boot_id) for node, alive in view.alive.items())
+                wanted = (view.live.revision, boots, view.removed, asked)
                 if view.layouts is not None and (wanted != done_for or self._clock.monotonic() >= due):
                     self._patience.clear()
                     found = self.round(view)
                     # For the sake of those that are down it need not be soon: their return is news by itself.
                     has_failed = found.undone > 0 or not found.silent.isdisjoint(view.alive)
-                    done_for = wanted
+                    done_for, self._answered = wanted, asked
                     due = self._clock.monotonic() + (_AGAIN_SECONDS if has_failed else self._every_seconds)
                 self._settle_dirty()
                 self._retire()
@@ -115,10 +119,6 @@ class Repair:
             except Exception:  # noqa: BLE001 - the thread must outlive any surprise, and say so
                 _LOG.exception("repair broke; it goes on")
                 self._stopping.wait(_LOOK_SECONDS)
-
-    def _asked(self) -> int:
-        entry = self._metadata.get(keys.REPAIR_TASK)
-        return entry.mod_revision if entry else 0
 
     def round(self, view: View) -> Round:
         """All partitions once, by this view, and the report if nothing is left undone."""

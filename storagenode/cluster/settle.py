@@ -159,6 +159,7 @@ class Settler:
         self.peers.client(copy.node_id).stat_blobs([Want(copy.digest, copy.size_bytes)])
 
     def _drop(self, blobs: Sequence[ListedBlob], owners: Sequence[str]) -> bool:
+        """Those that every one of the owners confirms; ``owners`` is not empty. False: something stays, so look again soon."""
         confirmed = set(blobs)
         for node in owners:
             try:
@@ -166,10 +167,9 @@ class Settler:
             except UnavailableError:
                 return False
             confirmed &= {blob for blob, answer in zip(blobs, answers, strict=True) if answer is not None}
-        for blob in confirmed:
-            if self.store.discard(blob.digest, blob.stamp):
-                self.tally.dropped += 1
-        return len(confirmed) == len(blobs)
+        dropped = sum(self.store.discard(blob.digest, blob.stamp) for blob in confirmed)
+        self.tally.dropped += dropped
+        return dropped == len(blobs)
 
 
 def _nothing() -> None:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from holdfast import digest as digests
 from holdfast.errors import BlobUnknownError, NodeUnreachableError, UnavailableError
+from holdfast.meta.members import Intent
 from holdfast.placement.layout import Rules
 from holdfast.rpc.node import UploadKey, Want
-from tests.cluster.nodes import running
+from tests.cluster.nodes import REPOSITORY, Nodes, running
 
 MIB = 1 << 20
 
@@ -120,11 +122,89 @@ def test_a_new_node_gets_its_share_and_the_old_layout_is_retired(three):
     assert all(len(three.holders(one.digest)) == 3 for one in stored)
 
 
+def test_an_upload_to_a_node_that_no_layout_names_comes_to_the_owners(three):
+    new = three.add("d")
+    three.wait_until(lambda: new.node_id in three.directory.view.alive)
+    assert [node.node_id for node in three.directory.ingest()][-1] == new.node_id
+    data = os.urandom(5 * MIB)
+    key = UploadKey(three.directory.client(new.node_id).start_upload(REPOSITORY, "", None).upload_id, REPOSITORY)
+    three.writer.append(key, 0, [data])
+    stored = three.writer.finish(key, digests.of(data))
+    assert three.holders(stored.digest) == {"a", "b", "c"}
+
+
+def test_a_removed_node_is_not_waited_for(three):
+    stored = [three.push(os.urandom(1000 + n)) for n in range(10)]
+    three.nodes["c"].stop()
+    three.members.order(three.nodes["c"].node_id, intent=Intent.REMOVED)
+    three.add("d")
+    three.apply("a", "b", "d")
+    three.wait_until(lambda: len(three.book.live().layouts.live) == 1)
+    assert all(three.holders(one.digest) >= {"a", "b", "d"} for one in stored)
+
+
+def test_a_stand_in_keeps_its_copy_while_the_layout_names_a_removed_node(five):
+    data = os.urandom(5 * MIB)
+    digest = digests.of(data)
+    dead = five.nodes[min(five.owners(digest))]
+    dead.stop()
+    five.push(data)
+    living = five.holders(digest)
+    assert len(living) >= 3
+    five.members.order(dead.node_id, intent=Intent.REMOVED)
+    settlers = [node.server._side._repair for node in five.nodes.values() if node.server]
+    five.wait_until(lambda: all(dead.node_id in one._view().removed for one in settlers))
+    for settler in settlers:
+        assert settler._settler.settle(settler._view(), digest.partition).is_complete
+    assert five.holders(digest) == living
+
+
 def test_a_drained_node_gives_everything_away(five):
     stored = [five.push(os.urandom(1000 + n)) for n in range(30)]
     five.apply("a", "b", "c", "d")
     five.wait_until(lambda: not five.nodes["e"].held())
     assert all(five.holders(one.digest) == five.owners(one.digest) for one in stored)
+
+
+def test_a_dead_node_that_was_removed_holds_no_layout_back(three):
+    stored = [three.push(os.urandom(1000 + n)) for n in range(30)]
+    three.add("d")
+    three.nodes["c"].stop()
+    three.apply("a", "b", "d")
+    live = three.book.live()
+    assert len(live.layouts.live) == 2
+    three.members.order(three.nodes["c"].node_id, intent=Intent.REMOVED)
+    three.wait_until(lambda: len(three.book.live().layouts.live) == 1)
+    assert all({"a", "b", "d"} <= three.holders(one.digest) for one in stored)
+
+
+def test_a_handoff_keeps_its_copy_while_a_removed_node_is_its_owner(five):
+    data = os.urandom(5 * MIB)
+    digest = digests.of(data)
+    dead = five.nodes[min(five.owners(digest))]
+    dead.stop()
+    five.push(data)
+    held = five.holders(digest) - {dead.name}
+    assert len(held) == 3
+    five.members.order(dead.node_id, intent=Intent.REMOVED)
+    others = [node for name, node in five.nodes.items() if name != dead.name]
+    five.wait_until(lambda: all(dead.node_id in node.server._side.directory.view.removed for node in others))
+    for node in others:
+        side = node.server._side
+        side._repair.round(side.directory.view)
+    assert five.holders(digest) - {dead.name} == held
+    five.apply(*(node.name for node in others))
+    five.wait_until(lambda: five.holders(digest) - {dead.name} == five.owners(digest))
+
+
+def test_without_members_in_the_metadata_no_node_lets_go_of_anything(three):
+    stored = [three.push(os.urandom(1000 + n)) for n in range(5)]
+    for node in three.nodes.values():
+        side = node.server._side
+        view = replace(side.directory.view, members={})
+        for one in stored:
+            side._repair._settler.settle(view, one.digest.partition)
+    assert all(three.holders(one.digest) == {"a", "b", "c"} for one in stored)
 
 
 def test_absence_needs_an_answer_from_everybody(three):
@@ -137,6 +217,20 @@ def test_absence_needs_an_answer_from_everybody(three):
         three.reader.stat([Want(digest, 12)])
     with pytest.raises(NodeUnreachableError):
         three.pull(digest)
+
+
+def test_nothing_is_begun_before_a_layout_is_applied(tmp_path):
+    cluster = Nodes(tmp_path)
+    try:
+        cluster.add("a")
+        cluster.directory.start()
+        cluster.wait_until(lambda: cluster.directory.refresh().alive)
+        with pytest.raises(UnavailableError, match="no layout is applied"):
+            cluster.writer.start("r", "", None)
+        cluster.apply("a", rules=Rules.majority(1))
+        cluster.pull(cluster.push(b"now").digest)
+    finally:
+        cluster.close()
 
 
 def test_copies_lie_in_different_zones(tmp_path):

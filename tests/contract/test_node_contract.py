@@ -48,34 +48,44 @@ MIB = 1 << 20
 
 @dataclass
 class Subject:
+    """``operator``: the same node, for what only operators may ask."""
+
     client: NodeClient
+    operator: NodeClient
     damage: Callable[[Digest, bytes], None]
 
 
 def _grpc(path: Path) -> contextlib.AbstractContextManager[Subject]:
-    return _served(NodeOptions(path / "data", f"unix:{path}/s", reserve_bytes=0), None)
+    return _served(NodeOptions(path / "data", f"unix:{path}/s", reserve_bytes=0), None, None)
 
 
 def _tls(path: Path) -> contextlib.AbstractContextManager[Subject]:
     papers = Papers(path / "certs")
     tls = papers.issue(Role.NODE, ["127.0.0.2"])
     return _served(
-        NodeOptions(path / "data", "127.0.0.2:0", reserve_bytes=0, tls=tls), papers.credentials(Role.GATEWAY)
+        NodeOptions(path / "data", "127.0.0.2:0", reserve_bytes=0, tls=tls),
+        papers.credentials(Role.GATEWAY),
+        papers.credentials(Role.OPS),
     )
 
 
 @contextlib.contextmanager
-def _served(options: NodeOptions, credentials: Credentials | None) -> Iterator[Subject]:
+def _served(
+    options: NodeOptions, credentials: Credentials | None, for_operators: Credentials | None
+) -> Iterator[Subject]:
     server = NodeServer(options)
-    client = GrpcNode(server.start(), host_id=host_id(), credentials=credentials)
+    address = server.start()
+    client = GrpcNode(address, host_id=host_id(), credentials=credentials)
+    operator = GrpcNode(address, host_id="", credentials=for_operators)
     tree = Tree(str(options.data_dir))
 
     def damage(digest: Digest, data: bytes) -> None:
         Path(tree.blob(digest)).write_bytes(data)
 
     try:
-        yield Subject(client, damage)
+        yield Subject(client, operator, damage)
     finally:
+        operator.close()
         client.close()
         server.stop(0)
 
@@ -83,7 +93,7 @@ def _served(options: NodeOptions, credentials: Credentials | None) -> Iterator[S
 @contextlib.contextmanager
 def _memory(_path: Path) -> Iterator[Subject]:
     node = MemoryNode()
-    yield Subject(node, node.blobs.__setitem__)
+    yield Subject(node, node, node.blobs.__setitem__)
 
 
 @pytest.fixture(scope="module", params=[_grpc, _tls, _memory], ids=["grpc", "tls", "memory"])
@@ -236,6 +246,20 @@ def test_a_cancelled_upload_is_gone(node):
         node.append(key, None, [b"d"])
     with pytest.raises(UploadUnknownError):
         node.cancel_upload(key)
+
+
+def test_open_uploads_are_listed_whoever_began_them(subject, node):
+    first, second = begin(node, b"abc", "alice"), begin(node, b"", "bob")
+    finished = begin(node, b"done")
+    node.finish_upload(finished, digests.of(b"done"))
+    listed = list(subject.operator.list_uploads())
+    found = {upload.key: upload for upload in listed}
+    assert found.keys() & {first, second, finished} == {first, second}
+    assert (found[first].offset_bytes, found[second].offset_bytes) == (3, 0)
+    assert all(upload.idle_seconds >= 0 for upload in listed)
+    assert [upload.key.upload_id for upload in listed] == sorted(upload.key.upload_id for upload in listed)
+    subject.operator.cancel_upload(first)
+    assert first not in {upload.key for upload in subject.operator.list_uploads()}
 
 
 def test_an_empty_blob_is_a_blob(node):

@@ -7,6 +7,7 @@ Everybody is a reader, in the order given. ``answered_by`` and ``failed_by`` hol
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from holdfast.placement.layout import Rules
@@ -34,6 +35,7 @@ class Several:
         self.down: set[str] = set()
         self.vacant = 0
         self.layout_revision = 7
+        self.in_hand: Counter[str] = Counter()
         self.answered_by: list[str] = []
         self.latencies: list[float | None] = []
         self.failed_by: list[str] = []
@@ -64,6 +66,12 @@ class Several:
 
     def ingest(self) -> list[NodeClient]:
         return list(self.nodes.values())
+
+    def began(self, node: NodeClient) -> None:
+        self.in_hand[node.node_id] += 1
+
+    def ended(self, node: NodeClient) -> None:
+        self.in_hand[node.node_id] -= 1
 
     def answered(self, node: NodeClient, seconds: float | None) -> None:
         self.answered_by.append(node.node_id)

@@ -29,7 +29,7 @@ def rest_of(pulse, clock) -> float:
 
 def test_a_node_that_nobody_knows_is_well(pulse):
     assert not pulse.is_resting("a")
-    assert pulse.latency_seconds("a") == 0.0
+    assert pulse.expected_seconds("a") < 0.01
 
 
 def test_every_failure_in_a_row_doubles_the_rest_up_to_a_bound(pulse, clock):
@@ -59,13 +59,22 @@ def test_one_answer_ends_the_rest_and_the_next_failure_begins_anew(pulse, clock)
 def test_the_mean_follows_first_bytes_and_nothing_else(pulse):
     pulse.answered("a", 1.0)
     pulse.answered("a", None)
-    assert pulse.latency_seconds("a") == 1.0
+    assert pulse.expected_seconds("a") == 1.0
     pulse.answered("a", 2.0)
-    assert pulse.latency_seconds("a") == pytest.approx(1.2)
+    assert pulse.expected_seconds("a") == pytest.approx(1.2)
 
 
 def test_a_failure_leaves_the_mean(pulse):
     pulse.answered("a", 1.0)
     pulse.failed("a")
-    assert pulse.latency_seconds("a") == 1.0
+    assert pulse.expected_seconds("a") == 1.0
     assert not pulse.is_resting("b")
+
+
+def test_of_a_node_with_streams_in_hand_the_next_answer_is_expected_later(pulse):
+    pulse.answered("a", 1.0)
+    pulse.answered("b", 1.5)
+    pulse.began("a")
+    assert pulse.expected_seconds("a") == 2.0 > pulse.expected_seconds("b")
+    pulse.ended("a")
+    assert pulse.expected_seconds("a") == 1.0

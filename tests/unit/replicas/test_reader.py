@@ -8,7 +8,14 @@ import pytest
 
 from holdfast import digest as digests
 from holdfast.clock import ManualClock
-from holdfast.errors import BlobUnknownError, CorruptError, NodeUnreachableError, OverloadedError, UploadUnknownError
+from holdfast.errors import (
+    BlobUnknownError,
+    CorruptError,
+    NodeSilentError,
+    NodeUnreachableError,
+    OverloadedError,
+    UploadUnknownError,
+)
 from holdfast.replicas.directory import OneNode
 from holdfast.replicas.fanout import FanOut
 from holdfast.replicas.read import STAT_TTL_SECONDS, ReplicaReader
@@ -86,7 +93,7 @@ def test_one_question_for_many_wants(nodes, reader):
 class Breaking(MemoryNode):
     """Breaks off after its first message."""
 
-    def read_blob(self, want, offset_bytes, length_bytes):
+    def read_blob(self, want, offset_bytes, length_bytes, *, patient=False):
         for message in super().read_blob(want, offset_bytes, length_bytes):
             yield message
             raise UNREACHABLE
@@ -181,3 +188,30 @@ def test_an_upload_stays_with_its_node_and_a_stored_blob_is_reported(clock):
         assert heard == [stored, writer.put(digests.of(b"p"), b"p")]
         with pytest.raises(UploadUnknownError):
             writer.cancel(UploadKey("no node's name", "library/alpine"))
+
+
+class Slow(MemoryNode):
+    """Says nothing to whoever has no patience."""
+
+    def read_blob(self, want, offset_bytes, length_bytes, *, patient=False):
+        if not patient:
+            raise NodeSilentError("nothing came")
+        yield from super().read_blob(want, offset_bytes, length_bytes)
+
+
+def test_the_only_copy_is_waited_for_after_everybody_else_was_asked(clock):
+    slow, other = Slow("slow"), MemoryNode("other")
+    slow.put_blob(DIGEST, DATA)
+    reader = ReplicaReader(Several(slow, other), clock)
+    assert b"".join(reader.read(WANT, 0, None)) == DATA
+    assert other.calls == ["read_blob"]
+    other.put_blob(DIGEST, DATA)
+    slow.calls.clear()
+    assert b"".join(reader.read(WANT, 0, None)) == DATA
+    assert slow.calls == []
+
+
+def test_a_single_node_is_waited_for_at_once(clock):
+    slow = Slow("slow")
+    slow.put_blob(DIGEST, DATA)
+    assert b"".join(ReplicaReader(OneNode(slow), clock).read(WANT, 0, None)) == DATA

@@ -83,10 +83,10 @@ class Settler:
             *(self._guarded(copy, self._fetch) for copy in todo.fetches),
         ]
         is_complete = all(done) and not unheard and not todo.unclear
-        if todo.drops:
-            # While an owner is missing, or gone without another in its place, a copy too many is worth keeping.
-            is_full = len(owners) == len(view.layouts.newest.owners(partition)) and unheard.isdisjoint(owners)
-            is_complete = is_full and self._drop([mine[digest] for digest in todo.drops], owners) and is_complete
+        # A copy stands in for an owner that was removed until a layout names another; nothing is left undone by that.
+        if todo.drops and len(owners) == len(view.layouts.newest.owners(partition)):
+            can_drop = unheard.isdisjoint(owners)  # while an owner is missing, a copy too many is worth keeping
+            is_complete = can_drop and self._drop([mine[digest] for digest in todo.drops], owners) and is_complete
         return Settled(is_complete, todo.is_empty, frozenset(unheard - silent))
 
     def _inventories(

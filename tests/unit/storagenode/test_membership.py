@@ -24,7 +24,14 @@ class Going:
         self.stopping = threading.Event()
         self.free_bytes = 1
         self.membership = Membership(
-            self.store, self.members, "n1", self.describe, self.stopping, ttl_seconds=10.0, every_seconds=0.01
+            self.store,
+            self.members,
+            "n1",
+            self.describe,
+            self.stopping,
+            lambda _lease_id: None,
+            ttl_seconds=10.0,
+            every_seconds=0.01,
         )
 
     def describe(self) -> Alive:

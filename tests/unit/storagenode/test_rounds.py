@@ -264,12 +264,11 @@ def test_the_thread_outlives_a_surprise(three, owners, running, monkeypatch):
     view = three.view
 
     class Surprising:
-        @property
-        def live(self):
+        def __getattr__(self, name):
             for surprise in surprises:
                 raise surprise
             three.view = view
-            return view.live
+            return getattr(view, name)
 
     three.put(DATA, owners[0])
     three.view = Surprising()

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from holdfast.clock import ManualClock
-from holdfast.errors import MetadataUnavailableError
+from holdfast.errors import ConfigError, MetadataUnavailableError
 from holdfast.meta.members import Alive, Members
 from storagenode.cluster.membership import Membership
 from tests.fakes.memory_store import MemoryStore
@@ -23,16 +23,23 @@ class Going:
         self.members = Members(self.store, lambda: b"x" * 16, self.clock)
         self.stopping = threading.Event()
         self.free_bytes = 1
+        self.refusal: ConfigError | None = None
+        self.entered: list[int] = []
         self.membership = Membership(
             self.store,
             self.members,
             "n1",
             self.describe,
             self.stopping,
-            lambda _lease_id: None,
+            self.enter,
             ttl_seconds=10.0,
             every_seconds=0.01,
         )
+
+    def enter(self, lease_id: int) -> None:
+        if self.refusal is not None:
+            raise self.refusal
+        self.entered.append(lease_id)
 
     def describe(self) -> Alive:
         return Alive(b"boot", "0", "host", self.free_bytes, 2)
@@ -50,6 +57,20 @@ def test_a_node_is_alive_as_soon_as_it_has_joined_and_describes_itself_anew(goin
     assert going.members.alive() == {"n1": ALIVE}
     going.free_bytes = 7
     wait_for("the next word", lambda: going.members.alive()["n1"].free_bytes == 7)
+
+
+def test_a_node_asks_whether_it_may_take_part_once_and_under_its_lease(going):
+    going.membership.start()
+    (lease_id,) = going.entered
+    assert going.store.keep_alive(lease_id) > 0
+
+
+def test_a_node_that_may_not_take_part_does_not_go_on_saying_that_it_is_there(going):
+    going.refusal = ConfigError("too old for this cluster")
+    with pytest.raises(ConfigError):
+        going.membership.start()
+    going.clock.advance(11)
+    assert going.members.alive() == {}
 
 
 def test_a_lease_is_renewed(going):

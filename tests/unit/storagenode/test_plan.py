@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from holdfast import digest as digests
@@ -55,6 +55,7 @@ BLOBS = [digests.of(bytes([number])) for number in range(4)]
 inventory = st.dictionaries(st.sampled_from(BLOBS), st.integers(1, 2))
 
 
+@settings(deadline=None)
 @given(
     st.dictionaries(st.sampled_from(NAMES), inventory, min_size=1),
     st.lists(st.sampled_from(NAMES), unique=True, max_size=3),

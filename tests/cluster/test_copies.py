@@ -14,6 +14,7 @@ from holdfast.errors import BlobUnknownError, NodeUnreachableError, UnavailableE
 from holdfast.meta.members import Intent
 from holdfast.placement.layout import Rules
 from holdfast.rpc.node import UploadKey, Want
+from storagenode.cluster.rounds import Round
 from tests.cluster.nodes import REPOSITORY, Nodes, running
 
 MIB = 1 << 20
@@ -99,6 +100,16 @@ def test_an_emptied_disk_is_filled_again(three):
     shutil.rmtree(node.tree.blobs)
     node.start()
     three.wait_until(lambda: all("b" in three.holders(one.digest) for one in stored))
+
+
+def test_another_boot_of_a_node_is_a_reason_to_compare(three, monkeypatch):
+    """Its lease has not ended, so nobody has seen it go."""
+    observer, node_id = three.nodes["a"].server._side, three.nodes["b"].node_id
+    three.wait_until(lambda: len(observer.directory.view.alive) == 3)
+    seen = []
+    monkeypatch.setattr(observer._repair, "round", lambda view: seen.append(view.alive[node_id].boot_id) or Round())
+    three.nodes["b"].server._side._boot_id = b"another boot"
+    three.wait_until(lambda: b"another boot" in seen)
 
 
 def test_a_truncated_copy_is_replaced(three):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import json
 import os
 import shutil
 import sys
@@ -70,30 +71,53 @@ class Trial:
 
 
 def node_killed(trial: Trial) -> None:
+    """And missed, first by those that talk to it, then by all, when its lease ends."""
     trial.node("a").kill()
     trial.go_on()
-    trial.cluster.again("a")
-
-
-def node_killed_until_its_lease_ends(trial: Trial) -> None:
-    trial.node("a").kill()
     trial.cluster.wait_until_gone("a")
     trial.go_on()
     trial.cluster.again("a")
 
 
 def node_paused(trial: Trial) -> None:
+    """It goes on in the middle of what it did, its lease long gone."""
     trial.node("b").pause()
     trial.go_on()
-    trial.node("b").resume()
-
-
-def node_paused_until_its_lease_ends(trial: Trial) -> None:
-    trial.node("b").pause()
     trial.cluster.wait_until_gone("b")
     trial.go_on()
     trial.node("b").resume()
     trial.cluster.wait_until_alive("b")
+
+
+def nodes_killed_in_the_middle_of_transfers(trial: Trial) -> None:
+    """A download goes on with other copies, unbroken. An upload whose node is gone is told so, and goes on once it is back."""
+    gateway = trial.cluster.gateways["g1"]
+    content = Content.random("read while its owners die", 24 << 20)
+    assert _push(gateway, content) == 201
+    download = http.client.HTTPConnection(*gateway.address, timeout=60)
+    download.request("GET", f"/v2/probe/quorum/blobs/{content.digest}")
+    answer, came = download.getresponse(), b""
+    for name in sorted(trial.cluster.owners(content.digest)):
+        trial.node(name).kill()
+        came += answer.read(6 << 20)
+        trial.cluster.again(name)
+    came += answer.read()
+    download.close()
+    assert came == content.data
+    another = Content.random("written while its node dies", 4 << 20)
+    location = gateway.ask("POST", "/v2/probe/quorum/blobs/uploads/")[1]["location"]
+    half = len(another.data) // 2
+    assert gateway.ask("PATCH", location, another.data[:half], {"Content-Range": f"0-{half - 1}"})[0] == 202
+    pinned_to = location.rpartition("/")[2].partition("-")[0]
+    node = next(node for node in trial.cluster.nodes.values() if node.node_id == pinned_to)
+    node.kill()
+    headers = {"Content-Range": f"{half}-{len(another.data) - 1}"}
+    status, answered, body = gateway.ask("PATCH", location, another.data[half:], headers)
+    assert (status, json.loads(body)["errors"][0]["code"]) == (503, "UNAVAILABLE")
+    assert int(answered["retry-after"]) >= 1
+    trial.go_on()
+    trial.cluster.again(node.name)
+    _go_on_with(gateway, location, another)
 
 
 # -- the network
@@ -349,9 +373,15 @@ def gateway_killed_in_the_middle_of_transfers(trial: Trial) -> None:
 
 
 def _offset(gateway: Gateway, location: str) -> int:
-    status, headers, body = gateway.ask("GET", location)
-    assert status == 204, (status, body)
-    return int(headers["range"].partition("-")[2])
+    """Where the upload stands; asked again while its node has not answered the gateway yet."""
+
+    def ask() -> str | None:
+        status, headers, body = gateway.ask("GET", location)
+        assert status in {204, 503}, (status, body)
+        return headers["range"] if status == 204 else None
+
+    found: str = wait_for("the state of the upload", ask)
+    return int(found.partition("-")[2])
 
 
 def _go_on_with(gateway: Gateway, location: str, content: Content) -> None:
@@ -375,7 +405,7 @@ def two_faults_with_repair_between(trial: Trial) -> None:
         trial.cluster.again(name)
         trial.go_on()
         trial.traffic.pause()
-        trial.traffic.check()
+        trial.traffic.settle()
         trial.traffic.go()
 
 
@@ -405,7 +435,12 @@ def power_cycled(trial: Trial) -> None:
 
 
 NETWORK = (node_cut_off, two_nodes_parted, gateway_parted_from_a_node, slow_link)
-NODES = (node_killed, node_killed_until_its_lease_ends, node_paused, node_paused_until_its_lease_ends, clock_jumps)
+NODES = (
+    node_killed,
+    node_paused,
+    nodes_killed_in_the_middle_of_transfers,
+    clock_jumps,
+)
 DISKS = (disk_emptied, disk_full, disk_read_only, files_corrupted, files_truncated, disk_replaced)
 NAMES = (etcd_leader_killed, etcd_without_quorum)
 OTHERS = (gateway_killed_in_the_middle_of_transfers, two_faults_with_repair_between, layout_changed, power_cycled)

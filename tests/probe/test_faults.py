@@ -65,7 +65,7 @@ def test_nothing_is_lost_and_no_error_stays(trial, fault):
 @pytest.mark.soak
 @pytest.mark.timeout(7200)
 def test_20_000_operations_lose_nothing(tmp_path, capsys):
-    with under_traffic(tmp_path, clients=6, measure=120) as trial:
+    with under_traffic(tmp_path, clients=6, measure=300) as trial:
         while trial.traffic.tally.operations < _SOAK_OPERATIONS:
             for fault in faults.EVERY:
                 survive(trial, fault)

@@ -38,7 +38,7 @@ _TAGS = 4
 _SHARED = 6
 # (share, least, most) of the sizes of layers: beyond 1 MiB they go by stream, below in one message.
 _SIZES = ((0.85, 100, 20_000), (0.13, 1 << 20, 2 << 20), (0.02, 4 << 20, 8 << 20))
-_MOVE_SECONDS = 120.0
+_MOVE_SECONDS = 300.0
 
 
 @dataclass
@@ -421,6 +421,10 @@ class Traffic:
         for client in self.clients:
             Comparison(client.lines.ask, client.ledger, self.findings).run()
         assert not self.findings, self.findings
+        self.settle()
+
+    def settle(self) -> None:
+        """Until repair is done, and every copy of what was acknowledged is on the disk of every owner."""
         self.cluster.settle()
         missing: list[str] = []
 

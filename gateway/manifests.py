@@ -18,6 +18,7 @@ from holdfast.errors import (
     DigestInvalidError,
     LayoutMovedError,
     ManifestUnknownError,
+    MissingError,
     ReferencesMissingError,
     RemovalsMovedError,
     SweepMovedError,
@@ -159,6 +160,8 @@ class Manifests:
                 data = b"".join(self._reader.read(Want(record.digest, record.size_bytes), 0, None))
             except CorruptError:
                 continue  # that copy is in quarantine now
+            except MissingError:
+                break
             if digests.of(data, record.digest.algorithm) == record.digest:
                 return data
         raise ManifestUnknownError("the stored manifest is damaged; push it again", {"digest": str(record.digest)})

@@ -93,8 +93,9 @@ class LayoutBook:
 
         Raises:
             LayoutMovedError: another one was applied since ``planned_on`` was read.
+            LayoutInvalidError: its version is not higher than those that are live.
         """
-        live = (*planned_on.layouts.live, layout) if planned_on.layouts else (layout,)
+        live = planned_on.layouts.after_applied(layout).live if planned_on.layouts else (layout,)
         operation_id = self._new_id()
         version = wire.LayoutRecord(
             operation_id=operation_id, layout=encoding.encode(layout), created_seconds=self._clock.wall()
@@ -107,8 +108,7 @@ class LayoutBook:
             ops=[Put(keys.layout_version(layout.version), _VERSION.encode(version))],
         )
         self._known[layout.version] = layout
-        # One reading of both: with the versions of now and the revision of later, whoever goes on from here would undo later
-        # changes.
+        # Both read anew: with these versions and the revision of later, whoever goes on from here would undo what came between.
         return self.live()
 
     def _set_live(

@@ -153,7 +153,7 @@ class ReplicaReader:
                 self._failed(node, error)
                 self.forget(want.digest)
                 if isinstance(error, CorruptError) and not is_first:
-                    raise
+                    raise  # the wrong bytes may be among those that went out: nothing may make this look complete
                 worst = _worse(worst, error)
                 if isinstance(error, NodeSilentError) and not patient:
                     silent.append(node)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from holdfast.clock import Clock
 
 _STEP_SECONDS: Final = 0.2
+_IDLE_SECONDS: Final = 60.0
 
 
 @dataclass(eq=False, slots=True)
@@ -60,7 +61,7 @@ class StallWatch:
                 now = self._clock.monotonic()
                 late = [wait for wait in self._waiting.values() if wait.until <= now]
                 idle = 0 if self._waiting else idle + 1
-                if idle * _STEP_SECONDS > 60:
+                if idle * _STEP_SECONDS > _IDLE_SECONDS:
                     self._runs = False
                     return
             for wait in late:

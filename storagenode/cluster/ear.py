@@ -14,8 +14,6 @@ from holdfast.rpc.admission import named_in
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    import grpc
-
     from holdfast.rpc.serving import Behaviour
 
 
@@ -25,7 +23,7 @@ def listening(behaviours: Mapping[str, Behaviour], heard: Callable[[], None]) ->
 
 
 def _listening(kind: m.Kind, behaviour: Behaviour, heard: Callable[[], None]) -> Behaviour:
-    def behave(request: Any, context: grpc.ServicerContext) -> Any:
+    def behave(request: Any, context: Any) -> Any:
         if named_in(context, m.SENDER_KEY) is not None:
             return behaviour(request, context)
         heard()

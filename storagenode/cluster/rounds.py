@@ -101,7 +101,9 @@ class Repair:
             view = self._view()
             try:
                 asked = repair_asked(self._metadata)
-                wanted = (view.live.revision, frozenset(view.alive), view.removed, asked)
+                # By boot: who was restarted before its lease ended may have lost what it had, and answers again.
+                boots = frozenset((node, alive.boot_id) for node, alive in view.alive.items())
+                wanted = (view.live.revision, boots, view.removed, asked)
                 if view.layouts is not None and (wanted != done_for or self._clock.monotonic() >= due):
                     self._patience.clear()
                     found = self.round(view)

@@ -83,10 +83,10 @@ class Settler:
             *(self._guarded(copy, self._fetch) for copy in todo.fetches),
         ]
         is_complete = all(done) and not unheard and not todo.unclear
-        if todo.drops:
-            # While an owner is missing, or gone without another in its place, a copy too many is worth keeping.
-            is_full = len(owners) == len(view.layouts.newest.owners(partition)) and unheard.isdisjoint(owners)
-            is_complete = is_full and self._drop([mine[digest] for digest in todo.drops], owners) and is_complete
+        # A copy stands in for an owner that was removed until a layout names another; nothing is left undone by that.
+        if todo.drops and len(owners) == len(view.layouts.newest.owners(partition)):
+            can_drop = unheard.isdisjoint(owners)  # while an owner is missing, a copy too many is worth keeping
+            is_complete = can_drop and self._drop([mine[digest] for digest in todo.drops], owners) and is_complete
         return Settled(is_complete, todo.is_empty, frozenset(unheard - silent))
 
     def _inventories(
@@ -159,7 +159,7 @@ class Settler:
         self.peers.client(copy.node_id).stat_blobs([Want(copy.digest, copy.size_bytes)])
 
     def _drop(self, blobs: Sequence[ListedBlob], owners: Sequence[str]) -> bool:
-        """Those that every one of the owners confirms; ``owners`` is not empty."""
+        """Those that every one of the owners confirms; ``owners`` is not empty. False: something stays, so look again soon."""
         confirmed = set(blobs)
         for node in owners:
             try:
@@ -167,10 +167,9 @@ class Settler:
             except UnavailableError:
                 return False
             confirmed &= {blob for blob, answer in zip(blobs, answers, strict=True) if answer is not None}
-        for blob in confirmed:
-            if self.store.discard(blob.digest, blob.stamp):
-                self.tally.dropped += 1
-        return len(confirmed) == len(blobs)
+        dropped = sum(self.store.discard(blob.digest, blob.stamp) for blob in confirmed)
+        self.tally.dropped += dropped
+        return dropped == len(blobs)
 
 
 def _nothing() -> None:

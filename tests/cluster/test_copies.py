@@ -15,7 +15,8 @@ from holdfast.meta.members import Intent, Members
 from holdfast.placement.layout import Rules
 from holdfast.replicas.cluster import ClusterDirectory
 from holdfast.rpc.node import UploadKey, Want
-from tests.cluster.nodes import Nodes, connect, running
+from storagenode.cluster.rounds import Round
+from tests.cluster.nodes import REPOSITORY, Nodes, connect, running
 
 MIB = 1 << 20
 
@@ -102,6 +103,16 @@ def test_an_emptied_disk_is_filled_again(three):
     three.wait_until(lambda: all("b" in three.holders(one.digest) for one in stored))
 
 
+def test_another_boot_of_a_node_is_a_reason_to_compare(three, monkeypatch):
+    """Its lease has not ended, so nobody has seen it go."""
+    observer, node_id = three.nodes["a"].server._side, three.nodes["b"].node_id
+    three.wait_until(lambda: len(observer.directory.view.alive) == 3)
+    seen = []
+    monkeypatch.setattr(observer._repair, "round", lambda view: seen.append(view.alive[node_id].boot_id) or Round())
+    three.nodes["b"].server._side._boot_id = b"another boot"
+    three.wait_until(lambda: b"another boot" in seen)
+
+
 def test_a_truncated_copy_is_replaced(three):
     stored = three.push(os.urandom(MIB))
     path = Path(three.nodes["a"].tree.blob(stored.digest))
@@ -121,6 +132,43 @@ def test_a_new_node_gets_its_share_and_the_old_layout_is_retired(three):
     three.wait_until(lambda: len(three.book.live().layouts.live) == 1)
     three.wait_until(lambda: all(three.holders(one.digest) == three.owners(one.digest) for one in stored))
     assert all(len(three.holders(one.digest)) == 3 for one in stored)
+
+
+def test_an_upload_to_a_node_that_no_layout_names_comes_to_the_owners(three):
+    new = three.add("d")
+    three.wait_until(lambda: new.node_id in three.directory.view.alive)
+    assert [node.node_id for node in three.directory.ingest()][-1] == new.node_id
+    data = os.urandom(5 * MIB)
+    key = UploadKey(three.directory.client(new.node_id).start_upload(REPOSITORY, "", None).upload_id, REPOSITORY)
+    three.writer.append(key, 0, [data])
+    stored = three.writer.finish(key, digests.of(data))
+    assert three.holders(stored.digest) == {"a", "b", "c"}
+
+
+def test_a_removed_node_is_not_waited_for(three):
+    stored = [three.push(os.urandom(1000 + n)) for n in range(10)]
+    three.nodes["c"].stop()
+    three.members.order(three.nodes["c"].node_id, intent=Intent.REMOVED)
+    three.add("d")
+    three.apply("a", "b", "d")
+    three.wait_until(lambda: len(three.book.live().layouts.live) == 1)
+    assert all(three.holders(one.digest) >= {"a", "b", "d"} for one in stored)
+
+
+def test_a_stand_in_keeps_its_copy_while_the_layout_names_a_removed_node(five):
+    data = os.urandom(5 * MIB)
+    digest = digests.of(data)
+    dead = five.nodes[min(five.owners(digest))]
+    dead.stop()
+    five.push(data)
+    living = five.holders(digest)
+    assert len(living) >= 3
+    five.members.order(dead.node_id, intent=Intent.REMOVED)
+    settlers = [node.server._side._repair for node in five.nodes.values() if node.server]
+    five.wait_until(lambda: all(dead.node_id in one._view().removed for one in settlers))
+    for settler in settlers:
+        assert settler._settler.settle(settler._view(), digest.partition).is_complete
+    assert five.holders(digest) == living
 
 
 def test_a_drained_node_gives_everything_away(five):

@@ -436,10 +436,13 @@ def test_an_operator_can_remove_a_stopped_node_and_its_return_changes_nothing(wo
     node.pause()
     wait_for("its lease to end", lambda: node.node_id not in world.cluster.members.alive(), 60)
     world.cluster.members.order(node.node_id, intent=Intent.REMOVED)
-    world.apply(*(other for other in NAMES if other != name))
-    world.settle()
-    node.resume()
-    wait_for("it to be alive again", lambda: node.node_id in world.cluster.members.alive(), 60)
-    world.require_stored(repo, data)
-    assert len(world.cluster.holders(digest) - {name}) == 2
-    world.cluster.members.order(node.node_id, intent=Intent.PRESENT)
+    try:
+        world.apply(*(other for other in NAMES if other != name))
+        world.settle()
+        node.resume()
+        wait_for("it to be alive again", lambda: node.node_id in world.cluster.members.alive(), 60)
+        world.require_stored(repo, data)
+        assert len(world.cluster.holders(digest) - {name}) == 2
+    finally:
+        node.resume()
+        world.cluster.members.order(node.node_id, intent=Intent.PRESENT)

@@ -153,9 +153,7 @@ def test_a_cluster_is_upgraded_process_by_process_while_clients_push_and_pull(tm
 
 
 def test_a_version_that_the_command_does_not_know_is_refused(tmp_path: Path) -> None:
-    with running(tmp_path) as cluster:
-        gateway = cluster.gateway("g")
-        cluster.begin(cluster.node("a"), gateway)
-        refused = cli("metadata", "raise-version", "9.0.0", "--config", str(gateway.config))
+    with running(tmp_path, ("a",)) as cluster:
+        refused = cli("metadata", "raise-version", "9.0.0", "--config", str(cluster.nodes["a"].config))
         assert refused.returncode == 1
         assert "cannot know" in refused.stderr

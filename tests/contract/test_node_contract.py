@@ -434,6 +434,75 @@ def test_the_inventory_is_sorted_by_partition_and_digest(node):
         list(node.list_blobs(0, 4096))
 
 
+@pytest.mark.parametrize("size", [0, 5, 3 * MIB + 1])
+def test_a_copy_from_another_node_is_durable_when_it_was_received(node, size):
+    data = bytes([size % 251]) * size
+    digest = digests.of(data, "sha512")
+    pieces = [data[at : at + MIB] for at in range(0, size, MIB)]
+    assert node.receive(digest, size, pieces).size_bytes == size
+    assert b"".join(node.read_blob(Want(digest, size), 0, None)) == data
+    assert node.receive(digest, size, pieces).digest == digest  # again: a copy like any other
+
+
+def test_nothing_is_kept_of_a_copy_that_breaks_off_or_has_other_bytes(node):
+    data = b"received" * 1000
+    digest = digests.of(data)
+    with pytest.raises(SizeInvalidError):
+        node.receive(digest, len(data), [data[:100]])
+    with pytest.raises((SizeInvalidError, DigestInvalidError)):
+        node.receive(digest, len(data), [data, b"more"])
+    with pytest.raises(DigestInvalidError):
+        node.receive(digest, len(data), [bytes(len(data))])
+
+    def broken() -> Iterator[bytes]:
+        yield data[:100]
+        raise CorruptError("the copy here is shorter than it was")
+
+    uploads = node.status().uploads
+    with pytest.raises(CorruptError):
+        node.receive(digest, len(data), broken())
+    assert node.stat_blobs([Want(digest)]) == [None]
+    assert node.status().uploads == uploads
+
+
+def test_a_copy_of_an_algorithm_that_cannot_be_computed_is_refused(node):
+    with pytest.raises(DigestInvalidError):
+        node.receive(digests.parse("md5:00"), 1, [b"x"])
+
+
+def test_sums_of_partitions_follow_what_is_in_them(node):
+    digest = digests.of(b"summed")
+    partition = digest.partition
+
+    def here():
+        return {one.partition: (one.copies, one.total) for one in node.sum_partitions(partition, partition)}
+
+    before = here()
+    blob = node.put_blob(digest, b"summed")
+    after = here()
+    assert after[partition][0] == before.get(partition, (0, b""))[0] + 1
+    assert after != before
+    node.put_blob(digest, b"summed")
+    assert here() == after
+    (held,) = node.stat_blobs([Want(digest)])
+    assert node.delete_blob(blob.digest, held.stamp)
+    assert here() == before
+
+
+def test_sums_cover_a_range_and_leave_out_what_is_empty(node):
+    for number in range(5):
+        stored(node, b"in a range %d" % number)
+    held = {blob.digest.partition for blob in node.list_blobs(0, 4095)}
+    found = [one.partition for one in node.sum_partitions(0, 4095)]
+    assert found == sorted(held)
+    middle = found[len(found) // 2]
+    parts = [*node.sum_partitions(0, middle), *node.sum_partitions(middle + 1, 4095)]
+    assert parts == list(node.sum_partitions(0, 4095))
+    for first, last in ((5, 4), (0, 4096)):
+        with pytest.raises(RequestInvalidError):
+            node.sum_partitions(first, last)
+
+
 def test_status_names_the_node(node):
     status = node.status()
     assert status.node_id == node.node_id

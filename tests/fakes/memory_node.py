@@ -184,6 +184,7 @@ class MemoryNode:
 
     def receive(self, digest: Digest, size_bytes: int, chunks: Iterable[bytes]) -> StoredBlob:
         self._called("receive")
+        digests.algorithm(digest.algorithm)
         data = b"".join(chunks)
         if len(data) != size_bytes:
             raise SizeInvalidError("another size", {"expected": size_bytes, "received": len(data)})

@@ -115,10 +115,15 @@ class Node(Process):
 
     data: Path = Path()
     zone: str = "z"
+    listen: str = ""
+
+    @property
+    def is_known(self) -> bool:
+        """False: its disk is empty, and what starts there will be another node."""
+        return (self.data / "node.json").exists()
 
     @property
     def node_id(self) -> str:
-        """It stays when the disk is emptied, as far as this object is concerned: then the node that starts there is another."""
         found: str = json.loads((self.data / "node.json").read_text(encoding="utf-8"))["node_id"]
         return found
 
@@ -187,16 +192,18 @@ class Cluster:
         clock = SystemClock()
         self.members = Members(self.metadata, _new_id, clock)
         self.book = LayoutBook(self.metadata, _new_id, clock)
+        self._former_boots: set[bytes] = set()
 
     # -- processes
 
     def add_node(self, name: str, zone: str = "z", data: Path | None = None, **settings: Any) -> Node:
         host = self.network.place(name)
         data = data or self.directory / name
-        node_settings = {"dataDir": str(data), "listen": f"{host.address}:{host.port(5100)}", "zone": zone}
+        listen = f"{host.address}:{host.port(5100)}"
+        node_settings = {"dataDir": str(data), "listen": listen, "zone": zone}
         config = self._config(name, {"cluster": {"node": node_settings}}, settings)
         words = [sys.executable, "-m", "holdfast.cli", "storagenode", str(config)]
-        node = self.nodes[name] = Node(name, host, self.directory, words, data=data, zone=zone)
+        node = self.nodes[name] = Node(name, host, self.directory, words, data=data, zone=zone, listen=listen)
         node.begin()
         return node
 
@@ -230,15 +237,28 @@ class Cluster:
         return [*self.nodes.values(), *self.gateways.values()]
 
     def wait_until_alive(self, *names: str) -> None:
-        """These nodes (all) hold leases of their own boots: an old lease of a killed one does not count."""
+        """These nodes (all) hold leases: of their present lives, where they were begun by ``again``."""
         wanted = [self.nodes[name] for name in names or self.nodes]
         wait_for(f"the nodes {', '.join(names)} to join", lambda: all(map(self._has_joined, wanted)), START_SECONDS)
 
     def _has_joined(self, node: Node) -> bool:
         assert node.is_running, f"node {node.name} ended: {tail(node.log)}"
         with contextlib.suppress(FileNotFoundError, HoldfastError, ValueError):
-            return node.node_id in self.members.alive()
+            alive = self.members.alive().get(node.node_id)
+            return alive is not None and alive.boot_id not in self._former_boots
         return False
+
+    def again(self, *names: str) -> None:
+        """Begin these nodes, and wait until all have joined."""
+        self.note_boots()
+        for name in names:
+            self.nodes[name].begin()
+        self.wait_until_alive(*names)
+
+    def note_boots(self) -> None:
+        """Leases that stand now and whose nodes are dead are of former lives."""
+        dead = {node.node_id for node in self.nodes.values() if not node.is_running and node.is_known}
+        self._former_boots |= {alive.boot_id for name, alive in self.members.alive().items() if name in dead}
 
     def wait_until_gone(self, name: str) -> None:
         """Its lease has ended."""
@@ -299,6 +319,7 @@ class Cluster:
 
     def kill_everything(self) -> None:
         """A power cut, as far as processes are concerned."""
+        self._former_boots |= {alive.boot_id for alive in self.members.alive().values()}
         for process in self.processes:
             process.signal(signal.SIGKILL)
         for member in self.etcd.members:

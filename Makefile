@@ -33,7 +33,7 @@ serve: $(RUN) ## the registry on 127.0.0.1:5000, data below ./data; CONFIG=file.
 up: ## a cluster of containers on 127.0.0.1:5000; compose/env.sample tells what can be changed
 	$(COMPOSE) --file compose/compose.yaml build
 	$(COMPOSE) --file compose/compose.yaml up --detach
-	@$(PYTHON) compose/demo.py wait
+	@$(PYTHON) compose/demo.py wait --compose '$(COMPOSE)'
 
 down: ## stops it; its data stays in volumes, and the next `make up` goes on with them
 	$(COMPOSE) --file compose/compose.yaml --profile fifth-node down

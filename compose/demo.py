@@ -253,13 +253,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("step", choices=["wait", "show"], help="wait until the registry is ready, or show all of it")
     parser.add_argument("--compose", default="docker compose", help="the compose program")
-    parser.add_argument("--host", default=os.environ.get("HOLDFAST_PORT", "127.0.0.1:5000"))
     parsed = parser.parse_args()
+    compose = Compose(tuple(shlex.split(parsed.compose)))
     try:
+        host = compose.quietly("port", "balancer", "5000").strip().replace("0.0.0.0", "127.0.0.1")  # noqa: S104 - what is printed
         if parsed.step == "wait":
-            until(f"the registry answers on {parsed.host}", lambda: is_ready(Client(parsed.host)))
+            until(f"the registry answers on {host}", lambda: is_ready(Client(host)))
         else:
-            show(Compose(tuple(shlex.split(parsed.compose))), parsed.host)
+            show(compose, host)
     except DemoError as error:
         tell(f"It did not work: {error}")
         return 1

@@ -30,6 +30,7 @@ from holdfast.rpc import convert, failures
 from holdfast.rpc import methods as m
 from holdfast.rpc.channel import open_channel, require_protection
 from holdfast.rpc.feed import Feed
+from holdfast.rpc.link import Link
 from holdfast.rpc.stalls import StallWatch
 from holdfast.wire import storage_pb2 as wire
 
@@ -328,33 +329,6 @@ class GrpcNode:
         return call, link
 
 
-class Link:
-    """One channel and what can be called on it. The channel is closed when nobody holds the link any more."""
-
-    def __init__(self, channel: grpc.Channel, version: int) -> None:
-        self.version = version
-        self._channel = channel
-        self._lock = threading.Lock()
-        self._calls: dict[str, Any] = {}
-        self._end = weakref.finalize(self, channel.close)
-        self._end.atexit = False  # gRPC has its own end by then
-
-    @property
-    def is_closed(self) -> bool:
-        return not self._end.alive
-
-    def callable(self, method: m.Method) -> Any:
-        with self._lock:
-            found = self._calls.get(method.name)
-            if found is None:
-                found = self._calls[method.name] = _bind(self._channel, method)
-            return found
-
-    def close(self) -> None:
-        """Ends what is under way."""
-        self._end()
-
-
 class LocalFile:
     """Implements ``holdfast.rpc.node.LocalAppend``. For one thread."""
 
@@ -429,16 +403,3 @@ def _is_here(path: str, device: int, inode: int) -> bool:
     except OSError:
         return False
     return (found.st_dev, found.st_ino) == (device, inode) and os.access(path, os.W_OK)
-
-
-def _bind(channel: grpc.Channel, method: m.Method) -> Any:
-    make = {
-        m.Kind.UNARY: channel.unary_unary,
-        m.Kind.STREAM_IN: channel.stream_unary,
-        m.Kind.STREAM_OUT: channel.unary_stream,
-    }
-    return make[method.kind](
-        method.path,
-        request_serializer=m.serializer(method.request),
-        response_deserializer=m.deserializer(method.response),
-    )

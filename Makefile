@@ -6,10 +6,12 @@ RUN := $(VENV)/.for-serving
 DEV := $(VENV)/.for-testing
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable
 
-FAST_FIRST := tests/house tests/unit tests/contract tests/probe tests/http tests/conformance tests/crash tests/clients
+FAST_FIRST := tests/house tests/unit tests/contract tests/cluster tests/ops tests/probe tests/http tests/conformance tests/crash tests/clients tests/compose
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check lint bench proto conformance soak system clean
+# Compose as a part of docker, or the program that came before it.
+COMPOSE ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
+.PHONY: help serve test check lint bench proto conformance soak system clean up down demo
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -27,6 +29,17 @@ $(DEV): $(BIN)/python pyproject.toml
 
 serve: $(RUN) ## the registry on 127.0.0.1:5000, data below ./data; CONFIG=file.json for a configuration
 	@exec $(BIN)/holdfast serve $(CONFIG)
+
+up: ## a cluster of containers on 127.0.0.1:5000; compose/env.sample tells what can be changed
+	$(COMPOSE) --file compose/compose.yaml build
+	$(COMPOSE) --file compose/compose.yaml up --detach
+	@$(PYTHON) compose/demo.py wait --compose '$(COMPOSE)'
+
+down: ## stops it; its data stays in volumes, and the next `make up` goes on with them
+	$(COMPOSE) --file compose/compose.yaml --profile fifth-node down
+
+demo: up ## push, kill a node, pull, add a node, drain another, told step by step
+	@$(PYTHON) compose/demo.py show --compose '$(COMPOSE)'
 
 check: lint ## what lint does, and the fast tests
 	$(BIN)/python -m pytest -q -m 'not soak' tests/house tests/unit tests/contract

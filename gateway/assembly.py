@@ -17,8 +17,9 @@ from gateway.app import create_app
 from gateway.cache import ManifestCache
 from gateway.health import Health
 from gateway.lanes import Lanes
+from gateway.presence import Presence
 from gateway.staleness import FallsBack, Staleness
-from holdfast import logs
+from holdfast import __version__, logs
 from holdfast.clock import SystemClock
 from holdfast.errors import MetadataUnavailableError
 from holdfast.meta import keys
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from holdfast.replicas.directory import NodeDirectory
 
     Checks: TypeAlias = "dict[str, Callable[[], object]]"
+    Parts: TypeAlias = "tuple[Store, NodeDirectory, Checks, Callable[[], None]]"
 
 log = logging.getLogger("holdfast.gateway")
 
@@ -58,11 +60,12 @@ MANIFEST_CACHE_BYTES: Final = 32 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """What the worker needs of it."""
+    """What the worker needs of it. ``leave`` is called when the worker ends in order."""
 
     app: falcon.App[Any, Any]
     health: Health
     access_line: Callable[..., None]
+    leave: Callable[[], None]
 
 
 def assemble(options: Options) -> Gateway:
@@ -70,7 +73,7 @@ def assemble(options: Options) -> Gateway:
     descriptor = logs.configure(options.log_level, options.log_format, options.log_output, "gateway")
     clock = SystemClock()
     staleness = Staleness()
-    store, nodes, checks = (
+    store, nodes, checks, leave = (
         _cluster(options.cluster, clock, staleness) if options.cluster else _one_machine(options, clock)
     )
     reader = ReplicaReader(nodes, clock)
@@ -90,7 +93,7 @@ def assemble(options: Options) -> Gateway:
         staleness,
         sparse=options.sparse,
     )
-    return Gateway(app, health, logs.access_line(descriptor, options.log_format))
+    return Gateway(app, health, logs.access_line(descriptor, options.log_format), leave)
 
 
 def new_operation_id() -> bytes:
@@ -98,21 +101,31 @@ def new_operation_id() -> bytes:
     return os.urandom(16)
 
 
-def _one_machine(options: Options, clock: Clock) -> tuple[Store, NodeDirectory, Checks]:
+def _one_machine(options: Options, clock: Clock) -> Parts:
     store = SqliteStore(Path(options.metadata_path), clock)
     node = GrpcNode(options.node_target, host_id=host_id())
-    return store, OneNode(node), {"metadata": lambda: store.get(keys.CLUSTER_ID), "storage": node.status}
+    checks: Checks = {"metadata": lambda: store.get(keys.CLUSTER_ID), "storage": node.status}
+    return store, OneNode(node), checks, _nobody_counts_us
 
 
-def _cluster(cluster: Cluster, clock: Clock, staleness: Staleness) -> tuple[Store, NodeDirectory, Checks]:
+def _nobody_counts_us() -> None:
+    """A registry of one machine is upgraded as a whole."""
+
+
+def _cluster(cluster: Cluster, clock: Clock, staleness: Staleness) -> Parts:
     found = access(cluster, clock, host_id())
     store = FallsBack(found.metadata, found.metadata.stale(cluster.stale_read_seconds.seconds, staleness.note))
+    presence = Presence(found.metadata, __version__, new_operation_id)
+    _when_etcd_answers(presence.start)
+    _when_etcd_answers(found.directory.start)
+    checks: Checks = {"metadata": lambda: store.get(keys.CLUSTER_ID), "storage": found.directory.ingest}
+    return store, found.directory, checks, presence.stop
+
+
+def _when_etcd_answers(start: Callable[[], None]) -> None:
     while True:
         try:
-            found.directory.start()
+            return start()
         except MetadataUnavailableError as error:
             log.warning("waiting for etcd", extra={"reason": error.message})
             time.sleep(_RETRY_SECONDS)
-        else:
-            break
-    return store, found.directory, {"metadata": lambda: store.get(keys.CLUSTER_ID), "storage": found.directory.ingest}

@@ -18,6 +18,7 @@ from holdfast.errors import (
     DigestInvalidError,
     LayoutMovedError,
     ManifestUnknownError,
+    MissingError,
     ReferencesMissingError,
     RemovalsMovedError,
     SweepMovedError,
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
 _TRIES: Final = 5
 # How many missing digests an error names; a manifest may have thousands.
 _NAMED: Final = 20
+# How many copies may be damaged before nobody is asked any more.
+_COPIES: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,13 +154,17 @@ class Manifests:
         return data
 
     def _read(self, record: ManifestRecord) -> bytes:
-        try:
-            data = b"".join(self._reader.read(Want(record.digest, record.size_bytes), 0, None))
-        except CorruptError as error:
-            raise ManifestUnknownError("the stored manifest is damaged; push it again") from error
-        if len(data) != record.size_bytes:
-            raise ManifestUnknownError("the stored manifest is damaged; push it again", {"digest": str(record.digest)})
-        return data
+        """From whoever has it, compared with its digest here: a stream may have changed copies on its way."""
+        for _ in range(_COPIES):
+            try:
+                data = b"".join(self._reader.read(Want(record.digest, record.size_bytes), 0, None))
+            except CorruptError:
+                continue  # that copy is in quarantine now
+            except MissingError:
+                break
+            if digests.of(data, record.digest.algorithm) == record.digest:
+                return data
+        raise ManifestUnknownError("the stored manifest is damaged; push it again", {"digest": str(record.digest)})
 
     def delete(self, repo: Repository, reference: Tag | Digest) -> None:
         """By tag: only the tag. By digest: the manifest, and with it all its tags.

@@ -87,6 +87,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
             "limit_request_field_size": _LINE_BYTES,
             "logger_class": Quiet,
             "post_fork": _heed_early_stops,
+            "worker_exit": _leave,
             "proc_name": "holdfast gateway",
             "control_socket_disable": True,
         }
@@ -110,3 +111,9 @@ def _heed_early_stops(arbiter: Any, _worker: Any) -> None:
         while True:
             if arbiter.SIG_QUEUE.get_nowait() in _STOPS:
                 sys.exit(0)
+
+
+def _leave(_arbiter: Any, worker: Any) -> None:
+    gateway: Gateway | None = worker.app.gateway
+    if gateway is not None:
+        gateway.leave()

@@ -130,7 +130,8 @@ class Uploads:
                 layout_revision = self._writer.misplaced(digest)
             except SweepMovedError:
                 fence = self._repos.fence(digest)
-                self._restat(stored)
+                stored = self._again(key, digest)
+                layout_revision = stored.layout_revision
             else:
                 return stored
         raise UnavailableError("sweeps or layouts kept changing while this blob was linked; push it again")
@@ -158,10 +159,13 @@ class Uploads:
         link = self._repos.link(repo, digest)
         return self._reader.stat([Want(digest, link.size_bytes)])[0] if link else None
 
-    def _restat(self, stored: StoredBlob) -> None:
-        self._reader.forget(stored.digest)
-        if self._reader.stat([Want(stored.digest, stored.size_bytes)])[0] is None:
-            raise UnavailableError("the blob was swept while it was being linked; push it again")
+    def _again(self, key: UploadKey, digest: Digest) -> StoredBlob:
+        """A sweep may have taken some of the copies: the upload's node sees to it that as many as a write needs are there."""
+        self._reader.forget(digest)
+        try:
+            return self._writer.finish(key, digest)
+        except UploadUnknownError as error:
+            raise UnavailableError("the blob was swept while it was being linked; push it again") from error
 
 
 def _repository(key: UploadKey) -> Repository:

@@ -10,9 +10,15 @@ import typer
 from holdfast.ops.bench.command import bench
 from holdfast.ops.certs import app as certs
 from holdfast.ops.gateway import gateway
+from holdfast.ops.layout import app as layout
+from holdfast.ops.metadata import app as metadata
+from holdfast.ops.node import app as node
+from holdfast.ops.repair import app as repair
 from holdfast.ops.schema import schema
 from holdfast.ops.serve import serve
+from holdfast.ops.status.command import status
 from holdfast.ops.storagenode import storagenode
+from holdfast.ops.upload import app as upload
 from holdfast.ops.verify import verify
 
 app = typer.Typer(
@@ -23,7 +29,13 @@ app.command()(gateway)
 app.command()(storagenode)
 app.command()(verify)
 app.command()(schema)
+app.command()(status)
 app.command()(bench)
+app.add_typer(node, name="node")
+app.add_typer(layout, name="layout")
+app.add_typer(repair, name="repair")
+app.add_typer(upload, name="upload")
+app.add_typer(metadata, name="metadata")
 app.add_typer(certs, name="certs")
 
 

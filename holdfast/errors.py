@@ -33,6 +33,7 @@
     │   ├── ReadOnlyError           the node stopped taking writes after a failed fsync
     │   ├── OverloadedError         a bounded pool is full
     │   ├── NodeUnreachableError    no answer from a storage node
+    │   │   └── NodeSilentError     none in time: it may be slow
     │   ├── PeerRefusedError        a storage node does not serve a process with this certificate
     │   ├── MetadataUnavailableError
     │   │   └── MetadataFullError    the metadata store is near its quota or at it; deletions go on
@@ -206,6 +207,10 @@ class PeerRefusedError(UnavailableError):
     """A storage node does not take this call from a process with this certificate. An operator can cure that, no client."""
 
     retry_after_seconds = 30
+
+
+class NodeSilentError(NodeUnreachableError):
+    """A storage node said nothing for longer than the caller would wait. With more patience it might."""
 
 
 class MetadataUnavailableError(UnavailableError):

@@ -34,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Serve until told to stop. 0: stopped in order; 78: the options or the directory are refused."""
     parsed = _parser().parse_args(arguments)
     if parsed.config is not None:
-        return _in_cluster(parsed.config)
+        return _in_cluster(parsed)
     if parsed.data_dir is None or parsed.listen is None:
         sys.stderr.write("storagenode: --config, or --data-dir and --listen, must be given\n")
         return _EXIT_CONFIG
@@ -61,9 +61,10 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _in_cluster(path: Path) -> int:
+def _in_cluster(parsed: argparse.Namespace) -> int:
+    given = {key: getattr(parsed, key) for key in ("listen", "advertise", "zone") if getattr(parsed, key)}
     try:
-        settings = config.load(path)
+        settings = config.load(parsed.config, {"cluster": {"node": given}} if given else None)
         logs.configure(settings.log.level, settings.log.format, settings.log.output, "storagenode")
         options, join = _when_etcd_answers(settings)
         run(options, join=join)
@@ -97,9 +98,15 @@ def _tls(parsed: argparse.Namespace) -> TlsFiles | None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="storagenode", description="One storage node on one data directory.")
-    parser.add_argument("--config", type=Path, help="a node of a cluster: everything else is in this file")
+    parser.add_argument(
+        "--config",
+        type=Path,
+        help="a node of a cluster; beside it only --listen, --advertise, --zone",
+    )
     parser.add_argument("--data-dir", type=Path, help="belongs to this node alone")
     parser.add_argument("--listen", help="unix:/path/node.sock or host:port")
+    parser.add_argument("--advertise", help="host:port for the others, in place of cluster.node.advertise")
+    parser.add_argument("--zone", help="in place of cluster.node.zone")
     parser.add_argument("--cluster-id", default="local")
     parser.add_argument("--reserve-bytes", type=int, default=256 << 20, help="free space that is never used")
     parser.add_argument("--upload-expiry-seconds", type=float, default=24 * 3600.0)

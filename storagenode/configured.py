@@ -6,9 +6,11 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from holdfast import __version__
 from holdfast.clock import SystemClock
 from holdfast.errors import ConfigError
 from holdfast.meta.installation import installation_id
+from holdfast.meta.versions import require_entry
 from holdfast.replicas.access import connector, new_id, open_metadata
 from holdfast.rpc.credentials import configured_files
 from holdfast.rpc.host import host_id
@@ -29,7 +31,7 @@ def configured(settings: Settings) -> tuple[NodeOptions, Join]:
     """What ``storagenode.server.run`` wants. Asks the metadata which cluster this is.
 
     Raises:
-        ConfigError: no cluster is configured. MetadataUnavailableError.
+        ConfigError: no cluster is configured, or it takes no process of this version. MetadataUnavailableError.
     """
     cluster = settings.cluster
     if cluster is None:
@@ -39,6 +41,7 @@ def configured(settings: Settings) -> tuple[NodeOptions, Join]:
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     metadata = open_metadata(cluster, SystemClock())
     try:
+        require_entry(metadata, __version__)
         cluster_id = installation_id(metadata, new_id)
     finally:
         metadata.close()
@@ -63,7 +66,14 @@ def configured(settings: Settings) -> tuple[NodeOptions, Join]:
         clock = SystemClock()
         here = host_id()
         return ClusterSide(
-            identity, blobs, space, open_metadata(cluster, clock), connector(cluster, here), here, clock, part
+            identity,
+            blobs,
+            space,
+            open_metadata(cluster, clock),
+            connector(cluster, here, identity.node_id),
+            here,
+            clock,
+            part,
         )
 
     return options, join

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from holdfast.clock import Clock
     from holdfast.digest import Digest
-    from holdfast.rpc.node import ListedBlob, LocalBlob, PartitionSum, StagingFile, UploadKey
+    from holdfast.rpc.node import ListedBlob, LocalBlob, OpenUpload, PartitionSum, StagingFile, UploadKey
     from storagenode.disk.identity import Identity
     from storagenode.disk.space import Space
     from storagenode.disk.store import DiskStore
@@ -57,12 +57,23 @@ class Placer(Protocol):
         """
         ...
 
+    def find(self, want: Want) -> StoredBlob | None:
+        """A blob that was placed before and is not here any more, if as many others hold it as a write needs.
+
+        Raises:
+            UnavailableError: not all who may hold it could be asked.
+        """
+        ...
+
 
 class StaysHere:
     """One node, one place. Implements ``Placer``."""
 
     def place(self, stored: StoredBlob) -> StoredBlob:
         return stored
+
+    def find(self, _want: Want) -> StoredBlob | None:
+        return None
 
 
 class StorageNode:
@@ -141,7 +152,10 @@ class StorageNode:
         return self._again(joined, digest) if isinstance(joined, Result) else joined.result()
 
     def _finish_and_place(self, upload: Upload, key: UploadKey, digest: Digest) -> StoredBlob:
-        stored = self._finish(upload, digest)
+        with (
+            self._finishes.at_work
+        ):  # not while it waits for other nodes: one of them that hangs must not hold up all uploads
+            stored = self._finish(upload, digest)
         # From here on the bytes are safe: a client that asks again after a failure of the rest does not begin anew.
         self._finishes.keep(key, stored)
         return self._placer.place(stored)
@@ -150,11 +164,14 @@ class StorageNode:
         """A finish that was over before. What is remembered may have been swept since, so it is looked at again."""
         if isinstance(result.outcome, DigestInvalidError):
             raise DigestInvalidError(result.outcome.message, result.outcome.detail)
-        stored = result.outcome
-        found = self._store.stat(Want(digest, stored.size_bytes)) if stored.digest == digest else None
-        if found is None:
-            raise UploadUnknownError("no such upload; start another one")
-        return self._placer.place(found)
+        want = Want(digest, result.outcome.size_bytes)
+        if result.outcome.digest == digest:
+            found = self._store.stat(want)
+            # A copy that did not belong here is gone since all owners had theirs.
+            placed = self._placer.place(found) if found is not None else self._placer.find(want)
+            if placed is not None:
+                return placed
+        raise UploadUnknownError("no such upload; start another one")
 
     def _finish(self, upload: Upload, digest: Digest) -> StoredBlob:
         writer = upload.claim(None, _nobody, closing=Phase.FINISHING)
@@ -200,6 +217,10 @@ class StorageNode:
             self._drop(upload)
         finally:
             upload.leave(writer, self._clock.monotonic())
+
+    def list_uploads(self) -> list[OpenUpload]:
+        now = self._clock.monotonic()
+        return sorted((upload.seen(now) for upload in self._uploads), key=lambda upload: upload.key.upload_id)
 
     def expire_uploads(self, expiry_seconds: float) -> int:
         """Drop what nobody has used for so long; how many."""

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 KEEP_SECONDS: Final = 3600.0
 # A result takes less than a kilobyte.
 _KEEP_COUNT: Final = 20_000
+# Jobs that have a thread, for each that may be at work on the disk: the others wait for other nodes.
+_THREADS_PER_SLOT: Final = 4
 # Jobs that wait for a thread hold no more than their upload; beyond this the disk is hopelessly behind.
 _MAX_JOBS: Final = 1_000
 
@@ -45,10 +47,11 @@ class _Job:
 
 
 class Finishes:
-    """The finishing jobs of a node."""
+    """The finishing jobs of a node. ``slots``: how many may hash and fsync at a time; each does so inside ``at_work``."""
 
-    def __init__(self, threads: int, clock: Clock) -> None:
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="finish")
+    def __init__(self, slots: int, clock: Clock) -> None:
+        self._pool = ThreadPoolExecutor(slots * _THREADS_PER_SLOT, thread_name_prefix="finish")
+        self.at_work = threading.BoundedSemaphore(slots)
         self._clock = clock
         self._lock = threading.Lock()
         self._jobs: dict[str, _Job] = {}

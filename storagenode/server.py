@@ -20,11 +20,12 @@ from holdfast.addresses import UNIX
 from holdfast.clock import Clock, SystemClock
 from holdfast.errors import ConfigError
 from holdfast.rpc import methods as m
-from holdfast.rpc.admission import admit_anybody, admit_cluster
+from holdfast.rpc.admission import admit_anybody, admit_cluster, admit_meant_for
 from holdfast.rpc.channel import SERVER_OPTIONS
 from holdfast.rpc.credentials import Credentials
 from holdfast.rpc.host import host_id
 from holdfast.rpc.serving import LanePool, ServiceHandler
+from storagenode.cluster.ear import listening
 from storagenode.disk import identity
 from storagenode.disk.fsio import Files
 from storagenode.disk.space import Space
@@ -87,7 +88,11 @@ class NodeServer:
         self._refusals = LanePool("refuse", 2)
         self._server = grpc.server(self._refusals, options=SERVER_OPTIONS)
         admission = admit_cluster(self._credentials.peer.cluster) if self._credentials else admit_anybody
-        handler: Any = ServiceHandler(Servicer(self.node).behaviours(), self._pools, admission)
+        admission = admit_meant_for(self.node.status().node_id, admission)
+        behaviours = Servicer(self.node).behaviours()
+        if self._side is not None:
+            behaviours = listening(behaviours, self._side.pace.heard)
+        handler: Any = ServiceHandler(behaviours, self._pools, admission)
         self._server.add_generic_rpc_handlers((handler,))
 
     def start(self) -> str:

@@ -39,6 +39,7 @@ class Servicer:
             m.APPEND.name: self.append,
             m.FINISH_UPLOAD.name: self.finish_upload,
             m.CANCEL_UPLOAD.name: self.cancel_upload,
+            m.LIST_UPLOADS.name: self.list_uploads,
             m.FOLLOW_UPLOAD.name: self.follow_upload,
             m.PUT_BLOB.name: self.put_blob,
             m.RECEIVE.name: self.receive,
@@ -76,6 +77,9 @@ class Servicer:
     def finish_upload(self, request: wire.FinishUploadRequest, _context: grpc.ServicerContext) -> wire.StoredBlob:
         stored = self._node.finish_upload(convert.key(request.key), convert.digest(request.digest))
         return convert.stored_to_wire(stored)
+
+    def list_uploads(self, _request: wire.ListUploadsRequest, _context: grpc.ServicerContext) -> wire.ListUploadsReply:
+        return wire.ListUploadsReply(uploads=map(convert.open_upload_to_wire, self._node.list_uploads()))
 
     def cancel_upload(self, request: wire.UploadKey, _context: grpc.ServicerContext) -> wire.Done:
         self._node.cancel_upload(convert.key(request))

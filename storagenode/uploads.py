@@ -20,13 +20,12 @@ from typing import TYPE_CHECKING, Final
 
 from holdfast import digest as digests
 from holdfast.errors import OffsetError, OverloadedError, StaleWriterError, UploadUnknownError
-from holdfast.rpc.node import UploadState
+from holdfast.rpc.node import OpenUpload, UploadKey, UploadState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from holdfast.digest import Digest, Hasher
-    from holdfast.rpc.node import UploadKey
     from storagenode.store import Stage, UploadRecord
 
 # An ended stream lets go within one write; a direct writer's announcement within the hashing of some MiB.
@@ -87,6 +86,17 @@ class Upload:
     def state(self) -> UploadState:
         with self.changed:
             return UploadState(self.upload_id, self.offset_bytes)
+
+    def seen(self, now: float) -> OpenUpload:
+        """As operators see it."""
+        with self.changed:
+            busy = self._writer is not None and self._writer.busy
+            idle_seconds = 0.0 if busy else max(0.0, now - self.last_used)
+            return OpenUpload(
+                UploadKey(self.upload_id, self.record.repository, self.record.principal),
+                self.offset_bytes,
+                idle_seconds,
+            )
 
     def belongs_to(self, key: UploadKey) -> bool:
         return (key.repository, key.principal) == (self.record.repository, self.record.principal)

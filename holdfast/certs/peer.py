@@ -27,6 +27,8 @@ class Role(StrEnum):
     NODE = "node"
     WORKER = "worker"
     OPS = "ops"
+    # A member of etcd: trusted with the names by those that connect to it, and with nothing by storage nodes.
+    ETCD = "etcd"
 
 
 def is_label(text: str) -> bool:

@@ -43,22 +43,22 @@ class Report:
             raise ValueError("a report holds settings if and only if it holds no fault")
 
 
-def check(path: Path) -> Report:
-    """What is wrong with this file; an unreadable one is a fault as well."""
+def check(path: Path, instead: Mapping[str, Any] | None = None) -> Report:
+    """What is wrong with this file; an unreadable one is a fault as well. ``instead``: see ``load``."""
     try:
         tree = read_tree(path)
     except SourceError as error:
         return Report(None, (Fault(json_path(()), error.message, error.remedy),), ())
-    return examine(tree)
+    return examine(tree, instead)
 
 
-def load(path: Path) -> Settings:
-    """The settings in this file.
+def load(path: Path, instead: Mapping[str, Any] | None = None) -> Settings:
+    """The settings in this file, with those of ``instead`` (objects in objects, keys as the models spell them) in their place.
 
     Raises:
         ConfigError: anything is wrong; ``detail`` lists every fault.
     """
-    return _settings(check(path), f"the configuration {path}")
+    return _settings(check(path, instead), f"the configuration {path}")
 
 
 def parse(data: Mapping[str, Any]) -> Settings:
@@ -83,14 +83,14 @@ def _settings(report: Report, what: str) -> Settings:
     return report.settings
 
 
-def examine(tree: Any) -> Report:
-    """What is wrong with a tree as ``source`` reads it, or with a mapping."""
+def examine(tree: Any, instead: Mapping[str, Any] | None = None) -> Report:
+    """What is wrong with a tree as ``source`` reads it, or with a mapping. ``instead``: see ``load``."""
     if not isinstance(tree, Pairs | dict) or not tree:
         what = "no object" if tree else "empty"
         remedy = 'write an object with at least "storage" and its "rootDirectory"'
         return Report(None, (Fault(json_path(()), what, remedy),), ())
     shaper = Shaper()
-    data = shaper.shape(Settings, tree)
+    data = _overlaid(shaper.shape(Settings, tree), instead or {})
     settings, refused = _validated(data)
     faults = [*shaper.faults, *refused.values()]
     warnings: list[Fault] = []
@@ -100,6 +100,16 @@ def examine(tree: Any) -> Report:
             if not any(finding.doubtful(steps) for steps in blamed):
                 (warnings if finding.warning else faults).append(finding.fault())
     return Report(None if faults else settings, tuple(faults), tuple(warnings))
+
+
+def _overlaid(under: Any, over: Mapping[str, Any]) -> dict[str, Any]:
+    """What is no object is left to the models to refuse."""
+    if not isinstance(under, dict):
+        return under if under is not None else dict(over)
+    merged = dict(under)
+    for key, value in over.items():
+        merged[key] = _overlaid(merged.get(key), value) if isinstance(value, dict) else value
+    return merged
 
 
 def _validated(data: dict[str, Any]) -> tuple[Settings, dict[Steps, Fault]]:

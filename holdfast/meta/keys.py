@@ -2,6 +2,8 @@
 
     cluster/id                                        this installation, written once
     cluster/min_version                               the oldest version that may run: new record forms wait for it
+    cluster/entered                                   changed by every process that starts, under its lease
+    cluster/copying                                   the rest is being copied from another store: nobody may start
     repo/<name>                                       the repository exists
     removals/<name>                                   bumped with every removal of a link, record or ref below <name>
     manifest/<name>//<digest>                         manifest record
@@ -17,6 +19,7 @@
     layout/synced/<number>/<node>                     the node has brought its copies to where this version wants them
     member/<node>                                     a storage node, and what the operator wants of it
     alive/<node>                                      the same node, under its lease
+    process/<kind>/<id>                               a process that is no storage node, under its lease
     dirty/<partition>/<number>                        the partition may be short of copies by this version
     task/repair                                       bumped when somebody wants every node to compare its copies
 
@@ -48,6 +51,8 @@ if TYPE_CHECKING:
 
 CLUSTER_ID: Final = b"cluster/id"
 CLUSTER_MIN_VERSION: Final = b"cluster/min_version"
+CLUSTER_ENTERED: Final = b"cluster/entered"
+CLUSTER_COPYING: Final = b"cluster/copying"
 LAYOUT_CURRENT: Final = b"layout/current"
 REPAIR_TASK: Final = b"task/repair"
 # What a store that is nearly full still takes: without these nothing could be removed, and no node could say that it lives.
@@ -58,6 +63,7 @@ HOUSEKEEPING: Final = (
     b"layout/",
     b"member/",
     b"alive/",
+    b"process/",
     b"dirty/",
     b"lease/",
     b"task/",
@@ -126,6 +132,10 @@ def alive(node_id: str) -> bytes:
     return f"alive/{node_id}".encode()
 
 
+def process(kind: str, process_id: str) -> bytes:
+    return f"process/{kind}/{process_id}".encode()
+
+
 def dirty(partition: int, version: int) -> bytes:
     return f"dirty/{partition:03x}/{version:08x}".encode()
 
@@ -135,6 +145,9 @@ LAYOUT_KEYS: Final = _range("layout/")
 MEMBERS: Final = _range("member/")
 ALIVE: Final = _range("alive/")
 DIRTY: Final = _range("dirty/")
+MIN_VERSION_ALONE: Final = (CLUSTER_MIN_VERSION, CLUSTER_MIN_VERSION + b"\0")
+PROCESSES: Final = _range("process/")
+EVERYTHING: Final = (b"\0", b"\xff")
 
 
 def synced_with(number: int) -> Range:
@@ -145,6 +158,12 @@ def synced_with(number: int) -> Range:
 def node_in(key: bytes) -> str:
     """The node id that ends ``member/``, ``alive/`` and ``layout/synced/`` keys."""
     return key.rpartition(b"/")[2].decode()
+
+
+def process_in(key: bytes) -> tuple[str, str]:
+    """Kind and id in ``process/<kind>/<id>``."""
+    _, kind, process_id = key.decode().split("/", 2)
+    return kind, process_id
 
 
 def version_in(key: bytes) -> int:

@@ -89,17 +89,18 @@ class LayoutBook:
         return found
 
     def publish(self, layout: Layout, planned_on: LiveLayouts) -> LiveLayouts:
-        """Make a new version live beside those that are.
+        """Make a new version live beside those that are; what is live then.
 
         Raises:
             LayoutMovedError: another one was applied since ``planned_on`` was read.
+            LayoutInvalidError: its version is not higher than those that are live.
         """
-        live = (*planned_on.layouts.live, layout) if planned_on.layouts else (layout,)
+        live = planned_on.layouts.after_applied(layout).live if planned_on.layouts else (layout,)
         operation_id = self._new_id()
         version = wire.LayoutRecord(
             operation_id=operation_id, layout=encoding.encode(layout), created_seconds=self._clock.wall()
         )
-        revision = self._set_live(
+        self._set_live(
             live,
             planned_on,
             operation_id,
@@ -107,7 +108,8 @@ class LayoutBook:
             ops=[Put(keys.layout_version(layout.version), _VERSION.encode(version))],
         )
         self._known[layout.version] = layout
-        return LiveLayouts(revision, Layouts(live))
+        # Both read anew: with these versions and the revision of later, whoever goes on from here would undo what came between.
+        return self.live()
 
     def _set_live(
         self,
@@ -116,7 +118,7 @@ class LayoutBook:
         operation_id: bytes,
         compares: Iterable[KeyAt] = (),
         ops: Iterable[Put | Delete] = (),
-    ) -> int:
+    ) -> None:
         record = wire.LayoutsRecord(operation_id=operation_id, live=[layout.version for layout in live])
         change = Change(
             primary=keys.LAYOUT_CURRENT,
@@ -127,8 +129,6 @@ class LayoutBook:
         )
         if not commit(self._store, change).succeeded:
             raise LayoutMovedError("another layout was applied in between; look again")
-        entry = self._store.get(keys.LAYOUT_CURRENT)
-        return entry.mod_revision if entry else 0
 
     def history(self) -> list[PastLayout]:
         """Every version that was ever applied, oldest first."""

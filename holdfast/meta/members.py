@@ -96,7 +96,8 @@ class Member:
 class Progress:
     """How far a node is with comparing its copies with the others'. ``total`` 0: no round under way.
 
-    ``version`` is the newest layout when the round began; the counts of copies run since the process began.
+    ``version`` is the newest layout when the round began; the counts of copies run since the process began. ``answered``: the
+    revision of ``task/repair`` that the last finished round began after.
     """
 
     version: int = 0
@@ -105,6 +106,7 @@ class Progress:
     copied_blobs: int = 0
     copied_bytes: int = 0
     failures: int = 0
+    answered: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +247,7 @@ def decode_alive(value: bytes) -> Alive:
             done.copied_blobs,
             done.copied_bytes,
             done.failures,
+            done.answered,
         ),
     )
 
@@ -267,6 +270,7 @@ def _encode_alive(alive: Alive) -> bytes:
                 copied_blobs=repair.copied_blobs,
                 copied_bytes=repair.copied_bytes,
                 failures=repair.failures,
+                answered=repair.answered,
             ),
         )
     )

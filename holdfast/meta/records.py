@@ -3,9 +3,9 @@
 Promises
   * A value is one byte that names its form, then a protobuf message (``proto/holdfast/wire/records.proto``).
   * Every form ever written stays readable: :class:`Codec` lifts older forms step by step before decoding.
+  * What is written is the newest form that every process of the cluster reads (``holdfast.meta.forms``).
   * Decoding is strict: an unknown form, bytes that do not parse, or a missing field that the form requires is CorruptError.
 
-Invariant: new forms are written only after ``cluster/min_version`` says that every process reads them.
 Never here: keys, I/O, and no decoding of a manifest's references before someone asks for them.
 """
 
@@ -20,12 +20,14 @@ from google.protobuf.message import DecodeError, Message
 from holdfast import digest as digests
 from holdfast.errors import CorruptError, DigestInvalidError, ManifestInvalidError
 from holdfast.manifest import MAX_REFERENCES, Reference
+from holdfast.meta.forms import RUNNING, writable
 from holdfast.wire import records_pb2 as wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from holdfast.digest import Digest
+    from holdfast.meta.forms import Version
 
 Origin: TypeAlias = Literal["pushed", "upstream"]
 _Wire = TypeVar("_Wire", bound=Message)
@@ -41,14 +43,24 @@ _ALGORITHM_NAMES: Final = {code[0]: name for name, code in _ALGORITHM_BYTES.item
 
 @dataclass(frozen=True, slots=True)
 class Codec(Generic[_Wire]):
-    """One kind of record: its message, the form that is written now, and how each older form becomes the next one."""
+    """One kind of record: its message, the form of today, and the ways between the forms.
+
+    ``lifts[n]`` makes form n + 1 of form n, for reading; ``lowers[n]`` makes form n - 1 of form n, for writing while older programs
+    run; ``since[n]`` is the first version that reads form n.
+    """
 
     message: Callable[[], _Wire]
     form: int = 1
     lifts: Mapping[int, Callable[[bytes], bytes]] = field(default_factory=lambda: MappingProxyType({}))
+    lowers: Mapping[int, Callable[[bytes], bytes]] = field(default_factory=lambda: MappingProxyType({}))
+    since: Mapping[int, Version] = field(default_factory=lambda: MappingProxyType({}))
 
     def encode(self, message: _Wire) -> bytes:
-        return bytes([self.form]) + message.SerializeToString()
+        payload, form = message.SerializeToString(), self.form
+        written = form if form == 1 else writable(form, self.since, RUNNING.minimum)
+        for newer in range(form, written, -1):
+            payload = self.lowers[newer](payload)
+        return bytes([written]) + payload
 
     def decode(self, value: bytes) -> _Wire:
         """The message, lifted to the form of today.

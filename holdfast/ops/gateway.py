@@ -13,7 +13,13 @@ import typer
 from holdfast import config
 from holdfast.errors import ConfigError
 from holdfast.ops.children import EXIT_CONFIG
-from holdfast.ops.starting import refuse_what_would_not_protect, report_refusal, require_cluster, reserve_port
+from holdfast.ops.starting import (
+    refuse_what_may_not_enter,
+    refuse_what_would_not_protect,
+    report_refusal,
+    require_cluster,
+    reserve_port,
+)
 
 
 def gateway(
@@ -27,6 +33,7 @@ def gateway(
         refuse_what_would_not_protect(settings)
         require_cluster(settings)
         address = settings.http.address or "0.0.0.0"  # noqa: S104 - as zot spells it
+        refuse_what_may_not_enter(settings)
         port = reserve_port(address, settings.http.port, held, inheritable=True)
     except ConfigError as error:
         report_refusal(error)

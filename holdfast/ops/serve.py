@@ -11,7 +11,6 @@ Nothing in it names its own place, so the directory can be moved while no server
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import logging
 import os
 import secrets
@@ -32,10 +31,16 @@ from holdfast.errors import ConfigError, MetadataUnavailableError
 from holdfast.meta.installation import installation_id
 from holdfast.meta.sqlite import SqliteStore
 from holdfast.ops.children import EXIT_CONFIG, Child, Supervisor
-from holdfast.ops.starting import make_directory, refuse_what_would_not_protect, report_refusal, reserve_port
+from holdfast.ops.starting import (
+    hold_directory,
+    make_directory,
+    refuse_what_would_not_protect,
+    report_refusal,
+    reserve_port,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from holdfast.config import Settings
 
@@ -73,7 +78,7 @@ def run(path: Path | None) -> int:
     root = Path(settings.storage.root_directory).absolute()
     make_directory(root)
     with contextlib.ExitStack() as stack:
-        stack.enter_context(_locked(root))
+        stack.enter_context(hold_directory(root))
         port = reserve_port(settings.http.address or "0.0.0.0", settings.http.port, stack)  # noqa: S104 - as zot spells it
         run_dir = _run_dir(root, stack)
         metadata = root / "meta" / "holdfast.db"
@@ -101,23 +106,6 @@ def _refuse_a_cluster(settings: Settings) -> None:
                 }
             ],
         )
-
-
-@contextlib.contextmanager
-def _locked(root: Path) -> Iterator[None]:
-    with (root / "lock").open("a+") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            handle.seek(0)
-            owner = handle.read().strip() or "unknown"
-            raise ConfigError(
-                f"another server (process {owner}) uses {root}; stop it, or choose another storage.rootDirectory"
-            ) from error
-        handle.truncate(0)
-        handle.write(str(os.getpid()))
-        handle.flush()
-        yield
 
 
 def _run_dir(root: Path, stack: contextlib.ExitStack) -> Path:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import socket
 import time
@@ -9,11 +11,14 @@ from typing import TYPE_CHECKING, Final
 
 import typer
 
-from holdfast import config
-from holdfast.errors import ConfigError
+from holdfast import __version__, config
+from holdfast.clock import SystemClock
+from holdfast.errors import ConfigError, MetadataUnavailableError
+from holdfast.meta.versions import require_entry
+from holdfast.replicas.access import open_metadata
 
 if TYPE_CHECKING:
-    import contextlib
+    from collections.abc import Iterator
     from pathlib import Path
 
     from holdfast.config import Settings
@@ -110,3 +115,36 @@ def reserve_port(address: str, port: int, stack: contextlib.ExitStack, *, inheri
     held.bind((address, port))
     held.set_inheritable(inheritable)
     return port
+
+
+@contextlib.contextmanager
+def hold_directory(root: Path) -> Iterator[None]:
+    """Keep servers of one machine, and others that want it for themselves, away from a directory. Raises ConfigError."""
+    with (root / "lock").open("a+") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            handle.seek(0)
+            owner = handle.read().strip() or "unknown"
+            raise ConfigError(
+                f"another server (process {owner}) uses {root}; stop it, or choose another storage.rootDirectory"
+            ) from error
+        handle.truncate(0)
+        handle.write(str(os.getpid()))
+        handle.flush()
+        yield
+
+
+def refuse_what_may_not_enter(settings: Settings) -> None:
+    """Before a process of a cluster becomes what it is: does the cluster take this version?
+
+    An etcd that does not answer refuses nobody: the process waits for it and asks again.
+
+    Raises:
+        ConfigError: this version is too old, or the metadata is being copied.
+    """
+    if settings.cluster is None:
+        return
+    metadata = open_metadata(settings.cluster, SystemClock())
+    with contextlib.closing(metadata), contextlib.suppress(MetadataUnavailableError):
+        require_entry(metadata, __version__)

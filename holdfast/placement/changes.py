@@ -61,6 +61,12 @@ class Plan:
 
 def plan(old: Layout | None, new: Layout) -> Plan:
     """What must be done to get from the old layout to the new one. Without an old one, all copies are new."""
+    changes = partitions(old, new)
+    return Plan(tuple(changes), _nodes(old, new, changes), lower_bound_moves(old, new))
+
+
+def partitions(old: Layout | None, new: Layout) -> list[PartitionChange]:
+    """Those whose owners differ, without the proof that a plan carries."""
     changes = []
     for partition in range(PARTITIONS):
         had = old.owners(partition) if old else ()
@@ -69,7 +75,7 @@ def plan(old: Layout | None, new: Layout) -> Plan:
         removed = tuple(node for node in had if node not in has)
         if added or removed:
             changes.append(PartitionChange(partition, added, removed))
-    return Plan(tuple(changes), _nodes(old, new, changes), lower_bound_moves(old, new))
+    return changes
 
 
 def _nodes(old: Layout | None, new: Layout, changes: list[PartitionChange]) -> tuple[NodeChange, ...]:

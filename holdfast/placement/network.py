@@ -13,8 +13,8 @@ Invariants
     Steps that cost just that much are called open; only they are ever taken, so the proof survives every step.
   * A node holds a partition at most once; a zone gives a partition at most one copy of the ``ANY`` kind. That keeps the shape: a
     zone that must not exceed ``low`` has no more nodes, or there are no copies of that kind at all.
-  * (partition, zone) exists where the zone must have copies, or has one. Elsewhere it would have the price of (partition, ANY),
-    which then stands for it.
+  * (partition, zone) is written down where the zone must have copies, or has had one. Elsewhere it would have the price of
+    (partition, ANY), which then stands for it.
 
 Steps to nodes that did not hold the partition are too many to be listed (4096 times 1,000): the search finds them by zone,
 price and depth. Never here: the order in which paths are tried; that is the search's.
@@ -134,7 +134,7 @@ class Network:
         elif zone == ANY:
             self._widen(partition, other[1])
         else:
-            self._narrow(partition, zone)
+            self._wide[partition].remove(zone)
 
     def _hold(self, partition: int, node: int) -> None:
         self.holders[partition][node] = None
@@ -147,8 +147,3 @@ class Network:
     def _widen(self, partition: int, zone: int) -> None:
         self._wide[partition].add(zone)
         self.place_price[partition].setdefault(zone, self.place_price[partition][ANY])
-
-    def _narrow(self, partition: int, zone: int) -> None:
-        self._wide[partition].remove(zone)
-        if not self.shape.low[zone]:
-            del self.place_price[partition][zone]

@@ -45,10 +45,17 @@ class Tally:
     durable: frozenset[str] = frozenset()
 
     @classmethod
-    def begin(cls, rules: Rules, owners: Sequence[str], handoffs: Iterable[str], zones: Mapping[str, str]) -> Tally:
-        """Before anyone is asked. ``handoffs`` may name owners; ``zones`` has every node."""
+    def begin(
+        cls, rules: Rules, owners: Sequence[str], handoffs: Iterable[str], zones: Mapping[str, str], vacant: int = 0
+    ) -> Tally:
+        """Before anyone is asked. ``handoffs`` may name owners; ``zones`` has every node. ``vacant``: owners that are gone for good
+        and not in ``owners``; handoffs take their places.
+        """
         others = tuple(node for node in dict.fromkeys(handoffs) if node not in owners)
-        return cls(rules, tuple(owners), zones, tuple(owners), others)
+        tally = cls(rules, tuple(owners), zones, tuple(owners), others)
+        for _ in range(vacant):
+            tally = _with_substitute(tally)
+        return tally
 
     @property
     def is_acknowledged(self) -> bool:

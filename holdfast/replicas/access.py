@@ -21,8 +21,12 @@ if TYPE_CHECKING:
     from holdfast.config.cluster import Cluster
     from holdfast.rpc.node import NodeClient
 
-# There are other copies, so nobody waits for one node as long as a registry of one machine does for its only one.
-DEADLINES: Final = Deadlines(control_seconds=5.0, put_seconds=30.0, first_byte_seconds=3.0, next_byte_seconds=10.0)
+# There are other copies, so nobody waits for one node as long as a registry of one machine does for its only one. A node that hangs
+# is counted on until its lease runs out: until then each first call to it costs its deadline, and a push makes two, one after the
+# other. A node that is merely slow and misses one is asked again a second later.
+DEADLINES: Final = Deadlines(
+    control_seconds=2.0, put_seconds=10.0, first_byte_seconds=3.0, next_byte_seconds=10.0, push_seconds=10.0
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +52,8 @@ def access(cluster: Cluster, clock: Clock, host_id: str) -> ClusterAccess:
     metadata = open_metadata(cluster, clock)
     members = Members(metadata, new_id, clock)
     book = LayoutBook(metadata, new_id, clock)
-    directory = ClusterDirectory(metadata, book, members, connector(cluster, host_id), clock, host_id)
+    turn = secrets.randbelow(1 << 16)
+    directory = ClusterDirectory(metadata, book, members, connector(cluster, host_id), clock, host_id, first_turn=turn)
     return ClusterAccess(metadata, members, book, directory)
 
 
@@ -59,8 +64,12 @@ def open_metadata(cluster: Cluster, clock: Clock) -> EtcdStore:
     return EtcdStore(configured(cluster.etcd), clock)
 
 
-def connector(cluster: Cluster, host_id: str) -> Callable[[str, str], NodeClient]:
-    """Makes clients of nodes, by id and address. Raises ConfigError: a certificate is of no use."""
+def connector(cluster: Cluster, host_id: str, sender: str | None = None) -> Callable[[str, str], NodeClient]:
+    """Makes clients of nodes, by id and address. ``sender``: the node that this process is, if it is one.
+
+    Raises:
+        ConfigError: a certificate is of no use.
+    """
     files = configured_files(cluster)
     credentials = Credentials(files) if files else None
 
@@ -72,6 +81,7 @@ def connector(cluster: Cluster, host_id: str) -> Callable[[str, str], NodeClient
             deadlines=DEADLINES,
             credentials=credentials,
             insecure=cluster.insecure,
+            sender=sender,
         )
 
     return connect

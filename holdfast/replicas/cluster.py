@@ -2,25 +2,29 @@
 
 One reading of layouts, members and leases makes a :class:`View`; a new one is made when a watch reports a change, and every few
 seconds in any case, so a lost watch costs seconds and nothing else. Being behind is harmless: whoever links what was written
-compares the layout revision that it was written by (ARCHITECTURE 3b).
+compares the layout revision that it was written by (ARCHITECTURE 3b). With it comes the minimum version, for what is written.
 
-Readers are ordered: own host, then those that are alive and have answered, by latency; those without a lease or at rest come last.
+Readers are ordered: owners on this host, then owners from which an answer is expected soonest, then everybody else in the same way;
+those without a lease or at rest come last. Uploads go round all nodes that have room: the emptiest one alone would take in
+everything.
 """
 
 from __future__ import annotations
 
+import itertools
 import logging
 import threading
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
-from holdfast.errors import HoldfastError, NodeUnreachableError, UploadUnknownError
-from holdfast.meta import keys
+from holdfast.errors import ConfigError, HoldfastError, NodeUnreachableError, UploadUnknownError
+from holdfast.meta import keys, versions
 from holdfast.replicas.directory import Placing
+from holdfast.replicas.outofreach import OutOfReach
 from holdfast.replicas.pulse import Pulse
 from holdfast.replicas.view import View
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from holdfast.clock import Clock
     from holdfast.digest import Digest
@@ -34,6 +38,12 @@ _LOG: Final = logging.getLogger("holdfast.cluster")
 _REFRESH_SECONDS: Final = 5.0
 _WATCH_POLL_SECONDS: Final = 1.0
 _RETRY_SECONDS: Final = 0.5
+# A view this young is not read again for the sake of an unknown name.
+_YOUNG_SECONDS: Final = 1.0
+# Handoffs that one write may come to. They alternate between zones, so these have as many as any quorum wants.
+_HANDOFFS: Final = 16
+# A node with less than this share of its space left takes uploads in only when the others cannot.
+_LEAST_FREE_SHARE: Final = 0.05
 
 
 class ClusterDirectory:
@@ -47,15 +57,23 @@ class ClusterDirectory:
         connect: Callable[[str, str], NodeClient],
         clock: Clock,
         host_id: str,
+        *,
+        first_turn: int = 0,
     ) -> None:
-        """``host_id``: nodes that report the same one are asked first; "" for none."""
+        """``host_id``: nodes that report the same one are asked first; "" for none. ``first_turn``: where this process begins to go
+        round, best not where all others do.
+        """
         self._store = store
         self._book = book
         self._members = members
         self._connect = connect
         self._host_id = host_id
         self.pulse = Pulse(clock)
+        self._turns = itertools.count(first_turn)
+        self._clock = clock
         self._view = View()
+        self._read_at = float("-inf")
+        self._reading = threading.Lock()
         self._clients: dict[str, tuple[str, NodeClient]] = {}
         self._lock = threading.Lock()
         self._wanted = threading.Event()
@@ -70,7 +88,12 @@ class ClusterDirectory:
     def start(self) -> None:
         """Read once, then follow. Raises MetadataUnavailableError."""
         self.refresh()
-        watched = {"layout": keys.LAYOUT_KEYS, "member": keys.MEMBERS, "alive": keys.ALIVE}
+        watched = {
+            "version": keys.MIN_VERSION_ALONE,
+            "layout": keys.LAYOUT_KEYS,
+            "member": keys.MEMBERS,
+            "alive": keys.ALIVE,
+        }
         self._threads = [
             threading.Thread(target=self._watch, args=span, name=f"watch-{name}", daemon=True)
             for name, span in watched.items()
@@ -92,14 +115,18 @@ class ClusterDirectory:
 
     def refresh(self) -> View:
         """Read the metadata now. Raises MetadataUnavailableError."""
-        # The layout before the members: who is named by a layout was a member before.
-        live = self._book.live()
-        members = {member.node_id: member for member in self._members.all()}
-        view = View(live, members, self._members.alive())
-        with self._changed:
-            self._view = view
-            self._changed.notify_all()
-        return view
+        versions.minimum(self._store)
+        # One at a time: of two readings the one that began first may end last, and the view would go back.
+        with self._reading:
+            began = self._clock.monotonic()
+            # The layout before the members: who is named by a layout was a member before.
+            live = self._book.live()
+            members = {member.node_id: member for member in self._members.all()}
+            view = View(live, members, self._members.alive())
+            with self._changed:
+                self._view, self._read_at = view, began
+                self._changed.notify_all()
+            return view
 
     def wait_for(self, holds: Callable[[View], bool], timeout_seconds: float) -> bool:
         """Until the view is such, or the time is out."""
@@ -117,6 +144,9 @@ class ClusterDirectory:
             except HoldfastError as error:
                 _LOG.warning("the cluster's metadata cannot be read", extra={"reason": error.message})
                 self._stopping.wait(_RETRY_SECONDS)
+            except Exception:  # noqa: BLE001 - a view that nobody follows any more would be worse than any surprise
+                _LOG.exception("the cluster's metadata could not be read; it is tried again")
+                self._stopping.wait(_RETRY_SECONDS)
 
     def _watch(self, start: bytes, end: bytes) -> None:
         while not self._stopping.is_set():
@@ -129,6 +159,9 @@ class ClusterDirectory:
                             self._wanted.set()
             except HoldfastError:  # gone, or so far behind that it was compacted: begin again
                 self._stopping.wait(_RETRY_SECONDS)
+            except Exception:  # noqa: BLE001 - as above
+                _LOG.exception("a watch on the cluster's metadata broke; it begins again")
+                self._stopping.wait(_RETRY_SECONDS)
 
     def client(self, node_id: str) -> NodeClient:
         """Raises NodeUnreachableError: no member of that name."""
@@ -139,22 +172,34 @@ class ClusterDirectory:
             known = self._clients.get(node_id)
             if known is not None and known[0] == member.address:
                 return known[1]
-            client = self._connect(node_id, member.address)
+            client = self._connected(node_id, member.address)
             self._clients[node_id] = (member.address, client)
         if known is not None:
             known[1].close()
         return client
 
-    def readers(self, digest: Digest) -> Sequence[NodeClient]:
-        view = self._view
-        everybody = view.everybody(digest.partition)
-        owners = frozenset(view.layouts.write_owners(digest.partition)) if view.layouts else frozenset()
-        # sorted() keeps the layout's order among equals.
-        return [self.client(name) for name in sorted(everybody, key=lambda name: self._rank(view, name, owners))]
+    def _connected(self, node_id: str, address: str) -> NodeClient:
+        try:
+            return self._connect(node_id, address)
+        except ConfigError as error:
+            out_of_reach: Any = OutOfReach(node_id, error)
+            return cast("NodeClient", out_of_reach)
+
+    def readers(self, digest: Digest) -> Iterator[NodeClient]:
+        """One after the other: who comes after the owners is found out only when somebody gets that far."""
+        view, partition = self._view, digest.partition
+        everybody, owners = view.everybody(partition), frozenset(view.keepers(partition))
+        # sorted() keeps the layout's order among equals; the owners stand in front.
+        first = [name for name in everybody[: len(owners)] if not self._is_down(view, name)]
+        for name in sorted(first, key=lambda name: self._rank(view, name, owners)):
+            yield self.client(name)
+        others = [name for name in everybody if name not in first]
+        for name in sorted(others, key=lambda name: self._rank(view, name, owners)):
+            yield self.client(name)
 
     def _rank(self, view: View, node_id: str, owners: frozenset[str]) -> tuple[bool, bool, bool, float]:
-        latency = round(self.pulse.latency_seconds(node_id), 3)
-        return self._is_down(view, node_id), node_id not in owners, not self._is_near(view, node_id), latency
+        expected = self.pulse.expected_seconds(node_id)
+        return self._is_down(view, node_id), node_id not in owners, not self._is_near(view, node_id), expected
 
     def _is_down(self, view: View, node_id: str) -> bool:
         return node_id not in view.alive or self.pulse.is_resting(node_id)
@@ -169,54 +214,75 @@ class ClusterDirectory:
         return bool(self._host_id) and alive is not None and alive.host_id == self._host_id
 
     def placing(self, digest: Digest, *, fresh: bool = False) -> Placing:
-        view, partition = self.refresh() if fresh else self._view, digest.partition
+        # A node that was killed and is back may still count as alive, and be asked before it has read anything.
+        must_read = fresh or self._view.layouts is None
+        view, partition = self.refresh() if must_read else self._view, digest.partition
         if view.layouts is None:
             raise NodeUnreachableError("no layout is applied yet: `holdfast layout apply` says where copies go")
-        everybody = view.everybody(partition)
-        owners = tuple(name for name in view.layouts.write_owners(partition) if name in everybody)
-        rest = [name for name in view.layouts.newest.order(partition) if name in everybody and name not in owners]
-        order = (*owners, *rest)
+        newest, owners = view.layouts.newest, view.keepers(partition)
+        order = (*owners, *self._handoffs(view, partition, owners))
         return Placing(
             partition=partition,
-            version=view.layouts.newest.version,
+            version=newest.version,
             layout_revision=view.live.revision,
-            rules=view.layouts.newest.rules,
+            rules=newest.rules,
             owners=owners,
             order=order,
-            zones={name: view.zone_of(name) for name in order},
+            zones=view.zones,
             nodes={name: self.client(name) for name in order},
-            down=frozenset(name for name in order if self._is_down(view, name) or view.alive[name].read_only),
+            down=frozenset(name for name in order if self._takes_nothing(view, name)),
+            vacant=sum(name not in view.present for name in newest.owners(partition)),
         )
+
+    def _handoffs(self, view: View, partition: int, owners: Sequence[str]) -> list[str]:
+        """The first that are well; where these are fewer than one write wants, also some that seem to be down."""
+        well: list[str] = []
+        ill: list[str] = []
+        for name in view.everybody(partition)[len(owners) :]:
+            if name not in view.placed:
+                continue
+            (ill if self._takes_nothing(view, name) else well).append(name)
+            if len(well) == _HANDOFFS:
+                return well
+        return (well + ill)[:_HANDOFFS]
+
+    def _takes_nothing(self, view: View, node_id: str) -> bool:
+        return self._is_down(view, node_id) or view.alive[node_id].read_only
 
     def by_upload(self, upload_id: str) -> NodeClient:
         node_id = upload_id.partition("-")[0]
-        view = self._view
-        if node_id not in view.members or node_id in view.removed:
+        if node_id not in self._view.members and self._clock.monotonic() - self._read_at > _YOUNG_SECONDS:
+            self.refresh()  # another gateway knows a node that has just joined, and this one does not yet
+        if node_id not in self._view.present:
             raise UploadUnknownError("no such upload; start another one")
         return self.client(node_id)
 
     def ingest(self) -> Sequence[NodeClient]:
-        view = self._view
-        candidates = [name for name in view.alive if name in view.members and name not in view.removed]
+        view, turn = self._view, next(self._turns)
+        if view.layouts is None:
+            raise NodeUnreachableError(
+                "no layout is applied yet, so nothing can be stored; run `holdfast layout apply`"
+            )
+        candidates = sorted(view.present & view.alive.keys())
         if not candidates:
             raise NodeUnreachableError("no storage node is alive; try again later")
 
-        named = {role.node_id for role in view.layouts.newest.roles} if view.layouts else set()
-
-        def rank(name: str) -> tuple[bool, bool, bool, float]:
+        def rank(name: str) -> tuple[bool, bool, bool, bool]:
             alive = view.alive[name]
-            # A copy on a node that owns nothing only has to move on.
-            is_out = not view.members[name].takes_part or name not in named
-            return (
-                self.pulse.is_resting(name) or alive.read_only,
-                is_out,
-                not self._is_near(view, name),
-                -alive.free_bytes,
-            )
+            is_out = name not in view.placed or not view.members[name].takes_part
+            is_full = alive.free_bytes < alive.capacity_bytes * _LEAST_FREE_SHARE
+            return self.pulse.is_resting(name) or alive.read_only, is_full, is_out, not self._is_near(view, name)
 
-        return [self.client(name) for name in sorted(candidates, key=rank)]
+        start = turn % len(candidates)
+        return [self.client(name) for name in sorted(candidates[start:] + candidates[:start], key=rank)]
 
-    def answered(self, node: NodeClient, seconds: float) -> None:
+    def began(self, node: NodeClient) -> None:
+        self.pulse.began(node.node_id)
+
+    def ended(self, node: NodeClient) -> None:
+        self.pulse.ended(node.node_id)
+
+    def answered(self, node: NodeClient, seconds: float | None) -> None:
         self.pulse.answered(node.node_id, seconds)
 
     def failed(self, node: NodeClient) -> None:

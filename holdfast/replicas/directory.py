@@ -13,7 +13,7 @@ from holdfast.errors import UploadUnknownError
 from holdfast.placement.layout import Rules
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from holdfast.digest import Digest
     from holdfast.rpc.node import NodeClient
@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 class Placing:
     """Where the copies of one partition belong, at one moment.
 
-    ``owners`` of all live versions, newest first; ``order``: everybody, the owners first, then the handoffs; ``version`` is
-    the newest
-    layout's number, ``layout_revision`` what whoever links the copies compares. ``down``: of those, who is known not to answer.
+    ``owners`` of all live versions, newest first; ``order``: the owners, then as many handoffs as one write may want; ``nodes``
+    has the client of each of these. ``zones``: of every node whose copy counts. ``down``: of ``order``, who is known not to take
+    a copy. ``vacant``: how many owners by the newest layout are no longer there, so that handoffs take their places. ``version``
+    is the newest layout's number, ``layout_revision`` what whoever links the copies compares.
     """
 
     partition: int
@@ -37,12 +38,13 @@ class Placing:
     zones: Mapping[str, str]
     nodes: Mapping[str, NodeClient]
     down: frozenset[str] = frozenset()
+    vacant: int = 0
 
 
 class NodeDirectory(Protocol):
     """Safe for many threads."""
 
-    def readers(self, digest: Digest) -> Sequence[NodeClient]:
+    def readers(self, digest: Digest) -> Iterable[NodeClient]:
         """Everybody who may have a copy, in the order in which they are to be asked: all of them, also those that are down."""
         ...
 
@@ -70,8 +72,14 @@ class NodeDirectory(Protocol):
         """
         ...
 
-    def answered(self, node: NodeClient, seconds: float) -> None:
-        """The node answered, its first byte after so long."""
+    def began(self, node: NodeClient) -> None:
+        """A stream from the node begins; ``ended`` follows, however it ends."""
+        ...
+
+    def ended(self, node: NodeClient) -> None: ...
+
+    def answered(self, node: NodeClient, seconds: float | None) -> None:
+        """The node answered, its first byte after so long. None: it was no first byte, and does not tell how fast the node is."""
         ...
 
     def failed(self, node: NodeClient) -> None:
@@ -88,7 +96,7 @@ class OneNode:
     def __init__(self, node: NodeClient) -> None:
         self._node = node
 
-    def readers(self, _digest: Digest) -> Sequence[NodeClient]:
+    def readers(self, _digest: Digest) -> Iterable[NodeClient]:
         return (self._node,)
 
     def near(self, _digest: Digest) -> Sequence[NodeClient]:
@@ -107,7 +115,13 @@ class OneNode:
     def ingest(self) -> Sequence[NodeClient]:
         return (self._node,)
 
-    def answered(self, node: NodeClient, seconds: float) -> None:
+    def began(self, node: NodeClient) -> None:
+        """There is nothing to choose."""
+
+    def ended(self, node: NodeClient) -> None:
+        """There is nothing to choose."""
+
+    def answered(self, node: NodeClient, seconds: float | None) -> None:
         """There is nothing to choose."""
 
     def failed(self, node: NodeClient) -> None:

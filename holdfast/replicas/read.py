@@ -3,8 +3,9 @@
 What existence means: "it exists" only if a node has confirmed a copy of the right size, remembered for two seconds at most; "it
 does not" only if all that should have it were asked and none has it; anything else is NodeUnreachableError, never a "no".
 
-A stream that breaks continues at the same offset on the next owner. Only confirmed copies are remembered, never absence: a client
-that has just pushed must see its blob.
+A stream that breaks continues at the same offset on the next owner; one whose copy turned out to be corrupt does not, for what was
+passed on of it may be wrong, and completed by a good copy it would look like the whole blob. Only confirmed copies are remembered,
+never absence: a client that has just pushed must see its blob.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from holdfast.errors import (
     CorruptError,
     HoldfastError,
     MissingError,
+    NodeSilentError,
     NodeUnreachableError,
     UnavailableError,
 )
@@ -60,19 +62,18 @@ class ReplicaReader:
             known = self._stats.get(want.digest)
             if known is not None and want.size_bytes in (None, known.size_bytes):
                 found[want] = known
-        self._ask([want for want in wants if want not in found], found)
+        self._ask([want for want in dict.fromkeys(wants) if want not in found], found)
         return [found.get(want) for want in wants]
 
     def _ask(self, wants: list[Want], found: dict[Want, StoredBlob]) -> None:
         """Ask rank by rank: everybody's first reader, then the second of those that are still open."""
         unasked: NodeUnreachableError | None = None
-        rank = 0
-        readers = {want: self._directory.readers(want.digest) for want in wants}
+        readers = {want: iter(self._directory.readers(want.digest)) for want in wants}
         while wants:
             by_node: dict[int, tuple[NodeClient, list[Want]]] = {}
             for want in wants:
-                if rank < len(readers[want]):
-                    node = readers[want][rank]
+                node = next(readers[want], None)
+                if node is not None:
                     by_node.setdefault(id(node), (node, []))[1].append(want)
             if not by_node:
                 break
@@ -88,8 +89,8 @@ class ReplicaReader:
                     if answer is not None:
                         found[want] = answer
                         self._stats.put(want.digest, answer)
+                self._directory.answered(node, None)
             wants = [want for want in wants if want not in found]
-            rank += 1
         if wants and unasked is not None:
             raise unasked
 
@@ -124,7 +125,7 @@ class ReplicaReader:
             if blob is not None:
                 self._handles.put(want.digest, blob)
             return blob
-        if worst is not None and len(near) == len(self._directory.readers(want.digest)):
+        if worst is not None and len(near) == sum(1 for _ in self._directory.readers(want.digest)):
             raise worst
         return None  # others may have it: whoever reads asks them
 
@@ -133,13 +134,15 @@ class ReplicaReader:
 
         Raises:
             BlobUnknownError, CorruptError, NodeUnreachableError: as ``open``; also later, when no owner is left to go on with.
-            CorruptError also when a copy turns out to be bad after part of it was given out: then no other goes on.
+            CorruptError: what came so far may be wrong; the copy is in quarantine now, and reading anew asks others.
         """
         worst: HoldfastError | None = None
-        for node in self._directory.readers(want.digest):
+        silent: list[NodeClient] = []
+        for node, patient in self._turns(want.digest, silent):
             began, is_first = self._clock.monotonic(), True
+            self._directory.began(node)
             try:
-                for message in node.read_blob(want, offset_bytes, length_bytes):
+                for message in node.read_blob(want, offset_bytes, length_bytes, patient=patient):
                     if is_first:
                         self._directory.answered(node, self._clock.monotonic() - began)
                         is_first = False
@@ -152,9 +155,29 @@ class ReplicaReader:
                 if isinstance(error, CorruptError) and not is_first:
                     raise  # the wrong bytes may be among those that went out: nothing may make this look complete
                 worst = _worse(worst, error)
+                if isinstance(error, NodeSilentError) and not patient:
+                    silent.append(node)
                 continue
+            finally:
+                self._directory.ended(node)
             return
         raise worst or _nobody(want)
+
+    def _turns(self, digest: Digest, silent: list[NodeClient]) -> Iterator[tuple[NodeClient, bool]]:
+        """Everybody once, with patience for one that is alone; then with patience those that have become ``silent``.
+
+        They may only be slow, and if nobody else has the blob, that is no reason to fail.
+        """
+        readers = iter(self._directory.readers(digest))
+        first, second = next(readers, None), next(readers, None)
+        if first is not None:
+            yield first, second is None
+        if second is not None:
+            yield second, False
+        for node in readers:
+            yield node, False
+        for node in silent:
+            yield node, True
 
     def forget(self, digest: Digest) -> None:
         """Ask again next time."""

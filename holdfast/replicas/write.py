@@ -6,10 +6,10 @@ partition is marked dirty before the answer, so that a repair will find it. Neve
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from holdfast.errors import NodeUnreachableError, UnavailableError
-from holdfast.rpc.node import StoredBlob
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from holdfast.digest import Digest
     from holdfast.replicas.directory import NodeDirectory
     from holdfast.replicas.fanout import FanOut, Sending
-    from holdfast.rpc.node import LocalAppend, NodeClient, UploadKey, UploadState
+    from holdfast.rpc.node import LocalAppend, NodeClient, StoredBlob, UploadKey, UploadState
 
 
 class ReplicaWriter:
@@ -70,8 +70,10 @@ class ReplicaWriter:
     def put(self, digest: Digest, data: bytes) -> StoredBlob:
         """A blob of at most 4 MiB, durable on as many nodes as the layout asks for when it returns."""
         placing = self._directory.placing(digest)
-        if len(placing.order) == 1:
-            return self._report(placing.nodes[placing.order[0]].put_blob(digest, data))
+        if len(placing.order) == placing.rules.write_quorum == 1:
+            (node_id,) = placing.order
+            stored = placing.nodes[node_id].put_blob(digest, data)
+            return self._report(replace(stored, layout_revision=placing.layout_revision))
 
         def send(node: NodeClient, _sending: Sending) -> StoredBlob:
             return node.put_blob(digest, data)
@@ -80,7 +82,7 @@ class ReplicaWriter:
         if outcome.is_short:
             self._mark_dirty(placing.partition, placing.version)
         one = next(iter(outcome.stored.values()))
-        return self._report(StoredBlob(digest, one.size_bytes, one.stamp, placing.layout_revision))
+        return self._report(replace(one, layout_revision=placing.layout_revision))
 
     def misplaced(self, digest: Digest) -> int:
         """The layout changed while copies were made: have them looked at under the one of now, whose revision is the answer.

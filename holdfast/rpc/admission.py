@@ -1,7 +1,9 @@
 """Who may call what on a storage node.
 
 Promises: with TLS, a call reaches its behaviour only if the caller's certificate (which gRPC has verified by then) names one
-process of the node's own cluster in a role that the method takes. Everybody else gets PeerRefusedError.
+process of the node's own cluster in a role that the method takes. Everybody else gets PeerRefusedError. A call that was meant
+for another node, which had this address before or has a wrong one among the members, does not reach it either: two copies
+that were sent to two nodes would be one.
 
 Invariant: without TLS there are no certificates, and whoever reaches the socket is taken. The socket's mode, loopback and
 ``require_protection`` decide who that is.
@@ -17,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 import grpc
 
 from holdfast.certs.facts import peer_of
-from holdfast.errors import PeerRefusedError
+from holdfast.errors import NodeUnreachableError, PeerRefusedError
 from holdfast.rpc import methods as m
 
 if TYPE_CHECKING:
@@ -31,6 +33,28 @@ _URIS: Final = "peer_uri"
 
 def admit_anybody(_method: m.Method, _context: grpc.ServicerContext) -> None:
     """For plaintext."""
+
+
+def admit_meant_for(node_id: str, admission: Admission) -> Admission:
+    """Callers that name this node or none, of those that ``admission`` lets pass."""
+
+    def admit(method: m.Method, context: grpc.ServicerContext) -> None:
+        admission(method, context)
+        target = named_in(context, m.TARGET_KEY)
+        if target is not None and target != node_id:
+            raise NodeUnreachableError(
+                "another storage node lives at this address; give each one an address of its own in cluster.node.advertise",
+                {"wanted": target, "found": node_id},
+            )
+
+    return admit
+
+
+def named_in(context: grpc.ServicerContext, key: str) -> str | None:
+    """The node that the call names under this key."""
+    return next(
+        (value for name, value in context.invocation_metadata() if name == key and isinstance(value, str)), None
+    )
 
 
 def admit_cluster(cluster: str) -> Admission:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _KEEPALIVE_MILLIS: Final = 20_000
 _KEEPALIVE_TIMEOUT_MILLIS: Final = 10_000
+# After so long without a sign of life every call to a peer that hangs has failed.
+NOTICED_SECONDS: Final = (_KEEPALIVE_MILLIS + _KEEPALIVE_TIMEOUT_MILLIS) / 1000
 
 Option = tuple[str, int]
 
@@ -31,6 +33,8 @@ _BOTH: Final[list[Option]] = [
     ("grpc.http2.lookahead_bytes", 1 << 20),
     ("grpc.keepalive_time_ms", _KEEPALIVE_MILLIS),
     ("grpc.keepalive_timeout_ms", _KEEPALIVE_TIMEOUT_MILLIS),
+    # Without this one gRPC waits for the answer to its ping for a minute, whatever the option above says.
+    ("grpc.http2.ping_timeout_ms", _KEEPALIVE_TIMEOUT_MILLIS),
     ("grpc.http2.max_pings_without_data", 0),
 ]
 

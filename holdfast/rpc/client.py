@@ -21,6 +21,7 @@ import grpc
 from holdfast.clock import SystemClock
 from holdfast.errors import (
     HoldfastError,
+    NodeSilentError,
     NodeUnreachableError,
     StaleWriterError,
     TooLargeError,
@@ -34,6 +35,7 @@ from holdfast.wire import storage_pb2 as wire
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from typing import TypeAlias
 
     from holdfast.digest import Digest
     from holdfast.rpc.credentials import Credentials
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
         ListedBlob,
         LocalBlob,
         NodeStatus,
+        OpenUpload,
         PartitionSum,
         StagingFile,
         StoredBlob,
@@ -49,6 +52,7 @@ if TYPE_CHECKING:
         Want,
     )
 
+    _Metadata: TypeAlias = tuple[tuple[str, str | bytes], ...]
 
 _FAREWELL_SECONDS: Final = 10.0
 _STALLS: Final = StallWatch(SystemClock())
@@ -59,6 +63,9 @@ class Deadlines:
     """How long a call may take, in seconds."""
 
     control_seconds: float = 10.0
+    # On top of that: a node that was restarted fsyncs each copy before it says "have it", and reads directories that are cold.
+    each_copy_seconds: float = 0.1
+    each_partition_seconds: float = 0.5
     # A short-circuit step waits for the node to hash at most some MiB, an append's end for its last queue.
     advance_seconds: float = 60.0
     # A finish fsyncs, and may read everything once more; repeated, it joins the one that is under way.
@@ -67,8 +74,11 @@ class Deadlines:
     # A reader who has other copies wants to go on with one of them much sooner.
     first_byte_seconds: float = 30.0
     next_byte_seconds: float = 30.0
+    patient_seconds: float = 30.0
     # The first time a node reads every directory that it has.
     sum_seconds: float = 120.0
+    # A node that copies bytes to another one waits so long until it takes more of them.
+    push_seconds: float = 30.0
 
 
 class GrpcNode:
@@ -83,8 +93,10 @@ class GrpcNode:
         deadlines: Deadlines | None = None,
         credentials: Credentials | None = None,
         insecure: bool = False,
+        sender: str | None = None,
     ) -> None:
-        """``host_id`` is this machine's (``holdfast.rpc.host``); "" turns the short circuits off.
+        """``host_id`` is this machine's (``holdfast.rpc.host``); "" turns the short circuits off. ``node_id``: whose address this
+        should be; another node that lives there refuses. ``sender``: the node that this process is, if it is one.
 
         Raises:
             ConfigError: ``target`` is beyond this machine, there are no ``credentials``, and ``insecure`` does not allow that.
@@ -95,6 +107,8 @@ class GrpcNode:
         self._insecure = insecure
         self._host_id = host_id
         self._node_id = node_id
+        named = ((m.TARGET_KEY, node_id), (m.SENDER_KEY, sender))
+        self._names: _Metadata = tuple((key, name) for key, name in named if name is not None)
         self._deadlines = deadlines or Deadlines()
         self._lock = threading.Lock()
         self._link: Link | None = None
@@ -124,14 +138,21 @@ class GrpcNode:
         except grpc.RpcError as error:
             raise self._append_error(key, link, error) from error
 
-    def _send(self, link: Link, method: m.Method, header: bytes, chunks: Iterable[bytes]) -> Any:
-        """Stream messages to the node; its answer. Raises grpc.RpcError, NodeUnreachableError, and what ``chunks`` raises."""
+    def _send(
+        self, link: Link, method: m.Method, header: bytes, chunks: Iterable[bytes], patience_seconds: float = math.inf
+    ) -> Any:
+        """Stream messages to the node; its answer. ``patience_seconds``: how long it may take no more of them.
+
+        Raises grpc.RpcError, NodeUnreachableError, and what ``chunks`` raises.
+        """
         feed = Feed()
-        call = link.callable(method).future(feed, metadata=((m.HEADER_KEY, header),))
+        call = link.callable(method).future(feed, metadata=((m.HEADER_KEY, header), *self._names))
         call.add_done_callback(lambda _call: feed.stop())
         try:
             for chunk in chunks:
-                if not all(feed.push(message) for message in _messages(chunk)):
+                with _STALLS.waiting(call, patience_seconds):
+                    is_taken = all(feed.push(message) for message in _messages(chunk))
+                if not is_taken:
                     break
         except BaseException:
             # What was sent stays: end the stream in order, and do not go on before the node has let go of it.
@@ -148,17 +169,21 @@ class GrpcNode:
             raise NodeUnreachableError("the connection to the storage node was closed; try again") from error
 
     def receive(self, digest: Digest, size_bytes: int, chunks: Iterable[bytes]) -> StoredBlob:
-        header = wire.ReceiveHeader(digest=str(digest), size_bytes=size_bytes)
+        header = wire.ReceiveHeader(digest=str(digest), size_bytes=size_bytes).SerializeToString()
         try:
             link = self._current_link()
-            return convert.stored(self._send(link, m.RECEIVE, header.SerializeToString(), chunks))
+            return convert.stored(self._send(link, m.RECEIVE, header, chunks, self._deadlines.push_seconds))
         except grpc.RpcError as error:
             raise failures.from_rpc_error(error) from error
 
     def sum_partitions(self, first_partition: int, last_partition: int) -> Sequence[PartitionSum]:
         request = wire.SumPartitionsRequest(first_partition=first_partition, last_partition=last_partition)
-        reply = self._unary(m.SUM_PARTITIONS, request, self._deadlines.sum_seconds)
+        reply = self._unary(m.SUM_PARTITIONS, request, self._reading_seconds(first_partition, last_partition))
         return [convert.sum_of(found) for found in reply.sums]
+
+    def _reading_seconds(self, first_partition: int, last_partition: int) -> float:
+        count = last_partition - first_partition + 1
+        return self._deadlines.control_seconds + self._deadlines.each_partition_seconds * count
 
     def _append_error(self, key: UploadKey, link: Link, error: grpc.RpcError) -> HoldfastError:
         """A node that cuts one stream and goes on answering did so for a newer writer."""
@@ -192,6 +217,10 @@ class GrpcNode:
     def cancel_upload(self, key: UploadKey) -> None:
         self._unary(m.CANCEL_UPLOAD, convert.key_to_wire(key), self._deadlines.advance_seconds)
 
+    def list_uploads(self) -> Sequence[OpenUpload]:
+        reply = self._unary(m.LIST_UPLOADS, wire.ListUploadsRequest(), self._deadlines.control_seconds)
+        return [convert.open_upload(upload) for upload in reply.uploads]
+
     def follow_upload(self, upload_id: str, offset_bytes: int) -> Iterator[bytes | memoryview]:
         return self._stream(m.FOLLOW_UPLOAD, wire.FollowUploadRequest(upload_id=upload_id, offset_bytes=offset_bytes))
 
@@ -203,7 +232,8 @@ class GrpcNode:
 
     def stat_blobs(self, wants: Sequence[Want]) -> list[StoredBlob | None]:
         request = wire.StatBlobsRequest(wants=[convert.want_to_wire(want) for want in wants])
-        reply = self._unary(m.STAT_BLOBS, request, self._deadlines.control_seconds)
+        deadline = self._deadlines.control_seconds + self._deadlines.each_copy_seconds * len(wants)
+        reply = self._unary(m.STAT_BLOBS, request, deadline)
         return [convert.answer(answer) for answer in reply.answers]
 
     def open_blob(self, want: Want) -> LocalBlob | None:
@@ -213,13 +243,16 @@ class GrpcNode:
         reply = self._unary(m.OPEN_BLOB, request, self._deadlines.control_seconds)
         return convert.local(reply.blob) if reply.HasField("blob") else None
 
-    def read_blob(self, want: Want, offset_bytes: int, length_bytes: int | None) -> Iterator[bytes | memoryview]:
+    def read_blob(
+        self, want: Want, offset_bytes: int, length_bytes: int | None, *, patient: bool = False
+    ) -> Iterator[bytes | memoryview]:
         request = wire.ReadBlobRequest(
             want=convert.want_to_wire(want), offset_bytes=offset_bytes, length_bytes=length_bytes
         )
-        # A stream that another copy can replace: it is cut when nothing comes.
-        first, following = self._deadlines.first_byte_seconds, self._deadlines.next_byte_seconds
-        return self._stream(m.READ_BLOB, request, first, following)
+        limits = self._deadlines
+        if patient:
+            return self._stream(m.READ_BLOB, request, limits.patient_seconds, limits.patient_seconds)
+        return self._stream(m.READ_BLOB, request, limits.first_byte_seconds, limits.next_byte_seconds)
 
     def delete_blob(self, digest: Digest, stamp: str) -> bool:
         request = wire.DeleteBlobRequest(digest=str(digest), stamp=stamp)
@@ -227,7 +260,8 @@ class GrpcNode:
 
     def list_blobs(self, first_partition: int, last_partition: int) -> Iterator[ListedBlob]:
         request = wire.ListBlobsRequest(first_partition=first_partition, last_partition=last_partition)
-        for batch in self._stream(m.LIST_BLOBS, request):
+        patience = self._reading_seconds(first_partition, last_partition)
+        for batch in self._stream(m.LIST_BLOBS, request, patience, patience):
             for blob in batch.blobs:
                 yield convert.listed(blob)
 
@@ -256,7 +290,7 @@ class GrpcNode:
     def _unary(self, method: m.Method, request: object, deadline_seconds: float) -> Any:
         link = self._current_link()
         try:
-            return link.callable(method)(request, timeout=deadline_seconds)
+            return link.callable(method)(request, timeout=deadline_seconds, metadata=self._names)
         except grpc.RpcError as error:
             raise failures.from_rpc_error(error) from error
         except ValueError as error:  # gRPC's word for a channel that another thread has just closed
@@ -267,17 +301,19 @@ class GrpcNode:
     ) -> Iterator[Any]:
         """Messages; the node is given so long for the first and for each of the others."""
         link = self._current_link()  # held until the stream ends, which keeps the channel
-        call, patience = None, first_seconds
+        call, patience, wait = None, first_seconds, None
         try:
-            call = link.callable(method)(request)
+            call = link.callable(method)(request, metadata=self._names)
             while True:
-                with _STALLS.waiting(call, patience):
+                with _STALLS.waiting(call, patience) as wait:
                     message = next(call, None)
                 if message is None:
                     return
                 yield message
                 patience = next_seconds
         except grpc.RpcError as error:
+            if wait is not None and wait.is_over:
+                raise NodeSilentError(f"the storage node said nothing for {patience:g} seconds") from error
             raise failures.from_rpc_error(error) from error
         except ValueError as error:
             raise NodeUnreachableError("the connection to the storage node was closed; try again") from error
@@ -288,7 +324,8 @@ class GrpcNode:
     def advance(self, request: wire.AdvanceRequest) -> tuple[Any, Link]:
         """A future of the node's answer, and the link to hold until it is there; for ``LocalFile``."""
         link = self._current_link()
-        return link.callable(m.ADVANCE).future(request, timeout=self._deadlines.advance_seconds), link
+        call = link.callable(m.ADVANCE).future(request, timeout=self._deadlines.advance_seconds, metadata=self._names)
+        return call, link
 
 
 class Link:

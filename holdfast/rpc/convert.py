@@ -12,6 +12,7 @@ from holdfast.rpc.node import (
     ListedBlob,
     LocalBlob,
     NodeStatus,
+    OpenUpload,
     PartitionSum,
     StagingFile,
     StoredBlob,
@@ -44,6 +45,16 @@ def state_to_wire(state: UploadState) -> wire.UploadState:
 
 def state(message: wire.UploadState) -> UploadState:
     return UploadState(message.upload_id, message.offset_bytes)
+
+
+def open_upload_to_wire(upload: OpenUpload) -> wire.ListUploadsReply.Upload:
+    return wire.ListUploadsReply.Upload(
+        key=key_to_wire(upload.key), offset_bytes=upload.offset_bytes, idle_seconds=upload.idle_seconds
+    )
+
+
+def open_upload(message: wire.ListUploadsReply.Upload) -> OpenUpload:
+    return OpenUpload(key(message.key), message.offset_bytes, message.idle_seconds)
 
 
 def staging_to_wire(file: StagingFile) -> wire.StagingFile:
@@ -83,11 +94,13 @@ def listed(message: wire.StoredBlob) -> ListedBlob:
 
 
 def sum_to_wire(found: PartitionSum) -> wire.SumPartitionsReply.Sum:
-    return wire.SumPartitionsReply.Sum(partition=found.partition, copies=found.copies, sum=found.total)
+    return wire.SumPartitionsReply.Sum(
+        partition=found.partition, copies=found.copies, sum=found.total, size_bytes=found.size_bytes
+    )
 
 
 def sum_of(message: wire.SumPartitionsReply.Sum) -> PartitionSum:
-    return PartitionSum(message.partition, message.copies, message.sum)
+    return PartitionSum(message.partition, message.copies, message.sum, message.size_bytes)
 
 
 def answer_to_wire(blob: StoredBlob | None) -> wire.StatBlobsReply.Answer:

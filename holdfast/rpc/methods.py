@@ -28,12 +28,17 @@ RAW_MESSAGE_BYTES: Final = 1 << 20
 MAX_PUT_BYTES: Final = 4 << 20
 
 HEADER_KEY: Final = "holdfast-header-bin"
+# Which node the caller means, and which node it is itself, if it is one.
+TARGET_KEY: Final = "holdfast-target"
+SENDER_KEY: Final = "holdfast-sender"
 
 
 # Who may call, where callers show certificates. Reading and deleting by stamp is for everybody of the cluster; bytes come in
 # only from processes that serve: a certificate for the command line lies on desks.
-EVERYBODY: Final = frozenset(Role)
+EVERYBODY: Final = frozenset(Role) - {Role.ETCD}
 WRITERS: Final = EVERYBODY - {Role.OPS}
+# Whose uploads there are is nobody else's business.
+OPERATORS: Final = frozenset({Role.OPS})
 
 
 class Kind(Enum):
@@ -92,8 +97,11 @@ FINISH_UPLOAD: Final = Method(
     "FinishUpload", Kind.UNARY, Lane.WRITE, wire.FinishUploadRequest, wire.StoredBlob, WRITERS
 )
 CANCEL_UPLOAD: Final = Method("CancelUpload", Kind.UNARY, Lane.CONTROL, wire.UploadKey, wire.Done)
+LIST_UPLOADS: Final = Method(
+    "ListUploads", Kind.UNARY, Lane.CONTROL, wire.ListUploadsRequest, wire.ListUploadsReply, OPERATORS
+)
 FOLLOW_UPLOAD: Final = Method("FollowUpload", Kind.STREAM_OUT, Lane.READ, wire.FollowUploadRequest, RAW)
-PUT_BLOB: Final = Method("PutBlob", Kind.UNARY, Lane.WRITE, wire.PutBlobRequest, wire.StoredBlob, WRITERS)
+PUT_BLOB: Final = Method("PutBlob", Kind.UNARY, Lane.COPY, wire.PutBlobRequest, wire.StoredBlob, WRITERS)
 RECEIVE: Final = Method("Receive", Kind.STREAM_IN, Lane.COPY, RAW, wire.StoredBlob, WRITERS)
 SUM_PARTITIONS: Final = Method(
     "SumPartitions", Kind.UNARY, Lane.COPY, wire.SumPartitionsRequest, wire.SumPartitionsReply

@@ -36,6 +36,15 @@ class UploadState:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenUpload:
+    """An upload that has not become a blob yet. ``idle_seconds`` 0: somebody writes it at this moment."""
+
+    key: UploadKey
+    offset_bytes: int
+    idle_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class StagingFile:
     """A staging file offered for the short-circuit write.
 
@@ -94,11 +103,14 @@ class ListedBlob:
 class PartitionSum:
     """What a partition holds, in short: ``copies`` of them, and ``total`` over their digests and sizes. Equal sums, equal
     contents.
+
+    ``size_bytes`` of all together, for people; 0 from nodes of a version that did not tell.
     """
 
     partition: int
     copies: int
     total: bytes
+    size_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +194,10 @@ class NodeClient(Protocol):
         """Raises UploadUnknownError."""
         ...
 
+    def list_uploads(self) -> Sequence[OpenUpload]:
+        """All that are open, whoever's they are, in the order of their ids: for operators."""
+        ...
+
     def follow_upload(self, upload_id: str, offset_bytes: int) -> Iterator[bytes | memoryview]:
         """The bytes of an upload from ``offset_bytes`` as they arrive. The last message is withheld until the digest is confirmed.
 
@@ -222,12 +238,17 @@ class NodeClient(Protocol):
         """
         ...
 
-    def read_blob(self, want: Want, offset_bytes: int, length_bytes: int | None) -> Iterator[bytes | memoryview]:
-        """Bytes of a copy in messages of about 1 MiB. A whole read (offset 0, no length) is verified: the last message is withheld
-        until the digest is confirmed.
+    def read_blob(
+        self, want: Want, offset_bytes: int, length_bytes: int | None, *, patient: bool = False
+    ) -> Iterator[bytes | memoryview]:
+        """Bytes of a copy in messages of about 1 MiB.
+
+        A whole read (offset 0, no length) is verified: the last message is withheld until the digest is confirmed. ``patient``:
+        there is no other copy to go on with, so a slow node is waited for.
 
         Raises:
             BlobUnknownError, CorruptError; both before the first message, CorruptError also at the end of a whole read.
+            NodeSilentError: nothing came for a while.
         """
         ...
 

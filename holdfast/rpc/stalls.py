@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -16,6 +17,16 @@ if TYPE_CHECKING:
     from holdfast.clock import Clock
 
 _STEP_SECONDS: Final = 0.2
+_IDLE_SECONDS: Final = 60.0
+
+
+@dataclass(eq=False, slots=True)
+class Wait:
+    """``is_over``: the patience ended, and the call was cancelled for that."""
+
+    call: Any
+    until: float
+    is_over: bool = False
 
 
 class StallWatch:
@@ -24,22 +35,23 @@ class StallWatch:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._cond = threading.Condition()
-        self._waiting: dict[int, tuple[float, Any]] = {}
+        self._waiting: dict[int, Wait] = {}
         self._runs = False
 
     @contextlib.contextmanager
-    def waiting(self, call: Any, patience_seconds: float) -> Iterator[None]:
+    def waiting(self, call: Any, patience_seconds: float) -> Iterator[Wait]:
         """While inside, the call is cancelled when the patience ends."""
+        wait = Wait(call, self._clock.monotonic() + patience_seconds)
         with self._cond:
-            self._waiting[id(call)] = (self._clock.monotonic() + patience_seconds, call)
+            self._waiting[id(wait)] = wait
             if not self._runs:
                 self._runs = True
                 threading.Thread(target=self._run, name="stalls", daemon=True).start()
         try:
-            yield
+            yield wait
         finally:
             with self._cond:
-                self._waiting.pop(id(call), None)
+                self._waiting.pop(id(wait), None)
 
     def _run(self) -> None:
         idle = 0
@@ -47,10 +59,11 @@ class StallWatch:
             with self._cond:
                 self._cond.wait(_STEP_SECONDS)
                 now = self._clock.monotonic()
-                late = [call for until, call in self._waiting.values() if until <= now]
+                late = [wait for wait in self._waiting.values() if wait.until <= now]
                 idle = 0 if self._waiting else idle + 1
-                if idle * _STEP_SECONDS > 60:
+                if idle * _STEP_SECONDS > _IDLE_SECONDS:
                     self._runs = False
                     return
-            for call in late:
-                call.cancel()
+            for wait in late:
+                wait.is_over = True
+                wait.call.cancel()

@@ -144,21 +144,29 @@ class AliveRecord(_message.Message):
     repair: RepairProgress
     def __init__(self, boot_id: _Optional[bytes] = ..., version: _Optional[str] = ..., host_id: _Optional[str] = ..., free_bytes: _Optional[int] = ..., capacity_bytes: _Optional[int] = ..., read_only: _Optional[bool] = ..., quarantined: _Optional[int] = ..., repair: _Optional[_Union[RepairProgress, _Mapping]] = ...) -> None: ...
 
+class ProcessRecord(_message.Message):
+    __slots__ = ("version",)
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    version: str
+    def __init__(self, version: _Optional[str] = ...) -> None: ...
+
 class RepairProgress(_message.Message):
-    __slots__ = ("version", "partitions_done", "partitions_total", "copied_blobs", "copied_bytes", "failures")
+    __slots__ = ("version", "partitions_done", "partitions_total", "copied_blobs", "copied_bytes", "failures", "answered")
     VERSION_FIELD_NUMBER: _ClassVar[int]
     PARTITIONS_DONE_FIELD_NUMBER: _ClassVar[int]
     PARTITIONS_TOTAL_FIELD_NUMBER: _ClassVar[int]
     COPIED_BLOBS_FIELD_NUMBER: _ClassVar[int]
     COPIED_BYTES_FIELD_NUMBER: _ClassVar[int]
     FAILURES_FIELD_NUMBER: _ClassVar[int]
+    ANSWERED_FIELD_NUMBER: _ClassVar[int]
     version: int
     partitions_done: int
     partitions_total: int
     copied_blobs: int
     copied_bytes: int
     failures: int
-    def __init__(self, version: _Optional[int] = ..., partitions_done: _Optional[int] = ..., partitions_total: _Optional[int] = ..., copied_blobs: _Optional[int] = ..., copied_bytes: _Optional[int] = ..., failures: _Optional[int] = ...) -> None: ...
+    answered: int
+    def __init__(self, version: _Optional[int] = ..., partitions_done: _Optional[int] = ..., partitions_total: _Optional[int] = ..., copied_blobs: _Optional[int] = ..., copied_bytes: _Optional[int] = ..., failures: _Optional[int] = ..., answered: _Optional[int] = ...) -> None: ...
 
 class LayoutsRecord(_message.Message):
     __slots__ = ("operation_id", "live")

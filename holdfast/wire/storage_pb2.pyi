@@ -110,6 +110,25 @@ class Done(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
+class ListUploadsRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ListUploadsReply(_message.Message):
+    __slots__ = ("uploads",)
+    class Upload(_message.Message):
+        __slots__ = ("key", "offset_bytes", "idle_seconds")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        OFFSET_BYTES_FIELD_NUMBER: _ClassVar[int]
+        IDLE_SECONDS_FIELD_NUMBER: _ClassVar[int]
+        key: UploadKey
+        offset_bytes: int
+        idle_seconds: float
+        def __init__(self, key: _Optional[_Union[UploadKey, _Mapping]] = ..., offset_bytes: _Optional[int] = ..., idle_seconds: _Optional[float] = ...) -> None: ...
+    UPLOADS_FIELD_NUMBER: _ClassVar[int]
+    uploads: _containers.RepeatedCompositeFieldContainer[ListUploadsReply.Upload]
+    def __init__(self, uploads: _Optional[_Iterable[_Union[ListUploadsReply.Upload, _Mapping]]] = ...) -> None: ...
+
 class FollowUploadRequest(_message.Message):
     __slots__ = ("upload_id", "offset_bytes")
     UPLOAD_ID_FIELD_NUMBER: _ClassVar[int]
@@ -248,14 +267,16 @@ class SumPartitionsRequest(_message.Message):
 class SumPartitionsReply(_message.Message):
     __slots__ = ("sums",)
     class Sum(_message.Message):
-        __slots__ = ("partition", "copies", "sum")
+        __slots__ = ("partition", "copies", "sum", "size_bytes")
         PARTITION_FIELD_NUMBER: _ClassVar[int]
         COPIES_FIELD_NUMBER: _ClassVar[int]
         SUM_FIELD_NUMBER: _ClassVar[int]
+        SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
         partition: int
         copies: int
         sum: bytes
-        def __init__(self, partition: _Optional[int] = ..., copies: _Optional[int] = ..., sum: _Optional[bytes] = ...) -> None: ...
+        size_bytes: int
+        def __init__(self, partition: _Optional[int] = ..., copies: _Optional[int] = ..., sum: _Optional[bytes] = ..., size_bytes: _Optional[int] = ...) -> None: ...
     SUMS_FIELD_NUMBER: _ClassVar[int]
     sums: _containers.RepeatedCompositeFieldContainer[SumPartitionsReply.Sum]
     def __init__(self, sums: _Optional[_Iterable[_Union[SumPartitionsReply.Sum, _Mapping]]] = ...) -> None: ...

@@ -25,7 +25,7 @@ _EVERY_SECONDS: Final = 3.0
 
 
 class Membership:
-    """One thread. ``describe`` says how the node is now."""
+    """One thread. ``describe`` says how the node is now; ``enter`` is asked once, under the lease, whether it may take part."""
 
     def __init__(
         self,
@@ -34,6 +34,7 @@ class Membership:
         node_id: str,
         describe: Callable[[], Alive],
         stopping: threading.Event,
+        enter: Callable[[int], None],
         *,
         ttl_seconds: float = TTL_SECONDS,
         every_seconds: float = _EVERY_SECONDS,
@@ -43,14 +44,16 @@ class Membership:
         self._node_id = node_id
         self._describe = describe
         self._stopping = stopping
+        self._enter = enter
         self._ttl_seconds = ttl_seconds
         self._every_seconds = every_seconds
         self._lease_id = 0
         self._thread = threading.Thread(target=self._run, name="membership", daemon=True)
 
     def start(self) -> None:
-        """Announce, and go on doing so. Raises MetadataUnavailableError."""
+        """Announce, and go on doing so. Raises ConfigError: the node may not take part; MetadataUnavailableError."""
         self._announce()
+        self._enter(self._lease_id)
         self._thread.start()
 
     def join(self) -> None:

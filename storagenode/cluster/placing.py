@@ -1,7 +1,8 @@
 """Bringing a finished blob from the node that took it to the nodes where it belongs.
 
 The bytes were hashed while they came in and are durable here; they go to all other owners at once and are verified there.
-Where this node is no owner itself, its copy counts as a handoff until all owners have theirs, and then goes.
+Where this node is no owner itself, its copy counts as a handoff until all owners have theirs, and then goes; a closing request that
+comes again after that finds it with them.
 
 Promises: fewer durable copies than the write quorum is an error, and the copy made here stays, so that asking again goes on.
 Where an owner is left without a copy, the partition is marked dirty before the answer.
@@ -12,6 +13,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from holdfast.errors import BlobUnknownError, DigestInvalidError
 from holdfast.rpc.methods import MAX_PUT_BYTES
 from holdfast.rpc.node import Want
 
@@ -56,6 +58,23 @@ class ClusterPlacer:
             self._store.discard(stored.digest, stored.stamp)
         return replace(stored, layout_revision=placing.layout_revision)
 
+    def find(self, want: Want) -> StoredBlob | None:
+        placing = self._directory.placing(want.digest)
+
+        def look(node: NodeClient, _sending: Sending) -> StoredBlob:
+            (held,) = node.stat_blobs([want])
+            if held is None:
+                raise BlobUnknownError("the storage node has no copy of this blob", {"digest": str(want.digest)})
+            return held
+
+        try:
+            outcome = self._fan_out.run(placing, look)
+        except BlobUnknownError:
+            return None
+        if outcome.is_short:
+            self._mark_dirty(placing.partition, placing.version)
+        return replace(next(iter(outcome.stored.values())), layout_revision=placing.layout_revision)
+
 
 def send_copy(
     node: NodeClient,
@@ -68,7 +87,8 @@ def send_copy(
     """Have another node hold a copy of what is stored here, if it does not already; ``moved`` is called for every piece.
 
     Raises:
-        BlobUnknownError: the copy here is gone. UnavailableError, InputError: the other node's.
+        BlobUnknownError: the copy here is gone. CorruptError: it is wrong, and in quarantine now.
+        UnavailableError, InputError: the other node's.
     """
     (held,) = node.stat_blobs([Want(digest, size_bytes)])
     if held is not None:
@@ -81,6 +101,11 @@ def send_copy(
             moved()
         all_sent()
 
-    if size_bytes <= MAX_PUT_BYTES:
-        return node.put_blob(digest, b"".join(pieces()))
-    return node.receive(digest, size_bytes, pieces())
+    try:
+        if size_bytes <= MAX_PUT_BYTES:
+            return node.put_blob(digest, b"".join(pieces()))
+        return node.receive(digest, size_bytes, pieces())
+    except DigestInvalidError:
+        for _ in store.read(Want(digest, size_bytes), 0, None):
+            pass  # one of the two is wrong; a whole read tells whether it is this one
+        raise

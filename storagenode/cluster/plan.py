@@ -5,7 +5,8 @@ lacks a blob
 fetches it from that same node; whichever of the two comes first does the work, and the other finds it done. A node that is no
 owner lets go of its copy when every owner of the newest layout has one.
 
-Copies of different sizes cannot both be right; nothing is sent or dropped on their account before somebody has looked (``doubts``).
+Copies of different sizes cannot both be right; nothing is sent or dropped on their account before those who hold one have looked
+(``doubts``), and until then nobody is done with the partition (``unclear``).
 """
 
 from __future__ import annotations
@@ -32,16 +33,17 @@ class Copy:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """``drops``: what may go from here once all owners have confirmed it."""
+    """``drops``: what may go from here once all owners have confirmed it. ``unclear``: blobs whose copies differ in size."""
 
     sends: tuple[Copy, ...] = ()
     fetches: tuple[Copy, ...] = ()
     doubts: tuple[Copy, ...] = ()
     drops: tuple[Digest, ...] = ()
+    unclear: int = 0
 
     @property
     def is_empty(self) -> bool:
-        return not (self.sends or self.fetches or self.doubts or self.drops)
+        return not (self.sends or self.fetches or self.unclear or self.drops)
 
 
 def plan(me: str, owners: Sequence[str], keepers: Sequence[str], inventories: Mapping[str, Inventory]) -> Plan:
@@ -54,10 +56,12 @@ def plan(me: str, owners: Sequence[str], keepers: Sequence[str], inventories: Ma
     fetches: list[Copy] = []
     doubts: list[Copy] = []
     drops: list[Digest] = []
+    unclear = 0
     for digest in sorted({digest for held in inventories.values() for digest in held}, key=str):
         holders = [node for node, held in inventories.items() if digest in held]
         sizes = {inventories[node][digest] for node in holders}
         if len(sizes) > 1:
+            unclear += 1
             if digest in mine:
                 doubts += [
                     Copy(digest, mine[digest], node) for node in holders if inventories[node][digest] != mine[digest]
@@ -71,4 +75,4 @@ def plan(me: str, owners: Sequence[str], keepers: Sequence[str], inventories: Ma
             fetches.append(Copy(digest, size, holders[0]))
         if digest in mine and me not in keepers:
             drops.append(digest)
-    return Plan(tuple(sends), tuple(fetches), tuple(doubts), tuple(drops))
+    return Plan(tuple(sends), tuple(fetches), tuple(doubts), tuple(drops), unclear)

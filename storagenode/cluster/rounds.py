@@ -5,21 +5,23 @@ any case.
 Partitions whose sums agree on all owners cost no more than the comparison. A round that began after the newest version was live and
 left nothing undone is reported; when nobody is waited for any more, the older versions are retired.
 
-A dirty mark is cleared by the first living owner, when all owners hold the same and no other member holds anything of the
-partition. Everything here may be stopped and started again at any point: nothing is remembered but what the disks hold.
+A dirty mark is looked at within seconds, also during a round, and cleared by the first living owner, when all owners hold the same
+and no other member holds anything of the partition. Everything here may be stopped and started again at any point: nothing is
+remembered but what the disks hold.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
+import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from holdfast.digest import PARTITIONS
 from holdfast.errors import HoldfastError, LayoutMovedError, UnavailableError
-from holdfast.meta import keys
 from holdfast.meta.members import Progress
+from holdfast.meta.tasks import repair_asked
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +39,10 @@ _LOG: Final = logging.getLogger("holdfast.repair")
 _STRIDE: Final = 256
 _LOOK_SECONDS: Final = 1.0
 _AGAIN_SECONDS: Final = 10.0
-_LONGEST_PATIENCE_SECONDS: Final = 30.0
+# A mark that waits for a node that is down is looked at again when that comes back, whatever the patience.
+_LONGEST_PATIENCE_SECONDS: Final = 300.0
+# During a round, which may take hours.
+_MARKS_EVERY_SECONDS: Final = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +77,8 @@ class Repair:
         self._stopping = stopping
         self._every_seconds = every_seconds
         self._progress = (0, 0, 0)
+        self._answered = 0
+        self._marks_due = float("-inf")
         self._patience: dict[int, tuple[float, float]] = {}  # partition: not before, pause
         self._thread = threading.Thread(target=self._run, name="repair", daemon=True)
 
@@ -85,7 +92,7 @@ class Repair:
     def progress(self) -> Progress:
         version, done, total = self._progress
         tally = self._settler.tally
-        return Progress(version, done, total, tally.copied_blobs, tally.copied_bytes, tally.failures)
+        return Progress(version, done, total, tally.copied_blobs, tally.copied_bytes, tally.failures, self._answered)
 
     def _run(self) -> None:
         done_for: object = None
@@ -93,13 +100,16 @@ class Repair:
         while not self._stopping.wait(_LOOK_SECONDS):
             view = self._view()
             try:
+                asked = repair_asked(self._metadata)
                 # By boot: who was restarted before its lease ended may have lost what it had, and answers again.
                 boots = frozenset((node, alive.boot_id) for node, alive in view.alive.items())
-                wanted = (view.live.revision, boots, self._asked())
+                wanted = (view.live.revision, boots, view.removed, asked)
                 if view.layouts is not None and (wanted != done_for or self._clock.monotonic() >= due):
                     self._patience.clear()
-                    has_failed = self.round(view).undone > 0
-                    done_for = wanted
+                    found = self.round(view)
+                    # For the sake of those that are down it need not be soon: their return is news by itself.
+                    has_failed = found.undone > 0 or not found.silent.isdisjoint(view.alive)
+                    done_for, self._answered = wanted, asked
                     due = self._clock.monotonic() + (_AGAIN_SECONDS if has_failed else self._every_seconds)
                 self._settle_dirty()
                 self._retire()
@@ -110,50 +120,55 @@ class Repair:
                 _LOG.exception("repair broke; it goes on")
                 self._stopping.wait(_LOOK_SECONDS)
 
-    def _asked(self) -> int:
-        entry = self._metadata.get(keys.REPAIR_TASK)
-        return entry.mod_revision if entry else 0
-
     def round(self, view: View) -> Round:
         """All partitions once, by this view, and the report if nothing is left undone."""
         if view.layouts is None:
             return Round()
         version, undone = view.layouts.newest.version, 0
-        named = {role.node_id for layout in view.layouts.live for role in layout.roles}
-        silent = (named & view.present) - set(view.alive) - {self._settler.me}
-        for first in range(0, PARTITIONS, _STRIDE):
+        silent = {node for node in view.named if node not in view.alive} - {self._settler.me}
+        for turn, first in enumerate(self._strides()):
             last = first + _STRIDE - 1
-            self._progress = (version, first, PARTITIONS)
+            self._progress = (version, turn * _STRIDE, PARTITIONS)
             sums = self._sums(view, first, last, silent)
             for partition in range(first, last + 1):
-                if self._stopping.is_set():
-                    return Round(undone=1)
-                if self._needs_look(view, partition, sums):
-                    undone += not self._settler.settle(view, partition, silent).is_complete
+                if not self._needs_look(view, partition, sums):
+                    continue
+                settled = self._settler.settle(view, partition, silent)
+                silent |= settled.silent
+                undone += not settled.is_complete
+                if self._is_overtaken(view):
+                    return Round(undone=1, silent=frozenset(silent))
+                if self._clock.monotonic() >= self._marks_due:
+                    self._settle_dirty()
         self._progress = (version, PARTITIONS, 0)
         if undone or silent:
             _LOG.info(
                 "a round of repair is not complete",
                 extra={"version": version, "partitions": undone, "silent": sorted(silent)},
             )
-        elif self._settler.me in named:
+        elif self._settler.me in view.named:
             self._book.report_synced(version, self._settler.me)
         return Round(undone, frozenset(silent))
 
+    def _strides(self) -> list[int]:
+        """Every node begins elsewhere: two that walked abreast would do the same copies, one sending and one fetching."""
+        strides = list(range(0, PARTITIONS, _STRIDE))
+        start = zlib.crc32(self._settler.me.encode()) % len(strides)
+        return strides[start:] + strides[:start]
+
+    def _is_overtaken(self, view: View) -> bool:
+        """The node is about to stop, or another layout is live: a round by that one is worth more than the rest of this one."""
+        return self._stopping.is_set() or self._view().live.revision != view.live.revision
+
     def _sums(self, view: View, first: int, last: int, silent: set[str]) -> dict[str, dict[int, bytes]]:
         """By node: the sums of these partitions. Who does not answer becomes one of the silent."""
-        me, present = self._settler.me, view.present
+        me = self._settler.me
         found: dict[str, dict[int, bytes]] = {
             me: {
                 number: known.total for number in range(first, last + 1) if (known := self._store.sum_of(number)).copies
             }
         }
-        asked = {
-            node
-            for partition in range(first, last + 1)
-            for node in (view.layouts.write_owners(partition) if view.layouts else ())
-            if node in present and node != me
-        }
+        asked = {node for partition in range(first, last + 1) for node in view.keepers(partition) if node != me}
         for node in sorted(asked - silent):
             try:
                 sums = self._peers.client(node).sum_partitions(first, last)
@@ -167,41 +182,44 @@ class Repair:
 
         For the sake of those that are silent nothing can be done.
         """
-        if view.layouts is None:
-            return False
-        me, present = self._settler.me, view.present
+        me = self._settler.me
         mine = sums[me].get(partition)
-        owners = [node for node in view.layouts.newest.owners(partition) if node in present]
+        owners = view.owners(partition)
         if me not in owners:
             return mine is not None
         return any(sums[node].get(partition) != mine for node in owners if node in sums)
 
     def _settle_dirty(self) -> None:
-        now = self._clock.monotonic()
         for mark in self._book.dirty():
             not_before, pause = self._patience.get(mark.partition, (0.0, _LOOK_SECONDS))
-            if self._stopping.is_set() or now < not_before:
+            if self._clock.monotonic() < not_before:
                 continue
-            view = self._view()
-            silent = view.present - set(view.alive)
-            settled = self._settler.settle(view, mark.partition, silent)
-            if settled.is_complete and self._is_in_order(view, mark):
+            if self._stopping.is_set():
+                break
+            if self._is_settled(mark):
                 self._book.clear_dirty(mark)
                 self._patience.pop(mark.partition, None)
             else:
                 longer = min(_LONGEST_PATIENCE_SECONDS, pause * 2)
                 self._patience[mark.partition] = (self._clock.monotonic() + pause, longer)
+        self._marks_due = self._clock.monotonic() + _MARKS_EVERY_SECONDS
+
+    def _is_settled(self, mark: DirtyMark) -> bool:
+        """Do here what there is to do; whether nothing is left to do anywhere, and this node is the one to say so."""
+        view = self._view()
+        if view.layouts is None or view.layouts.newest.version < mark.version:
+            return False  # this node does not know yet where the copies belong
+        silent = frozenset(node for node in view.present if node not in view.alive)
+        return self._settler.settle(view, mark.partition, silent).is_complete and self._is_in_order(view, mark)
 
     def _is_in_order(self, view: View, mark: DirtyMark) -> bool:
         """For the first living owner only: all owners hold the same, and nobody else holds anything."""
-        if view.layouts is None:
-            return False
-        present = view.present
-        owners = [node for node in view.layouts.newest.owners(mark.partition) if node in present]
+        owners, keepers = view.owners(mark.partition), view.keepers(mark.partition)
         living = [node for node in owners if node in view.alive]
-        if not living or living[0] != self._settler.me:
+        if living[:1] != [self._settler.me] or view.layouts is None:
             return False
-        keepers = set(view.layouts.write_owners(mark.partition))
+        if len(owners) < len(view.layouts.newest.owners(mark.partition)):
+            return False  # one of them was removed; the next layout names another
         mine = self._store.sum_of(mark.partition)
         for node in view.everybody(mark.partition):
             if node == self._settler.me:

@@ -16,7 +16,7 @@ from storagenode.cluster.placing import send_copy
 from storagenode.cluster.plan import plan
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
     from holdfast.digest import Digest
@@ -47,10 +47,13 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """``is_complete``: everybody who was needed could be asked, and everything was done. ``is_clean``: there was nothing to do."""
+    """``is_complete``: everybody who was needed could be asked, and everything was done. ``is_clean``: there was nothing to do.
+    ``silent``: who did not answer.
+    """
 
     is_complete: bool
     is_clean: bool
+    silent: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)
@@ -66,35 +69,43 @@ class Settler:
 
     def settle(self, view: View, partition: int, silent: AbstractSet[str] = frozenset()) -> Settled:
         """One partition by this view, without asking those that are ``silent``. What cannot be done now is counted, not raised."""
-        layouts = view.layouts
-        if layouts is None:
+        if view.layouts is None:
             return Settled(is_complete=False, is_clean=True)
-        named, present = layouts.newest.owners(partition), view.present
-        owners = [node for node in named if node in present]
-        keepers = [node for node in layouts.write_owners(partition) if node in present]
-        inventories: dict[str, dict[Digest, int]] = {}
-        mine: dict[Digest, ListedBlob] = {}
-        is_complete = True
-        for node in dict.fromkeys((*layouts.read_order(partition), self.me)):
-            if node == self.me:
-                mine = {blob.digest: blob for blob in self.store.listing(partition)}
-                inventories[node] = {digest: blob.size_bytes for digest, blob in mine.items()}
-            elif node in owners or node in keepers:
-                listed = None if node in silent else self._ask(node, partition)
-                is_complete = is_complete and listed is not None
-                if listed is not None:
-                    inventories[node] = listed
+        mine = {blob.digest: blob for blob in self.store.listing(partition)}
+        owners, keepers = view.owners(partition), view.keepers(partition)
+        if not mine and self.me not in keepers:
+            return Settled(is_complete=True, is_clean=True)
+        inventories, unheard = self._inventories(view, partition, silent, mine)
         todo = plan(self.me, owners, keepers, inventories)
         done = [
             *(self._guarded(copy, self._doubt) for copy in todo.doubts),
             *(self._guarded(copy, self._send) for copy in todo.sends),
             *(self._guarded(copy, self._fetch) for copy in todo.fetches),
         ]
-        is_complete = all(done) and is_complete
-        # A copy stands in for an owner that was removed until a layout names another.
-        if todo.drops and len(owners) == len(named):
-            is_complete = is_complete and self._drop([mine[digest] for digest in todo.drops], owners)
-        return Settled(is_complete, todo.is_empty)
+        is_complete = all(done) and not unheard and not todo.unclear
+        # A copy stands in for an owner that was removed until a layout names another; nothing is left undone by that.
+        if todo.drops and len(owners) == len(view.layouts.newest.owners(partition)):
+            can_drop = unheard.isdisjoint(owners)  # while an owner is missing, a copy too many is worth keeping
+            is_complete = can_drop and self._drop([mine[digest] for digest in todo.drops], owners) and is_complete
+        return Settled(is_complete, todo.is_empty, frozenset(unheard - silent))
+
+    def _inventories(
+        self, view: View, partition: int, silent: AbstractSet[str], mine: Mapping[Digest, ListedBlob]
+    ) -> tuple[dict[str, dict[Digest, int]], set[str]]:
+        """What this node and all keepers hold, in the order that is the same for all; and who did not say."""
+        found: dict[str, dict[Digest, int]] = {}
+        unheard: set[str] = set()
+        keepers = frozenset(view.keepers(partition))
+        for node in dict.fromkeys((*view.everybody(partition), self.me)):
+            if node == self.me:
+                found[node] = {digest: blob.size_bytes for digest, blob in mine.items()}
+            elif node in keepers:
+                listed = None if node in silent else self._ask(node, partition)
+                if listed is None:
+                    unheard.add(node)
+                else:
+                    found[node] = listed
+        return found, unheard
 
     def _ask(self, node: str, partition: int) -> dict[Digest, int] | None:
         try:
@@ -148,6 +159,7 @@ class Settler:
         self.peers.client(copy.node_id).stat_blobs([Want(copy.digest, copy.size_bytes)])
 
     def _drop(self, blobs: Sequence[ListedBlob], owners: Sequence[str]) -> bool:
+        """Those that every one of the owners confirms; ``owners`` is not empty. False: something stays, so look again soon."""
         confirmed = set(blobs)
         for node in owners:
             try:
@@ -155,10 +167,9 @@ class Settler:
             except UnavailableError:
                 return False
             confirmed &= {blob for blob, answer in zip(blobs, answers, strict=True) if answer is not None}
-        for blob in confirmed:
-            if self.store.discard(blob.digest, blob.stamp):
-                self.tally.dropped += 1
-        return bool(owners) and len(confirmed) == len(blobs)
+        dropped = sum(self.store.discard(blob.digest, blob.stamp) for blob in confirmed)
+        self.tally.dropped += dropped
+        return dropped == len(blobs)
 
 
 def _nothing() -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from holdfast import __version__
+from holdfast.meta import versions
 from holdfast.meta.layouts import LayoutBook
 from holdfast.meta.members import Alive, Declared, Members, Progress
 from holdfast.replicas.cluster import ClusterDirectory
@@ -73,6 +74,7 @@ class ClusterSide:
         self._space = space
         self._metadata = metadata
         self._host_id = host_id
+        self._connect = connect
         self._clock = clock
         self._options = options
         self._stopping = threading.Event()
@@ -88,8 +90,13 @@ class ClusterSide:
         self._repair: Repair | None = None
 
     def start(self, node: StorageNode, address: str) -> None:
-        """Join. Raises ConfigError: the node was removed; MetadataUnavailableError."""
+        """Join.
+
+        Raises:
+            ConfigError: the node was removed, is too old, or others could not reach it. MetadataUnavailableError.
+        """
         options = self._options
+        self._connect(self._identity.node_id, options.advertise or address)  # what they will do, and would refuse to
         settler = Settler(self._identity.node_id, self._blobs, self.directory, node.receive, self.pace)
         self._repair = Repair(
             settler,
@@ -110,11 +117,13 @@ class ClusterSide:
             self._identity.node_id,
             self._describe,
             self._stopping,
+            lambda lease_id: versions.enter(self._metadata, __version__, _new_id(), lease_id),
             ttl_seconds=options.lease_seconds,
             every_seconds=options.lease_seconds / 4,
         )
-        self._membership.start()
+        # Others begin to send uploads with the announcement, so the layout is known by then.
         self.directory.start()
+        self._membership.start()
         self._repair.start()
 
     def _describe(self) -> Alive:

@@ -58,7 +58,7 @@ class Sums:
 
 
 def _read(directory: str, partition: int) -> PartitionSum:
-    copies, total = 0, 0
+    copies, total, size_bytes = 0, 0, 0
     with os.scandir(directory) as entries:
         for entry in entries:
             digest = parse_blob_name(entry.name)
@@ -69,5 +69,6 @@ def _read(directory: str, partition: int) -> PartitionSum:
             except FileNotFoundError:
                 continue
             copies += 1
+            size_bytes += size
             total += int.from_bytes(blake2b(f"{digest} {size}".encode(), digest_size=_SUM_BYTES).digest())
-    return PartitionSum(partition, copies, (total % _SUM_MODULUS).to_bytes(_SUM_BYTES))
+    return PartitionSum(partition, copies, (total % _SUM_MODULUS).to_bytes(_SUM_BYTES), size_bytes)

@@ -3,7 +3,7 @@
 Promises: storage, sockets, settings and credentials of each lie below one directory of its own, and are gone afterwards. That
 directory has a short name: a socket's path has 107 bytes at most, and podman waits 20 seconds for one it cannot make.
 The engines get no network of their own (containers run with none), so neither bridges nor packet filter rules are made, and
-several run side by side, also beside an engine that is in use on this machine.
+several run side by side, also beside an engine that is in use on this machine. In a network namespace a dockerd has all of it.
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ class Docker:
 
 
 @contextlib.contextmanager
-def dockerd() -> Iterator[Docker]:
-    """A dockerd with overlay2 storage."""
+def dockerd(namespace: str = "") -> Iterator[Docker]:
+    """A dockerd with overlay2 storage. ``namespace``: a network namespace in which its containers have networks."""
     need_root()
     program, client = need("dockerd"), need("docker")
     need("containerd")
@@ -65,7 +65,10 @@ def dockerd() -> Iterator[Docker]:
         places = ["--data-root", str(root / "data"), "--exec-root", str(root / "exec"), "--pidfile", str(root / "pid")]
         settings = {"DOCKER_HOST": socket, "DOCKER_CONFIG": str(root / "client")}
         docker = Docker(Program(client, settings), socket)
-        argv = [program, *places, "--host", socket, "--storage-driver=overlay2", *_NO_NETWORK]
+        # `ip netns exec` would hide the control groups from it.
+        inside = [need("nsenter"), f"--net=/run/netns/{namespace}"] if namespace else []
+        network = () if namespace else _NO_NETWORK
+        argv = [*inside, program, *places, "--host", socket, "--storage-driver=overlay2", *network]
         with daemon(argv, root / "log", lambda: docker.call.try_("info", seconds=20).code == 0, settings):
             yield docker
             for container in docker.call("ps", "--all", "--quiet").split():

@@ -43,6 +43,8 @@ PACKAGES: Final = (
     "uidmap",
     "catatonit",
     "wrk",
+    "debootstrap",
+    "docker-compose",
     "strace",
     "zstd",
 )

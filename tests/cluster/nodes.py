@@ -128,6 +128,11 @@ class Nodes:
         layouts = directory.view.layouts
         return layouts is not None and layouts.newest.version >= version
 
+    def close(self) -> None:
+        list(self.pool.map(Node.stop, self.nodes.values()))
+        self.directory.stop()
+        self.pool.shutdown()
+
     def push(self, data: bytes) -> StoredBlob:
         """As a gateway does with a large body."""
         digest = digests.of(data)
@@ -165,6 +170,4 @@ def running(path: Path, *names: str) -> Iterator[Nodes]:
         cluster.apply(*cluster.nodes)
         yield cluster
     finally:
-        list(cluster.pool.map(Node.stop, cluster.nodes.values()))
-        cluster.directory.stop()
-        cluster.pool.shutdown()
+        cluster.close()

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from holdfast import digest as digests
 from holdfast.errors import BlobUnknownError, NodeUnreachableError, UnavailableError
-from holdfast.meta.members import Intent
+from holdfast.meta.members import Intent, Members
 from holdfast.placement.layout import Rules
+from holdfast.replicas.cluster import ClusterDirectory
 from holdfast.rpc.node import UploadKey, Want
 from storagenode.cluster.rounds import Round
-from tests.cluster.nodes import REPOSITORY, running
+from tests.cluster.nodes import REPOSITORY, Nodes, connect, running
 
 MIB = 1 << 20
 
@@ -176,6 +178,47 @@ def test_a_drained_node_gives_everything_away(five):
     assert all(five.holders(one.digest) == five.owners(one.digest) for one in stored)
 
 
+def test_a_dead_node_that_was_removed_holds_no_layout_back(three):
+    stored = [three.push(os.urandom(1000 + n)) for n in range(30)]
+    three.add("d")
+    three.nodes["c"].stop()
+    three.apply("a", "b", "d")
+    live = three.book.live()
+    assert len(live.layouts.live) == 2
+    three.members.order(three.nodes["c"].node_id, intent=Intent.REMOVED)
+    three.wait_until(lambda: len(three.book.live().layouts.live) == 1)
+    assert all({"a", "b", "d"} <= three.holders(one.digest) for one in stored)
+
+
+def test_a_handoff_keeps_its_copy_while_a_removed_node_is_its_owner(five):
+    data = os.urandom(5 * MIB)
+    digest = digests.of(data)
+    dead = five.nodes[min(five.owners(digest))]
+    dead.stop()
+    five.push(data)
+    held = five.holders(digest) - {dead.name}
+    assert len(held) == 3
+    five.members.order(dead.node_id, intent=Intent.REMOVED)
+    others = [node for name, node in five.nodes.items() if name != dead.name]
+    five.wait_until(lambda: all(dead.node_id in node.server._side.directory.view.removed for node in others))
+    for node in others:
+        side = node.server._side
+        side._repair.round(side.directory.view)
+    assert five.holders(digest) - {dead.name} == held
+    five.apply(*(node.name for node in others))
+    five.wait_until(lambda: five.holders(digest) - {dead.name} == five.owners(digest))
+
+
+def test_without_members_in_the_metadata_no_node_lets_go_of_anything(three):
+    stored = [three.push(os.urandom(1000 + n)) for n in range(5)]
+    for node in three.nodes.values():
+        side = node.server._side
+        view = replace(side.directory.view, members={})
+        for one in stored:
+            side._repair._settler.settle(view, one.digest.partition)
+    assert all(three.holders(one.digest) == {"a", "b", "c"} for one in stored)
+
+
 def test_absence_needs_an_answer_from_everybody(three):
     digest = digests.of(b"never stored")
     with pytest.raises(BlobUnknownError):
@@ -186,6 +229,40 @@ def test_absence_needs_an_answer_from_everybody(three):
         three.reader.stat([Want(digest, 12)])
     with pytest.raises(NodeUnreachableError):
         three.pull(digest)
+
+
+def test_nothing_is_begun_before_a_layout_is_applied(tmp_path):
+    cluster = Nodes(tmp_path)
+    try:
+        cluster.add("a")
+        cluster.directory.start()
+        cluster.wait_until(lambda: cluster.directory.refresh().alive)
+        with pytest.raises(UnavailableError, match="no layout is applied"):
+            cluster.writer.start("r", "", None)
+        cluster.apply("a", rules=Rules.majority(1))
+        cluster.pull(cluster.push(b"now").digest)
+    finally:
+        cluster.close()
+
+
+def test_a_node_that_others_count_on_knows_the_layout(three, monkeypatch):
+    announced, known = Members.announce, []
+
+    def announce(self, node_id, alive, lease_id):
+        sides = [node.server._side for node in three.nodes.values() if node.server]
+        known.extend(side.directory.view.layouts is not None for side in sides if side.members is self)
+        return announced(self, node_id, alive, lease_id)
+
+    monkeypatch.setattr(Members, "announce", announce)
+    three.add("d")
+    assert known
+    assert all(known)
+
+
+def test_a_node_that_is_asked_before_it_has_read_the_layout_reads_it_then(three):
+    late = ClusterDirectory(three.store, three.book, three.members, connect, three.clock, "")
+    digest = digests.of(b"early")
+    assert late.placing(digest).owners == three.directory.placing(digest).owners
 
 
 def test_copies_lie_in_different_zones(tmp_path):

@@ -1,6 +1,7 @@
 """The registry under test, and names of its repositories that no other test uses.
 
 ``OCI_REGISTRY=host:port`` aims the cases at a registry that runs already, ours or another one; without it, one is started.
+``OCI_SPARSE_REGISTRY`` names the one for manifests whose content is not there, ``OCI_STRICT=true`` says that it is ours.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ def host(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="session")
 def sparse_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """``host:port`` of a registry that takes manifests whose content is not there."""
-    outside = os.environ.get("OCI_REGISTRY")
+    outside = os.environ.get("OCI_SPARSE_REGISTRY") or os.environ.get("OCI_REGISTRY")
     if outside:
         yield outside
         return
@@ -41,7 +42,7 @@ def sparse_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def client(host: str) -> Iterator[Client]:
-    client = Client(host, strict="OCI_REGISTRY" not in os.environ)
+    client = Client(host, strict="OCI_REGISTRY" not in os.environ or os.environ.get("OCI_STRICT") == "true")
     yield client
     client.close()
 

@@ -48,34 +48,44 @@ MIB = 1 << 20
 
 @dataclass
 class Subject:
+    """``operator``: the same node, for what only operators may ask."""
+
     client: NodeClient
+    operator: NodeClient
     damage: Callable[[Digest, bytes], None]
 
 
 def _grpc(path: Path) -> contextlib.AbstractContextManager[Subject]:
-    return _served(NodeOptions(path / "data", f"unix:{path}/s", reserve_bytes=0), None)
+    return _served(NodeOptions(path / "data", f"unix:{path}/s", reserve_bytes=0), None, None)
 
 
 def _tls(path: Path) -> contextlib.AbstractContextManager[Subject]:
     papers = Papers(path / "certs")
     tls = papers.issue(Role.NODE, ["127.0.0.2"])
     return _served(
-        NodeOptions(path / "data", "127.0.0.2:0", reserve_bytes=0, tls=tls), papers.credentials(Role.GATEWAY)
+        NodeOptions(path / "data", "127.0.0.2:0", reserve_bytes=0, tls=tls),
+        papers.credentials(Role.GATEWAY),
+        papers.credentials(Role.OPS),
     )
 
 
 @contextlib.contextmanager
-def _served(options: NodeOptions, credentials: Credentials | None) -> Iterator[Subject]:
+def _served(
+    options: NodeOptions, credentials: Credentials | None, for_operators: Credentials | None
+) -> Iterator[Subject]:
     server = NodeServer(options)
-    client = GrpcNode(server.start(), host_id=host_id(), credentials=credentials)
+    address = server.start()
+    client = GrpcNode(address, host_id=host_id(), credentials=credentials)
+    operator = GrpcNode(address, host_id="", credentials=for_operators)
     tree = Tree(str(options.data_dir))
 
     def damage(digest: Digest, data: bytes) -> None:
         Path(tree.blob(digest)).write_bytes(data)
 
     try:
-        yield Subject(client, damage)
+        yield Subject(client, operator, damage)
     finally:
+        operator.close()
         client.close()
         server.stop(0)
 
@@ -83,7 +93,7 @@ def _served(options: NodeOptions, credentials: Credentials | None) -> Iterator[S
 @contextlib.contextmanager
 def _memory(_path: Path) -> Iterator[Subject]:
     node = MemoryNode()
-    yield Subject(node, node.blobs.__setitem__)
+    yield Subject(node, node, node.blobs.__setitem__)
 
 
 @pytest.fixture(scope="module", params=[_grpc, _tls, _memory], ids=["grpc", "tls", "memory"])
@@ -236,6 +246,20 @@ def test_a_cancelled_upload_is_gone(node):
         node.append(key, None, [b"d"])
     with pytest.raises(UploadUnknownError):
         node.cancel_upload(key)
+
+
+def test_open_uploads_are_listed_whoever_began_them(subject, node):
+    first, second = begin(node, b"abc", "alice"), begin(node, b"", "bob")
+    finished = begin(node, b"done")
+    node.finish_upload(finished, digests.of(b"done"))
+    listed = list(subject.operator.list_uploads())
+    found = {upload.key: upload for upload in listed}
+    assert found.keys() & {first, second, finished} == {first, second}
+    assert (found[first].offset_bytes, found[second].offset_bytes) == (3, 0)
+    assert all(upload.idle_seconds >= 0 for upload in listed)
+    assert [upload.key.upload_id for upload in listed] == sorted(upload.key.upload_id for upload in listed)
+    subject.operator.cancel_upload(first)
+    assert first not in {upload.key for upload in subject.operator.list_uploads()}
 
 
 def test_an_empty_blob_is_a_blob(node):
@@ -408,6 +432,75 @@ def test_the_inventory_is_sorted_by_partition_and_digest(node):
     assert [blob.digest for blob in parts] == [blob.digest for blob in listed]
     with pytest.raises(RequestInvalidError):
         list(node.list_blobs(0, 4096))
+
+
+@pytest.mark.parametrize("size", [0, 5, 3 * MIB + 1])
+def test_a_copy_from_another_node_is_durable_when_it_was_received(node, size):
+    data = bytes([size % 251]) * size
+    digest = digests.of(data, "sha512")
+    pieces = [data[at : at + MIB] for at in range(0, size, MIB)]
+    assert node.receive(digest, size, pieces).size_bytes == size
+    assert b"".join(node.read_blob(Want(digest, size), 0, None)) == data
+    assert node.receive(digest, size, pieces).digest == digest  # again: a copy like any other
+
+
+def test_nothing_is_kept_of_a_copy_that_breaks_off_or_has_other_bytes(node):
+    data = b"received" * 1000
+    digest = digests.of(data)
+    with pytest.raises(SizeInvalidError):
+        node.receive(digest, len(data), [data[:100]])
+    with pytest.raises((SizeInvalidError, DigestInvalidError)):
+        node.receive(digest, len(data), [data, b"more"])
+    with pytest.raises(DigestInvalidError):
+        node.receive(digest, len(data), [bytes(len(data))])
+
+    def broken() -> Iterator[bytes]:
+        yield data[:100]
+        raise CorruptError("the copy here is shorter than it was")
+
+    uploads = node.status().uploads
+    with pytest.raises(CorruptError):
+        node.receive(digest, len(data), broken())
+    assert node.stat_blobs([Want(digest)]) == [None]
+    assert node.status().uploads == uploads
+
+
+def test_a_copy_of_an_algorithm_that_cannot_be_computed_is_refused(node):
+    with pytest.raises(DigestInvalidError):
+        node.receive(digests.parse("md5:00"), 1, [b"x"])
+
+
+def test_sums_of_partitions_follow_what_is_in_them(node):
+    digest = digests.of(b"summed")
+    partition = digest.partition
+
+    def here():
+        return {one.partition: (one.copies, one.total) for one in node.sum_partitions(partition, partition)}
+
+    before = here()
+    blob = node.put_blob(digest, b"summed")
+    after = here()
+    assert after[partition][0] == before.get(partition, (0, b""))[0] + 1
+    assert after != before
+    node.put_blob(digest, b"summed")
+    assert here() == after
+    (held,) = node.stat_blobs([Want(digest)])
+    assert node.delete_blob(blob.digest, held.stamp)
+    assert here() == before
+
+
+def test_sums_cover_a_range_and_leave_out_what_is_empty(node):
+    for number in range(5):
+        stored(node, b"in a range %d" % number)
+    held = {blob.digest.partition for blob in node.list_blobs(0, 4095)}
+    found = [one.partition for one in node.sum_partitions(0, 4095)]
+    assert found == sorted(held)
+    middle = found[len(found) // 2]
+    parts = [*node.sum_partitions(0, middle), *node.sum_partitions(middle + 1, 4095)]
+    assert parts == list(node.sum_partitions(0, 4095))
+    for first, last in ((5, 4), (0, 4096)):
+        with pytest.raises(RequestInvalidError):
+            node.sum_partitions(first, last)
 
 
 def test_status_names_the_node(node):

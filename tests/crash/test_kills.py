@@ -169,6 +169,7 @@ def at_each(killing: Killing, names: Sequence[str], chance: random.Random) -> No
     assert killing.fired >= set(names)
 
 
+@pytest.mark.timeout(600)
 def test_a_kill_loses_nothing_and_leaves_nothing_half_visible(killing, capsys):
     """One side of each point; the long form has both."""
     chance = random.Random(7)

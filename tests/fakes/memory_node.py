@@ -28,14 +28,14 @@ from holdfast.errors import (
     UploadUnknownError,
 )
 from holdfast.rpc.methods import MAX_PUT_BYTES, RAW_MESSAGE_BYTES
-from holdfast.rpc.node import ListedBlob, NodeStatus, PartitionSum, StoredBlob, UploadState, Want
+from holdfast.rpc.node import ListedBlob, NodeStatus, OpenUpload, PartitionSum, StoredBlob, UploadKey, UploadState, Want
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from holdfast.digest import Digest
     from holdfast.errors import HoldfastError
-    from holdfast.rpc.node import LocalAppend, LocalBlob, UploadKey
+    from holdfast.rpc.node import LocalAppend, LocalBlob
 
 
 @dataclass
@@ -139,6 +139,14 @@ class MemoryNode:
             raise UploadUnknownError("no such upload")
         return found
 
+    def list_uploads(self) -> Sequence[OpenUpload]:
+        self._called("list_uploads")
+        open_ones = {name: upload for name, upload in self._uploads.items() if not upload.committed}
+        return [
+            OpenUpload(UploadKey(name, upload.repository, upload.principal), len(upload.data), 0.0)
+            for name, upload in sorted(open_ones.items())
+        ]
+
     def cancel_upload(self, key: UploadKey) -> None:
         self._called("cancel_upload")
         with self._changed:
@@ -176,6 +184,7 @@ class MemoryNode:
 
     def receive(self, digest: Digest, size_bytes: int, chunks: Iterable[bytes]) -> StoredBlob:
         self._called("receive")
+        digests.algorithm(digest.algorithm)
         data = b"".join(chunks)
         if len(data) != size_bytes:
             raise SizeInvalidError("another size", {"expected": size_bytes, "received": len(data)})
@@ -224,7 +233,9 @@ class MemoryNode:
             raise CorruptError("another size")
         return data
 
-    def read_blob(self, want: Want, offset_bytes: int, length_bytes: int | None) -> Iterator[bytes]:
+    def read_blob(
+        self, want: Want, offset_bytes: int, length_bytes: int | None, *, patient: bool = False
+    ) -> Iterator[bytes]:
         self._called("read_blob")
         data = self._checked(want)
         if data and offset_bytes >= len(data):

@@ -7,6 +7,7 @@ Everybody is a reader, in the order given. ``answered_by`` and ``failed_by`` hol
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from holdfast.placement.layout import Rules
@@ -32,8 +33,11 @@ class Several:
         self.rules = rules or Rules.majority(len(self.owners))
         self.zones = zones or dict.fromkeys(self.nodes, "z")
         self.down: set[str] = set()
+        self.vacant = 0
         self.layout_revision = 7
+        self.in_hand: Counter[str] = Counter()
         self.answered_by: list[str] = []
+        self.latencies: list[float | None] = []
         self.failed_by: list[str] = []
 
     def readers(self, _digest: Digest) -> list[NodeClient]:
@@ -54,6 +58,7 @@ class Several:
             zones=self.zones,
             nodes=self.nodes,
             down=frozenset(self.down),
+            vacant=self.vacant,
         )
 
     def by_upload(self, upload_id: str) -> NodeClient:
@@ -62,8 +67,15 @@ class Several:
     def ingest(self) -> list[NodeClient]:
         return list(self.nodes.values())
 
-    def answered(self, node: NodeClient, seconds: float) -> None:
+    def began(self, node: NodeClient) -> None:
+        self.in_hand[node.node_id] += 1
+
+    def ended(self, node: NodeClient) -> None:
+        self.in_hand[node.node_id] -= 1
+
+    def answered(self, node: NodeClient, seconds: float | None) -> None:
         self.answered_by.append(node.node_id)
+        self.latencies.append(seconds)
 
     def failed(self, node: NodeClient) -> None:
         self.failed_by.append(node.node_id)

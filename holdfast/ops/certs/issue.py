@@ -1,8 +1,8 @@
 """``holdfast certs issue DIR NAME``: the certificate of one process, ``NAME.crt`` and ``NAME.key``.
 
 Promises: good for both ends of a connection as soon as hosts are given; without any, for the calling end only. A storage node
-needs hosts: gateways compare the host that they connect to with them. ``--force`` renews; running processes take the new files
-up by themselves.
+and a member of etcd need hosts: whoever connects compares the host with them. ``--force`` renews; running
+processes take the new files up by themselves.
 """
 
 from __future__ import annotations
@@ -42,8 +42,10 @@ def issue(
 def _issued(directory: Path, name: str, role: Role, hosts: list[str], days: int) -> Issued:
     if name == files.AUTHORITY:
         raise ConfigError(f"{name} is the authority's own name; choose another")
-    if role is Role.NODE and not hosts:
-        raise ConfigError("a storage node is reached by others; name its host names and addresses by --host")
+    if role in {Role.NODE, Role.ETCD} and not hosts:
+        raise ConfigError(
+            "a storage node or a member of etcd is reached by others; name its host names and addresses by --host"
+        )
     at = files.pair(directory, files.AUTHORITY)
     authority = open_authority(files.read(at.certificate), files.read(at.key))
     try:

@@ -39,10 +39,14 @@ def test_an_authority_and_a_node_are_two_commands(directory: Path) -> None:
 
 
 @pytest.mark.parametrize("role", [Role.GATEWAY, Role.WORKER, Role.OPS])
-def test_only_a_node_needs_hosts(directory: Path, role: Role) -> None:
+def test_who_only_calls_others_needs_no_hosts(directory: Path, role: Role) -> None:
     assert run("issue", directory, "one", "--role", role).exit_code == 0
     assert facts_of((directory / "one.crt").read_bytes()).peer == Peer("west", role, "one")
-    result = run("issue", directory, "other")
+
+
+@pytest.mark.parametrize("role", [Role.NODE, Role.ETCD])
+def test_who_is_called_by_others_needs_hosts(directory: Path, role: Role) -> None:
+    result = run("issue", directory, "other", "--role", role)
     assert (result.exit_code, "--host" in result.output) == (1, True)
     assert not (directory / "other.key").exists()
 

@@ -55,6 +55,22 @@ def test_a_file_without_a_port_listens_where_zot_does() -> None:
     assert parse(BASE).http.port == 8080
 
 
+def test_one_file_does_for_nodes_that_differ_in_what_is_given_instead(written: Written) -> None:
+    path = written(json.dumps(BASE | {"cluster": ETCD | {"insecure": True, "node": {"zone": "a", "weight": 3}}}))
+    settings = load(path, {"cluster": {"node": {"listen": "0.0.0.0:5100", "advertise": "store-1:5100", "zone": "b"}}})
+    assert settings.cluster is not None
+    node = settings.cluster.node
+    assert (node.listen, node.advertised, node.zone, node.weight) == ("0.0.0.0:5100", "store-1:5100", "b", 3)
+    assert settings.cluster.etcd is not None
+
+
+def test_what_is_given_instead_is_judged_like_the_file(written: Written) -> None:
+    path = written(json.dumps(BASE | {"cluster": ETCD | {"insecure": True}}))
+    for node, at in (({"listen": "0.0.0.0:5100"}, "advertise"), ({"zone": "no zone"}, "zone")):
+        (fault,) = check(path, {"cluster": {"node": node}}).faults
+        assert fault.path == f"cluster.node.{at}"
+
+
 def test_settings_cannot_be_changed() -> None:
     settings = defaults()
     with pytest.raises(ValidationError):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -336,3 +338,55 @@ def test_a_runner_that_breaks_leaves_nobody_waiting():
         with pytest.raises(KeyError):
             group.submit(job)
     assert not group._led
+
+
+def test_a_key_that_was_read_before_is_read_again_after_any_commit_of_another_process(tmp_path):
+    path = tmp_path / "m.db"
+    store = SqliteStore(path, SystemClock())
+    store.txn([], [Put(b"k", b"0")])
+    assert store.get(b"k").value == b"0"
+    assert store.get(b"missing") is None
+    script = (
+        "import sys; from pathlib import Path; from holdfast.meta.sqlite import SqliteStore;"
+        "from holdfast.clock import SystemClock; from holdfast.meta.store import Put;"
+        "s = SqliteStore(Path(sys.argv[1]), SystemClock());"
+        "[(s.txn([], [Put(b'k', line.strip().encode()), Put(b'missing', b'')]), print('done', flush=True)) for line in sys.stdin]"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        for number in range(1, 50):
+            other.stdin.write(f"{number}\n")
+            other.stdin.flush()
+            assert other.stdout.readline() == "done\n"
+            assert store.get(b"k").value == b"%d" % number
+            assert store.get(b"missing") is not None
+        other.stdin.close()
+    store.close()
+
+
+def test_reading_a_key_again_costs_no_statement_while_nothing_is_committed(tmp_path):
+    store = SqliteStore(tmp_path / "m.db", SystemClock())
+    store.txn([], [Put(b"k", b"v")])
+    for _ in range(2):  # the first reading finds the file by which snapshots are named
+        assert store.get(b"k").value == b"v"
+    taken = []
+    take = store._connections.take
+    store._connections.take = lambda: taken.append(1) or take()
+    assert store.get(b"k").value == b"v"
+    assert not taken
+    store.txn([], [Put(b"other", b"")])
+    assert store.get(b"k").value == b"v"
+    assert taken
+    store.close()
+
+
+def test_a_key_under_a_lease_is_never_answered_from_memory(tmp_path):
+    clock = ManualClock()
+    store = SqliteStore(tmp_path / "m.db", clock)
+    lease = store.grant_lease(5)
+    store.txn([], [Put(b"k", b"v", lease.lease_id)])
+    assert store.get(b"k").value == b"v"
+    clock.advance(6)
+    assert store.get(b"k") is None
+    store.close()

@@ -8,7 +8,14 @@ import pytest
 
 from holdfast import digest as digests
 from holdfast.clock import ManualClock
-from holdfast.errors import BlobUnknownError, CorruptError, NodeUnreachableError, OverloadedError, UploadUnknownError
+from holdfast.errors import (
+    BlobUnknownError,
+    CorruptError,
+    NodeSilentError,
+    NodeUnreachableError,
+    OverloadedError,
+    UploadUnknownError,
+)
 from holdfast.replicas.directory import OneNode
 from holdfast.replicas.fanout import FanOut
 from holdfast.replicas.read import STAT_TTL_SECONDS, ReplicaReader
@@ -86,7 +93,7 @@ def test_one_question_for_many_wants(nodes, reader):
 class Breaking(MemoryNode):
     """Breaks off after its first message."""
 
-    def read_blob(self, want, offset_bytes, length_bytes):
+    def read_blob(self, want, offset_bytes, length_bytes, *, patient=False):
         for message in super().read_blob(want, offset_bytes, length_bytes):
             yield message
             raise UNREACHABLE
@@ -113,13 +120,13 @@ def test_a_read_with_no_owner_left_does_not_end_cleanly(clock):
     assert len(came) == 1
 
 
-def test_a_corrupt_copy_is_passed_over_while_none_of_it_went_out(nodes, reader):
-    small = DATA[:1000]
-    want = Want(digests.of(small), len(small))
+def test_a_corrupt_copy_is_passed_over_while_nothing_of_it_was_passed_on(nodes, reader):
+    data = DATA[: 1 << 20]  # one message, which is withheld until the digest is confirmed
+    want = Want(digests.of(data), len(data))
     for node in nodes:
-        node.put_blob(want.digest, small)
-    nodes[0].blobs[want.digest] = b"y" + small[1:]
-    assert b"".join(reader.read(want, 0, None)) == small
+        node.put_blob(want.digest, data)
+    nodes[0].blobs[want.digest] = b"y" + data[1:]
+    assert b"".join(reader.read(want, 0, None)) == data
     nodes[1].blobs[want.digest] = b"short"
     with pytest.raises(CorruptError):
         list(reader.read(want, 0, None))
@@ -127,14 +134,14 @@ def test_a_corrupt_copy_is_passed_over_while_none_of_it_went_out(nodes, reader):
         list(reader.read(want, 0, None))
 
 
-def test_a_copy_that_is_found_corrupt_at_its_end_is_not_completed_from_another(nodes, reader):
+def test_wrong_bytes_that_were_passed_on_are_never_completed_by_a_good_copy(nodes, reader):
     for node in nodes:
         node.put_blob(DIGEST, DATA)
     nodes[0].blobs[DIGEST] = b"y" + DATA[1:]
     came = []
     with pytest.raises(CorruptError):
         came.extend(reader.read(WANT, 0, None))
-    assert 0 < sum(map(len, came)) < len(DATA)
+    assert 0 < len(b"".join(came)) < len(DATA)
     assert b"".join(reader.read(WANT, 0, None)) == DATA
 
 
@@ -181,3 +188,30 @@ def test_an_upload_stays_with_its_node_and_a_stored_blob_is_reported(clock):
         assert heard == [stored, writer.put(digests.of(b"p"), b"p")]
         with pytest.raises(UploadUnknownError):
             writer.cancel(UploadKey("no node's name", "library/alpine"))
+
+
+class Slow(MemoryNode):
+    """Says nothing to whoever has no patience."""
+
+    def read_blob(self, want, offset_bytes, length_bytes, *, patient=False):
+        if not patient:
+            raise NodeSilentError("nothing came")
+        yield from super().read_blob(want, offset_bytes, length_bytes)
+
+
+def test_the_only_copy_is_waited_for_after_everybody_else_was_asked(clock):
+    slow, other = Slow("slow"), MemoryNode("other")
+    slow.put_blob(DIGEST, DATA)
+    reader = ReplicaReader(Several(slow, other), clock)
+    assert b"".join(reader.read(WANT, 0, None)) == DATA
+    assert other.calls == ["read_blob"]
+    other.put_blob(DIGEST, DATA)
+    slow.calls.clear()
+    assert b"".join(reader.read(WANT, 0, None)) == DATA
+    assert slow.calls == []
+
+
+def test_a_single_node_is_waited_for_at_once(clock):
+    slow = Slow("slow")
+    slow.put_blob(DIGEST, DATA)
+    assert b"".join(ReplicaReader(OneNode(slow), clock).read(WANT, 0, None)) == DATA

@@ -32,3 +32,8 @@ def test_raw_messages_are_bytes_and_nothing_else():
     assert m.serializer(m.RAW)(b"abc") == b"abc"
     with pytest.raises(TypeError):
         m.serializer(m.RAW)(bytearray(b"abc"))
+
+
+def test_copies_between_nodes_share_no_lane_with_the_finishes_that_wait_for_them():
+    copies = {m.METHODS[name].lane for name in ("PutBlob", "Receive", "StatBlobs", "SumPartitions")}
+    assert m.METHODS["FinishUpload"].lane not in copies

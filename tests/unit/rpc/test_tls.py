@@ -80,9 +80,16 @@ def connect() -> Iterator[Connect]:
         yield make
 
 
-@pytest.mark.parametrize("role", list(Role))
+@pytest.mark.parametrize("role", sorted(set(Role) - {Role.ETCD}))
 def test_every_role_of_the_cluster_is_served(target, papers, connect, role):
     assert connect(target, papers.credentials(role)).status().cluster_id == "local"
+
+
+def test_the_certificate_of_an_etcd_member_opens_no_storage_node(target, papers, connect):
+    node = connect(target, papers.credentials(Role.ETCD))
+    for call in (node.status, lambda: b"".join(node.read_blob(Want(digests.of(b"x")), 0, None))):
+        with pytest.raises(PeerRefusedError, match="etcd one of cluster west may not call"):
+            call()
 
 
 def test_an_operator_reads_and_brings_no_bytes(target, papers, connect):
@@ -96,6 +103,13 @@ def test_an_operator_reads_and_brings_no_bytes(target, papers, connect):
     ):
         with pytest.raises(PeerRefusedError, match="ops one of cluster west may not call"):
             bring()
+
+
+def test_only_operators_learn_whose_uploads_there_are(target, papers, connect):
+    assert list(connect(target, papers.credentials(Role.OPS)).list_uploads()) == []
+    for role in set(Role) - {Role.OPS}:
+        with pytest.raises(PeerRefusedError, match="may not call ListUploads; that is for the roles ops"):
+            connect(target, papers.credentials(role)).list_uploads()
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from holdfast import digest as digests
-from holdfast.errors import DigestInvalidError, StaleWriterError, UploadUnknownError
+from holdfast.errors import DigestInvalidError, NodeUnreachableError, StaleWriterError, UploadUnknownError
+from holdfast.rpc.node import Want
 from storagenode import hashing
 from storagenode.results import KEEP_SECONDS
 from tests.unit.storagenode.conftest import begin, put, read
@@ -107,3 +108,69 @@ def test_bytes_are_hashed_once(node, monkeypatch):
     key = begin(node, b"z" * 1000)
     node.finish_upload(key, digests.of(b"z" * 1000, "blake3"))
     assert again == [0, 0, 1000]
+
+
+class HandsOn:
+    """A placer that gives everything to others, or waits, or fails, as a test wants it."""
+
+    def __init__(self, node):
+        self._store = node._store
+        self.elsewhere = {}
+        self.before = lambda: None
+
+    def place(self, stored):
+        self.before()
+        self._store.discard(stored.digest, stored.stamp)
+        self.elsewhere[stored.digest] = stored
+        return stored
+
+    def find(self, want):
+        return self.elsewhere.get(want.digest)
+
+
+def test_a_repeated_finish_finds_what_was_handed_on_to_its_owners(node):
+    placer = node._placer = HandsOn(node)
+    key, digest = begin(node, b"handed on"), digests.of(b"handed on")
+    first = node.finish_upload(key, digest)
+    assert node.stat_blobs([Want(digest)]) == [None]
+    assert node.finish_upload(key, digest) == first
+    placer.elsewhere.clear()
+    with pytest.raises(UploadUnknownError):
+        node.finish_upload(key, digest)
+
+
+def test_what_could_not_be_placed_is_placed_when_it_is_asked_for_again(node):
+    placer = node._placer = HandsOn(node)
+    key, digest = begin(node, b"placed later"), digests.of(b"placed later")
+
+    def fail():
+        raise NodeUnreachableError("no answer")
+
+    placer.before = fail
+    for _ in range(2):
+        with pytest.raises(NodeUnreachableError):
+            node.finish_upload(key, digest)
+        assert node.stat_blobs([Want(digest)])[0] is not None
+    placer.before = lambda: None
+    assert node.finish_upload(key, digest).digest == digest
+
+
+def test_a_finish_that_waits_for_other_nodes_holds_up_no_other(bench):
+    bench.options = {"finish_threads": 1}
+    node = bench.start()
+    placer = node._placer = HandsOn(node)
+    reached, go_on = threading.Event(), threading.Event()
+
+    def wait():
+        placer.before = lambda: None
+        reached.set()
+        assert go_on.wait(30)
+
+    placer.before = wait
+    slow, quick = begin(node, b"slow"), begin(node, b"quick")
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(node.finish_upload, slow, digests.of(b"slow"))
+        assert reached.wait(30)
+        assert node.finish_upload(quick, digests.of(b"quick")).digest == digests.of(b"quick")
+        go_on.set()
+        assert waiting.result(30).digest == digests.of(b"slow")

@@ -1,0 +1,1 @@
+"""``holdfast status``: is the cluster well, and if not, what is it that needs somebody."""

@@ -25,7 +25,7 @@ from holdfast.errors import (
 from holdfast.replicas.remembered import Remembered
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from holdfast.clock import Clock
     from holdfast.digest import Digest
@@ -138,7 +138,7 @@ class ReplicaReader:
         """
         worst: HoldfastError | None = None
         silent: list[NodeClient] = []
-        for node, patient in self._turns(want.digest, silent):
+        for node, patient in self._turns(want.digest, silent, lambda: offset_bytes):  # noqa: B023 - as it is by then
             began, is_first = self._clock.monotonic(), True
             self._directory.began(node)
             try:
@@ -154,6 +154,8 @@ class ReplicaReader:
                 self.forget(want.digest)
                 if isinstance(error, CorruptError) and not is_first:
                     raise  # the wrong bytes may be among those that went out: nothing may make this look complete
+                if not is_first and (length_bytes == 0 or offset_bytes == want.size_bytes):
+                    return  # it broke behind the last byte, which is sent only when all are right
                 worst = _worse(worst, error)
                 if isinstance(error, NodeSilentError) and not patient:
                     silent.append(node)
@@ -163,21 +165,28 @@ class ReplicaReader:
             return
         raise worst or _nobody(want)
 
-    def _turns(self, digest: Digest, silent: list[NodeClient]) -> Iterator[tuple[NodeClient, bool]]:
+    def _turns(
+        self, digest: Digest, silent: list[NodeClient], offset: Callable[[], int]
+    ) -> Iterator[tuple[NodeClient, bool]]:
         """Everybody once, with patience for one that is alone; then with patience those that have become ``silent``.
 
-        They may only be slow, and if nobody else has the blob, that is no reason to fail.
+        They may only be slow, and if nobody else has the blob, that is no reason to fail. While ``offset`` moves, all begins again:
+        who failed long ago may be back: a pull outlives that every node is restarted, one after the other.
         """
-        readers = iter(self._directory.readers(digest))
-        first, second = next(readers, None), next(readers, None)
-        if first is not None:
-            yield first, second is None
-        if second is not None:
-            yield second, False
-        for node in readers:
-            yield node, False
-        for node in silent:
-            yield node, True
+        stood_at: int | None = None
+        while stood_at != offset():
+            stood_at = offset()
+            readers = iter(self._directory.readers(digest))
+            first, second = next(readers, None), next(readers, None)
+            if first is not None:
+                yield first, second is None
+            if second is not None:
+                yield second, False
+            for node in readers:
+                yield node, False
+            for node in silent:
+                yield node, True
+            silent.clear()
 
     def forget(self, digest: Digest) -> None:
         """Ask again next time."""

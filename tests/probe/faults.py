@@ -419,7 +419,10 @@ def layout_changed(trial: Trial) -> None:
     trial.go_on()
     trial.cluster.apply(*(name for name in everybody if name != "a"))
     trial.go_on()
+    trial.traffic.pause()
+    trial.traffic.settle()  # copies move at a fifth of their speed beside clients
     wait_for("node a to give everything away", lambda: not trial.node("a").held(), 2 * START_SECONDS)
+    trial.traffic.go()
     trial.cluster.apply(*(name for name in everybody if name != "f"))
     trial.go_on()
 

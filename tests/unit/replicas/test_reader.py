@@ -111,8 +111,26 @@ def test_read_resumes_at_the_same_offset_on_the_next_owner(clock, offset, length
     assert b"".join(reader.read(Want(digest), offset, length)) == varied[offset:end]
 
 
+@pytest.mark.parametrize(("offset", "length"), [(0, None), (5, 2 << 20)])
+def test_a_read_goes_on_with_an_owner_that_is_back(clock, offset, length):
+    nodes = Breaking("one"), Breaking("two")
+    for node in nodes:
+        node.put_blob(DIGEST, DATA)
+    end = None if length is None else offset + length
+    assert b"".join(ReplicaReader(Several(*nodes), clock).read(WANT, offset, length)) == DATA[offset:end]
+
+
+class Gone(Breaking):
+    """Breaks off after its first message, for good."""
+
+    def read_blob(self, want, offset_bytes, length_bytes, *, patient=False):
+        if offset_bytes:
+            raise UNREACHABLE
+        yield from super().read_blob(want, offset_bytes, length_bytes)
+
+
 def test_a_read_with_no_owner_left_does_not_end_cleanly(clock):
-    node = Breaking("one")
+    node = Gone("one")
     node.put_blob(DIGEST, DATA)
     came = []
     with pytest.raises(NodeUnreachableError):

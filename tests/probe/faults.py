@@ -322,8 +322,8 @@ def etcd_without_quorum(trial: Trial) -> None:
         trial.cluster.etcd.wait_until_healthy()
         trial.cluster.wait_until_ready()
     trial.cluster.wait_until_alive()
-    status, headers, body = gateways[0].ask("GET", f"/v2/probe/quorum/blobs/{known.digest}")
-    assert (status, "warning" in headers, body) == (200, False, known.data)
+    for gateway in gateways:
+        wait_for("an answer that is of now", lambda gateway=gateway: not _is_stale(gateway, known))
 
 
 def _push(gateway: Gateway, content: Content) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from falcon.testing import TestClient
@@ -12,11 +13,13 @@ from gateway.app import create_app
 from gateway.cache import ManifestCache
 from gateway.health import Health
 from gateway.lanes import Lanes
+from gateway.staleness import Staleness
 from holdfast.clock import SystemClock
 from holdfast.meta.repos import Repositories
 from holdfast.meta.sqlite import SqliteStore
 from holdfast.ops.serve import _cluster_id
 from holdfast.replicas.directory import OneNode
+from holdfast.replicas.fanout import FanOut
 from holdfast.replicas.read import ReplicaReader
 from holdfast.replicas.write import ReplicaWriter
 from holdfast.rpc.client import GrpcNode
@@ -54,7 +57,9 @@ def started(data: Path) -> Iterator[Callable[..., Answer]]:
         reader = ReplicaReader(nodes, SystemClock())
         repos = Repositories(store, lambda: os.urandom(16), SystemClock())
         lanes = Lanes(_PLACES, _PLACES, _PLACES)
-        app = create_app(repos, reader, ReplicaWriter(nodes), ManifestCache(1 << 20), lanes, Health({}))
+        # One node alone is written to without a fan-out.
+        writer = ReplicaWriter(nodes, FanOut(nodes, ThreadPoolExecutor(1), SystemClock()), lambda *_: None)
+        app = create_app(repos, reader, writer, ManifestCache(1 << 20), lanes, Health({}), Staleness())
         client = TestClient(app)
 
         def ask(method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None) -> Answer:

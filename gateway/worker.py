@@ -33,6 +33,7 @@ from gateway.affinity import Affinity
 from gateway.flights import CLIENT, SERVER, Flight, Watch
 from gateway.http.errors import body as error_body
 from holdfast.clock import SystemClock
+from holdfast.settled import settled
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -173,6 +174,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         gateway: Gateway = self.app.gateway
         self._health = gateway.health
         self._access = gateway.access_line
+        settled()
 
     def _pin(self) -> None:
         if self.core is not None:

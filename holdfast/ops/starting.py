@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 # A gateway whose supervisor was killed needs a moment to go and free the port.
 _PORT_WAIT_SECONDS: Final = 5.0
+# Nothing listens, and no probe is answered, before this question is over; it is asked again later.
+_ETCD_PATIENCE_SECONDS: Final = 2.0
 
 
 def report_refusal(error: ConfigError) -> None:
@@ -145,6 +147,6 @@ def refuse_what_may_not_enter(settings: Settings) -> None:
     """
     if settings.cluster is None:
         return
-    metadata = open_metadata(settings.cluster, SystemClock())
+    metadata = open_metadata(settings.cluster, SystemClock(), patience_seconds=_ETCD_PATIENCE_SECONDS)
     with contextlib.closing(metadata), contextlib.suppress(MetadataUnavailableError):
         require_entry(metadata, __version__)

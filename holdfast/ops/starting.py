@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from holdfast.config import Settings
+    from holdfast.config.cluster import Cluster
 
 # A gateway whose supervisor was killed needs a moment to go and free the port.
 _PORT_WAIT_SECONDS: Final = 5.0
@@ -53,7 +54,7 @@ def refuse_what_would_not_protect(settings: Settings) -> None:
         )
 
 
-def require_cluster(settings: Settings) -> None:
+def require_cluster(settings: Settings) -> Cluster:
     """Raises ConfigError: no cluster is configured."""
     if settings.cluster is None or settings.cluster.etcd is None:
         raise ConfigError(
@@ -66,6 +67,7 @@ def require_cluster(settings: Settings) -> None:
                 }
             ],
         )
+    return settings.cluster
 
 
 def make_directory(path: Path) -> None:

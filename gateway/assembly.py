@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from gateway.accesslog import AccessLog
 from gateway.app import create_app
 from gateway.arrival import Arrival
 from gateway.cache import ManifestCache
@@ -62,7 +63,7 @@ class Gateway:
 
     app: falcon.App[Any, Any]
     health: Health
-    access_line: Callable[..., None]
+    access: AccessLog
     leave: Callable[[], None]
 
 
@@ -103,7 +104,15 @@ def assemble(options: Options, refused: Callable[[], None]) -> Gateway:
         staleness,
         sparse=options.sparse,
     )
-    return Gateway(app, health, logs.access_line(descriptor, options.log_format), parts.leave)
+    return Gateway(app, health, _access(options, descriptor), parts.leave)
+
+
+def _access(options: Options, descriptor: int) -> AccessLog:
+    debugs = logs.is_told(options.log_level, "debug")
+    return AccessLog(
+        logs.access_line(descriptor, options.log_format),
+        logs.access_line(descriptor, options.log_format, "debug") if debugs else None,
+    )
 
 
 def _begin(parts: _Parts) -> Health:

@@ -89,6 +89,21 @@ def test_until_etcd_comes_every_request_is_refused_for_now(waiting: Process, met
         assert "etcd" in error["message"]
 
 
+def lines_of(gateway: Process, path: str) -> list[int]:
+    """The statuses that its access log has for a path."""
+    said = [json.loads(line) for line in gateway.told().splitlines() if line.startswith('{"event": "request"')]
+    return [line["status"] for line in said if line["path"] == path]
+
+
+def test_a_balancer_that_asks_again_and_again_does_not_fill_the_log(waiting: Process) -> None:
+    for path in ("/livez", "/readyz", "/readyz", "/readyz", "/livez"):
+        waiting.request("GET", path)
+    waiting.request("GET", "/v2/the-last/tags/list")
+    wait_for("the line of the last request", lambda: lines_of(waiting, "/v2/the-last/tags/list"))
+    assert lines_of(waiting, "/readyz") == [503]
+    assert lines_of(waiting, "/livez") == []
+
+
 def test_when_etcd_has_come_the_gateway_serves_without_a_restart(cluster: Cluster) -> None:
     gateway = up_but_waiting(cluster)
     pids = gateway.pids()

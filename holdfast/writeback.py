@@ -32,6 +32,10 @@ class Writeback:
     def reached(self, end_bytes: int) -> None:
         """The file is written up to there. A failure is not looked at: the fsync will say it."""
         if end_bytes - self._begun_bytes >= STEP_BYTES:
-            if _sync_file_range is not None:
-                _sync_file_range(self._descriptor, self._begun_bytes, end_bytes - self._begun_bytes, _WRITE)
-            self._begun_bytes = end_bytes
+            self.ended(end_bytes)
+
+    def ended(self, end_bytes: int) -> None:
+        """Up to there, and for now no further: an fsync is to be expected."""
+        if _sync_file_range is not None and end_bytes > self._begun_bytes:
+            _sync_file_range(self._descriptor, self._begun_bytes, end_bytes - self._begun_bytes, _WRITE)
+        self._begun_bytes = end_bytes

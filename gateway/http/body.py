@@ -110,6 +110,7 @@ class WireBody:
             if offset_bytes - announced >= ANNOUNCE_BYTES:
                 announced = offset_bytes
                 written(offset_bytes)
+        writeback.ended(offset_bytes)
         return offset_bytes
 
     def _pieces(self, limit_bytes: int | None) -> Iterator[bytes]:
@@ -214,6 +215,7 @@ def _splice(
             if offset_bytes - announced >= ANNOUNCE_BYTES:
                 announced = offset_bytes
                 written(offset_bytes)
+        writeback.ended(offset_bytes)
         return offset_bytes
     finally:
         os.close(read_end)

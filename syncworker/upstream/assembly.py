@@ -17,7 +17,7 @@ from holdfast.errors import ConfigError, NameInvalidError
 from syncworker.upstream import place as places
 from syncworker.upstream import tls
 from syncworker.upstream.authorizer import Authorizer
-from syncworker.upstream.connections import Connections, Resolver, resolve
+from syncworker.upstream.connections import Connections, resolve
 from syncworker.upstream.credentials import InOrder
 from syncworker.upstream.exchange import Exchange
 from syncworker.upstream.pace import Mark, Pace, Patience, Retry, Time
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from holdfast.config.sync import SyncRegistry
+    from syncworker.upstream.connections import Resolver
     from syncworker.upstream.credentials import CredentialSource
     from syncworker.upstream.place import Origin
 

@@ -164,7 +164,7 @@ class BlobStream:
         size_bytes, until = 0, 0.0
         while size_bytes < CHUNK_BYTES:
             try:
-                piece = self._piece(CHUNK_BYTES - size_bytes)
+                piece = self._piece(self._wanted(size_bytes))
             except UpstreamUnavailableError as error:
                 if not pieces:
                     raise
@@ -186,6 +186,11 @@ class BlobStream:
             )
         return self._accept(pieces[0] if len(pieces) == 1 else b"".join(pieces))
 
+    def _wanted(self, held_bytes: int) -> int:
+        """How much more goes into a chunk. What an upstream sends behind the end is left on the connection, which is closed."""
+        wanted = CHUNK_BYTES - held_bytes
+        return wanted if self.total_bytes is None else min(wanted, self.total_bytes - self._position - held_bytes)
+
     def _piece(self, limit_bytes: int) -> bytes:
         while self._skip:
             passed = self._part.answer.some(min(self._skip, CHUNK_BYTES))
@@ -196,8 +201,6 @@ class BlobStream:
 
     def _accept(self, chunk: bytes) -> bytes:
         self._position += len(chunk)
-        if self.total_bytes is not None and self._position > self.total_bytes:
-            raise self._part.answer.wrong(f"more than the {self.total_bytes} bytes of {self.digest}")
         if self._hasher is not None:
             self._hasher.update(chunk)
         return chunk

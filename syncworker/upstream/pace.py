@@ -90,16 +90,24 @@ class Mark:
         self._clock = clock
         self._lock = threading.Lock()
         self._until = 0.0
+        self._is_throttled = False
 
-    def set(self, seconds: float) -> None:
-        """Leave it alone for so long from now; a longer mark stays."""
+    def set(self, seconds: float, *, throttled: bool = False) -> None:
+        """Leave it alone for so long from now; a longer mark stays. ``throttled``: because it wished so."""
         with self._lock:
-            self._until = max(self._until, self._clock.monotonic() + seconds)
+            until = self._clock.monotonic() + seconds
+            if until > self._until:
+                self._until, self._is_throttled = until, throttled
 
     def clear(self) -> None:
         """It has answered."""
         with self._lock:
             self._until = 0.0
+
+    @property
+    def is_throttled(self) -> bool:
+        """Whether the last mark was its own wish."""
+        return self._is_throttled
 
     def left_seconds(self) -> float:
         """How long it is still to be left alone; 0: not at all."""

@@ -56,10 +56,11 @@ def zone_of(text: str) -> Zone:
     address = _unwrapped(ipaddress.ip_address(text.partition("%")[0]))
     if address in _METADATA:
         return Zone.METADATA
+    if address.is_loopback:
+        # First: ::1 lies in a range that is reserved as a whole.
+        return Zone.LOOPBACK
     if address.is_unspecified or address.is_multicast or address.is_reserved:
         return Zone.OTHER
-    if address.is_loopback:
-        return Zone.LOOPBACK
     if address.is_link_local:
         return Zone.LINK_LOCAL
     if address.is_global:

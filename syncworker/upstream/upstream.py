@@ -164,8 +164,10 @@ class Upstream:
         left_seconds = line.mark.left_seconds()
         if left_seconds:
             authority = line.registry.home.authority
-            raise UpstreamUnavailableError(
-                f"{authority} is left alone for another {left_seconds:.0f} s after it failed",
+            kind = UpstreamThrottledError if line.mark.is_throttled else UpstreamUnavailableError
+            why = "as it asked for" if line.mark.is_throttled else "after it failed"
+            raise kind(
+                f"{authority} is left alone for another {left_seconds:.0f} s, {why}",
                 {"upstream": authority, "retryAfter": max(1, round(left_seconds))},
             )
         failures = 0
@@ -197,7 +199,8 @@ class Upstream:
         told_seconds = _told_seconds(error)
         is_down = isinstance(error.detail, dict) and error.detail.get("down") is True
         if told_seconds or is_down:
-            line.mark.set(max(told_seconds, _DOWN_SECONDS if is_down else 0.0))
+            throttled = isinstance(error, UpstreamThrottledError)
+            line.mark.set(max(told_seconds, _DOWN_SECONDS if is_down else 0.0), throttled=throttled)
 
 
 def _told_seconds(error: UpstreamUnavailableError) -> float:

@@ -49,7 +49,8 @@ class Fetched:
 
     @property
     def descriptor(self) -> Descriptor:
-        return Descriptor(self.media_type, self.digest, len(self.data), self.manifest.artifact_type)
+        """What a HEAD would have told, and no more, so that the two can be compared."""
+        return Descriptor(self.media_type, self.digest, len(self.data))
 
 
 def fallback_tag(subject: Digest) -> Tag:

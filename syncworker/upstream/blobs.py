@@ -168,8 +168,8 @@ class BlobStream:
             except UpstreamUnavailableError as error:
                 if not pieces:
                     raise
-                # What has come is good, and is passed on first.
-                self._broken = error
+                # What has come is good, and is passed on first. Without its frames: one of them holds this stream.
+                self._broken = error.with_traceback(None)
                 break
             if not piece:
                 break

@@ -55,17 +55,17 @@ class _Dialer:
         except (socket.gaierror, UnicodeError) as error:
             failure = error if isinstance(error, socket.gaierror) else socket.gaierror(str(error))
             raise NameResolutionError(connection.host, connection, failure) from error
-        problem: OSError = OSError("no address")
+        was_silent = False
         for address in self._guard.admit(connection.host, addresses):
             try:
                 return dialing.create_connection(
                     (address, connection.port), connection.timeout, socket_options=connection.socket_options
                 )
             except OSError as error:
-                problem = error
-        if isinstance(problem, TimeoutError):
-            raise ConnectTimeoutError(connection, f"{connection.host} was silent") from problem
-        raise NewConnectionError(connection, str(problem)) from problem
+                was_silent = isinstance(error, TimeoutError)
+        if was_silent:
+            raise ConnectTimeoutError(connection, f"{connection.host} was silent")
+        raise NewConnectionError(connection, f"{connection.host} takes no connection")
 
 
 class _Plain(HTTPConnection):

@@ -144,21 +144,22 @@ class Upstream:
             line.registry.close()
 
     def _ask(self, question: Callable[[Registry], Result]) -> Result:
-        worst: UpstreamError | None = None
+        errors: list[UpstreamError] = []
         for line in self._lines:
             try:
                 return self._ask_one(line, question)
             except UpstreamError as error:
-                if worst is None or _severity(error) > _severity(worst):
-                    worst = error
+                errors.append(error)
                 if not isinstance(error, UpstreamMissingError):
                     _log.warning(
                         "upstream gave no answer that can be used",
                         extra={"upstream": line.registry.home.authority, "reason": str(error)},
                     )
-        if worst is None:
-            raise AssertionError("an upstream has at least one URL")
-        raise worst
+        try:
+            raise max(errors, key=_severity)
+        finally:
+            # An error that its own frame holds on to lives until the collector comes, and with it the socket it tells of.
+            errors.clear()
 
     def _ask_one(self, line: Line, question: Callable[[Registry], Result]) -> Result:
         left_seconds = line.mark.left_seconds()

@@ -93,15 +93,18 @@ class Guard:
         zones = {address: zone_of(address) for address in addresses}
         with self._lock:
             if host == self._home.host and self._zones is None and zones:
-                self._zones = frozenset(zones.values())
+                # A name that leads outside and inside at once counts as outside: else whoever answers for the name could open
+                # our network to the redirects of a public upstream.
+                found = frozenset(zones.values())
+                self._zones = frozenset({Zone.PUBLIC}) if Zone.PUBLIC in found else found
             own = self._zones or frozenset()
         allowed = [a for a, zone in zones.items() if zone is Zone.PUBLIC or zone in own]
         if host != self._home.host:
             allowed = [a for a in allowed if zones[a] is not Zone.METADATA]
         if addresses and not allowed:
-            found = ", ".join(sorted({zone.value for zone in zones.values()}))
+            kinds = ", ".join(sorted({zone.value for zone in zones.values()}))
             raise UpstreamWrongError(
-                f"{host} leads to an address that is {found}, where the upstream {self._home.authority} is not; "
+                f"{host} leads to an address that is {kinds}, where the upstream {self._home.authority} is not; "
                 "if its operator moved it there, restart the worker",
                 {"upstream": self._home.authority},
             )

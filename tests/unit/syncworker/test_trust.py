@@ -66,6 +66,15 @@ def test_a_public_upstream_cannot_lead_inside_before_it_was_ever_resolved() -> N
         guard().admit("cdn.example", ["10.0.0.1"])
 
 
+def test_an_upstream_that_is_outside_and_inside_at_once_counts_as_outside() -> None:
+    mixed = guard()
+    assert mixed.admit("registry.example", ["10.0.0.1", "93.184.216.34"]) == ["93.184.216.34"]
+    with pytest.raises(UpstreamWrongError):
+        mixed.admit("registry.example", ["10.0.0.1"])
+    with pytest.raises(UpstreamWrongError):
+        mixed.admit("cdn.example", ["10.0.0.2"])
+
+
 def test_only_the_public_ones_of_a_strangers_addresses_are_used() -> None:
     assert guard("93.184.216.34").admit("cdn.example", ["10.0.0.1", "93.184.216.35"]) == ["93.184.216.35"]
 

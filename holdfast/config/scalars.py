@@ -22,8 +22,9 @@ from pydantic_core import PydanticCustomError
 from holdfast.addresses import UNIX, parse_host_port
 from holdfast.certs.peer import is_label
 from holdfast.config.casemap import CaseMap
-from holdfast.config.patterns import glob_problem, regex_problem
 from holdfast.durations import Duration, parse_bytes, parse_duration, seconds
+from holdfast.patterns.expressions import regex_problem
+from holdfast.patterns.globs import glob_problem
 
 Item = TypeVar("Item")
 

@@ -55,29 +55,31 @@ class Eviction:
 def evict(held: Iterable[Held], limits_of: Callable[[Repository], Limits | None], now_seconds: float) -> Eviction:
     """What goes now. ``limits_of`` gives what bounds a repository; None: nothing does."""
     budgets: dict[str, dict[Digest, list[Held]]] = defaultdict(lambda: defaultdict(list))
-    limits: dict[str, int | None] = {}
-    old: set[Held] = set()
+    sizes: dict[str, int | None] = {}
+    going: list[Held] = []
     for item in held:
         bound = None if item.is_pushed else limits_of(item.repository)
         if bound is None:
             continue
-        limits[bound.budget] = bound.size_bytes
-        budgets[bound.budget][item.digest].append(item)
         if bound.max_age_seconds is not None and now_seconds - item.last_pull_seconds > bound.max_age_seconds:
-            old.add(item)
-    going = [item for name, shared in budgets.items() for item in _going(shared, limits[name], old)]
+            going.append(item)
+            continue
+        sizes[bound.budget] = bound.size_bytes
+        budgets[bound.budget][item.digest].append(item)
+    for name, shared in budgets.items():
+        going += _over(shared, sizes[name])
     going.sort(key=_order)
     return Eviction(tuple(going), _freed(going))
 
 
-def _going(shared: dict[Digest, list[Held]], size_bytes: int | None, old: set[Held]) -> list[Held]:
-    """What one budget loses: what is old, then whole digests until the rest fits."""
-    going = [item for items in shared.values() for item in items if item in old]
-    kept = {digest: [item for item in items if item not in old] for digest, items in shared.items()}
-    kept = {digest: items for digest, items in kept.items() if items}
-    used = sum(_size(items) for items in kept.values())
-    for items in sorted(kept.values(), key=_latest):
-        if size_bytes is None or used <= size_bytes:
+def _over(shared: dict[Digest, list[Held]], size_bytes: int | None) -> list[Held]:
+    """What one budget loses: whole digests, until the rest fits."""
+    going: list[Held] = []
+    if size_bytes is None:
+        return going
+    used = sum(_size(items) for items in shared.values())
+    for items in sorted(shared.values(), key=_latest):
+        if used <= size_bytes:
             break
         # An empty blob frees nothing.
         if _size(items):

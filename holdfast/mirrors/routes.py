@@ -80,9 +80,17 @@ class Routes:
                 return None if self.is_local(name) else Placed(way, name)
         return None
 
-    def named_by(self, ns: str, name: Repository) -> Repository | None:
-        """The repository here that a client means by an upstream's host and name; None when that host is not mirrored.
+    def knows(self, ns: str) -> bool:
+        """Whether a host that a client names in ``?ns=`` is mirrored. If it is not, it may well be a name of our own host:
+        the repository is meant as it stands.
+        """
+        wanted = namespace(ns)
+        return any(wanted in way.namespaces for way in self.ways)
 
+    def named_by(self, ns: str, name: Repository) -> Repository | None:
+        """The repository here that a client means by an upstream's host and name; None when this one is not mirrored.
+
+        Of a host that ``knows`` tells is mirrored, None is a 404: a repository of ours that has the same name is another one.
         A client that already puts the destination in front (a mirror URL with a path) means the repository as it says.
         """
         wanted = namespace(ns)

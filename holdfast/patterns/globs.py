@@ -175,18 +175,16 @@ def _components(pattern: str) -> list[list[str]]:
     """The pieces of each component; neighbouring stars are one piece."""
     components: list[list[str]] = [[]]
     for piece in _pieces(pattern):
+        current = components[-1]
         if piece == "/":
             components.append([])
-        elif piece == "*" and components[-1][-1:] in (["*"], [_ANY_DEPTH]):
-            components[-1][-1] = _ANY_DEPTH
+        elif piece == "*" and current and current[-1].startswith("*"):
+            current[-1] += "*"
         else:
-            components[-1].append(piece)
+            current.append(piece)
     # Any depth below any depth is any depth.
-    return [
-        component
-        for component, following in zip_longest(components, components[1:])
-        if not component == following == [_ANY_DEPTH]
-    ]
+    following = zip_longest(components, components[1:])
+    return [component for component, after in following if not component == after == [_ANY_DEPTH]]
 
 
 def _translated(piece: str) -> str:

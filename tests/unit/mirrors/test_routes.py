@@ -38,6 +38,7 @@ QUESTIONS: dict[str, Callable[..., str | None]] = {
     "from": lambda routes, name: told(routes.sources(name)),
     "kind": lambda routes, name: Policy(routes).kind(name).name,
     "ns": lambda routes, host, name: routes.named_by(host, name),
+    "knows": lambda routes, host: "yes" if routes.knows(host) else "no",
     "docker": lambda routes, name: routes.docker_name(name),
     "place": placed,
     "named": lambda routes, registry: " ".join(routes.named_repositories(int(registry))),

@@ -1,7 +1,8 @@
 """What a cluster reaches: ``python -m tests.bench.cluster [FIGURE ...]``, as root. Prints figures; asserts nothing.
 
     links    pulls through two gateways from 1, 2 and 4 storage nodes whose links carry 200 Mbit/s each
-    repair   filling an emptied disk over such a link, and what clients keep of their throughput meanwhile
+    repair   filling an emptied disk over such a link, and what clients keep of their throughput meanwhile: the node that is
+             filled has nothing for them at first, so they are compared with clients while it was away
     copies   pushes with three copies, two of them acknowledged, beside pushes with one
     hop      a pull by one gRPC hop beside the short circuit of a node on the same host
 
@@ -37,7 +38,7 @@ MIB = 1 << 20
 LINK_KILOBITS = 200_000
 LINK_BYTES_PER_SECOND = LINK_KILOBITS * 1000 / 8
 REPOSITORY = "bench/blobs"
-CLIENTS = 12
+CLIENTS = 16
 SECONDS = 12.0
 
 
@@ -118,8 +119,13 @@ def repair(directory: Path) -> None:
         blobs = [push(cluster.gateways["g1"], os.urandom(4 * MIB)) for _ in range(75)]
         for node in cluster.nodes.values():
             cluster.network.slow(node.host, LINK_KILOBITS)
-        quiet = pulling(cluster, blobs)
         emptied = cluster.nodes["c"]
+        whole = pulling(cluster, blobs)
+        emptied.stop()
+        quiet = pulling(cluster, blobs)
+        print(
+            f"repair  clients of all nodes: {whole / 1e6:.1f} MB/s, without the one: {quiet / 1e6:.1f} MB/s", flush=True
+        )
         for is_busy in (False, True):
             emptied.stop()
             shutil.rmtree(emptied.data / "blobs")
@@ -128,7 +134,8 @@ def repair(directory: Path) -> None:
             if is_busy:
                 beside = pulling(cluster, blobs)
                 print(
-                    f"repair  clients beside it: {beside / 1e6:.1f} MB/s, {beside / quiet:.2f} of without", flush=True
+                    f"repair  clients beside it: {beside / 1e6:.1f} MB/s, {beside / quiet:.2f} of while the node was away",
+                    flush=True,
                 )
             while len(emptied.held()) < len(blobs):
                 time.sleep(0.1)

@@ -134,8 +134,10 @@ class Bridge:
             run("ip", "-n", self._space(here), "neigh", "del", there.address, "dev", "eth0")
 
     def slow(self, host: Host, kilobits: int) -> None:
-        """Both what it sends and what it is sent."""
-        limit = ("root", "tbf", "rate", f"{kilobits}kbit", "burst", "64kb", "latency", "200ms")
+        """Both what it sends and what it is sent. The burst holds several of the kernel's 64 KiB segments: with one each of them
+        is cut into packets, which takes more of the processors than all that is to be measured.
+        """
+        limit = ("root", "tbf", "rate", f"{kilobits}kbit", "burst", "256kb", "latency", "200ms")
         run("ip", "netns", "exec", self._space(host), "tc", "qdisc", "replace", "dev", "eth0", *limit)
         run("tc", "qdisc", "replace", "dev", self._card(host), *limit)
 

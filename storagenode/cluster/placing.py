@@ -18,10 +18,10 @@ from holdfast.rpc.methods import MAX_PUT_BYTES
 from holdfast.rpc.node import Want
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from holdfast.digest import Digest
-    from holdfast.replicas.directory import NodeDirectory
+    from holdfast.replicas.directory import NodeDirectory, Placing
     from holdfast.replicas.fanout import FanOut, Sending
     from holdfast.rpc.node import NodeClient, StoredBlob
     from storagenode.store import BlobStore
@@ -54,7 +54,7 @@ class ClusterPlacer:
         outcome = self._fan_out.run(placing, send, {self._node_id: stored})
         if outcome.is_short:
             self._mark_dirty(placing.partition, placing.version)
-        elif self._node_id not in placing.owners:
+        if _can_do_without(self._node_id, placing, outcome.stored.keys()):
             self._store.discard(stored.digest, stored.stamp)
         return replace(stored, layout_revision=placing.layout_revision)
 
@@ -74,6 +74,16 @@ class ClusterPlacer:
         if outcome.is_short:
             self._mark_dirty(placing.partition, placing.version)
         return replace(next(iter(outcome.stored.values())), layout_revision=placing.layout_revision)
+
+
+def _can_do_without(node_id: str, placing: Placing, holders: Collection[str]) -> bool:
+    """All owners have a copy, and for each that was removed there is another one that stands in."""
+    others = {name for name in holders if name != node_id}
+    return (
+        node_id not in placing.owners
+        and others.issuperset(placing.owners)
+        and len(others) >= len(placing.owners) + placing.vacant
+    )
 
 
 def send_copy(

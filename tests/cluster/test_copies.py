@@ -171,6 +171,22 @@ def test_a_stand_in_keeps_its_copy_while_the_layout_names_a_removed_node(five):
     assert five.holders(digest) == living
 
 
+def test_what_is_written_while_an_owner_is_removed_is_marked_until_the_next_layout(five):
+    data = os.urandom(5 * MIB)
+    digest = digests.of(data)
+    gone = five.nodes[min(five.owners(digest))]
+    gone.stop()
+    five.members.order(gone.node_id, intent=Intent.REMOVED)
+    others = [node for node in five.nodes.values() if node is not gone]
+    five.wait_until(lambda: all(gone.node_id in node.server._side.directory.view.removed for node in others))
+    five.push(data)
+    assert [mark.partition for mark in five.book.dirty()] == [digest.partition]
+    assert len(five.holders(digest)) == 3
+    five.apply(*(node.name for node in others))
+    five.wait_until(lambda: five.book.dirty() == [])
+    assert five.holders(digest) == five.owners(digest)
+
+
 def test_a_drained_node_gives_everything_away(five):
     stored = [five.push(os.urandom(1000 + n)) for n in range(30)]
     five.apply("a", "b", "c", "d")

@@ -83,6 +83,20 @@ def test_without_its_mark_it_is_not_placed(here):
     assert "x" in world.holders()
 
 
+def test_the_copy_here_stands_in_for_an_owner_that_was_removed(here):
+    world = here("x", "a", "x", owners=("a",), rules=Rules(2, 2))
+    world.directory.vacant = 1
+    world.finish()
+    assert (world.holders(), world.marks) == ({"a", "x"}, [(DIGEST.partition, 3)])
+
+
+def test_who_is_no_owner_lets_go_when_there_is_a_stand_in_for_each_owner_that_was_removed(here):
+    world = here("y", "a", "x", owners=("a",), rules=Rules(2, 2))
+    world.directory.vacant = 1
+    world.finish()
+    assert (world.holders(), world.marks) == ({"a", "x"}, [(DIGEST.partition, 3)])
+
+
 def test_too_few_copies_are_an_error_and_the_one_here_stays(here):
     world = here("a", "a", "b", "c")
     for name in "bc":

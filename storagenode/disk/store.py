@@ -57,6 +57,9 @@ class DiskStore:
     def quarantined(self) -> int:
         return self._quarantine.count
 
+    def take_bereft(self) -> set[int]:
+        return self._quarantine.take_bereft()
+
     def new_stage(self, record: UploadRecord) -> DiskStage:
         self._space.require()
         return stage.create(self._tree, self._files, self._flusher, record)

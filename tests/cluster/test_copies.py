@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from holdfast import digest as digests
-from holdfast.errors import BlobUnknownError, NodeUnreachableError, UnavailableError
+from holdfast.digest import PARTITIONS
+from holdfast.errors import BlobUnknownError, CorruptError, NodeUnreachableError, UnavailableError
 from holdfast.meta.members import Intent, Members
 from holdfast.placement.layout import Rules
 from holdfast.replicas.cluster import ClusterDirectory
@@ -121,6 +122,29 @@ def test_a_truncated_copy_is_replaced(three):
     three.nodes["a"].start()
     three.wait_until(lambda: path.exists() and path.stat().st_size == MIB)
     assert three.nodes["a"].server.node.status().quarantined == 1
+
+
+def rot(node, digest) -> None:
+    """One byte of the copy turns over; its size stays."""
+    with open(node.tree.blob(digest), "r+b") as file:
+        byte = file.read(1)[0]
+        file.seek(0)
+        file.write(bytes([byte ^ 1]))
+
+
+def test_a_copy_that_a_reader_finds_rotten_is_replaced_without_a_round_of_repair(three):
+    data = os.urandom(MIB)
+    stored = three.push(data)
+    node = three.nodes["a"]
+    three.wait_until(lambda: node.server._side._repair.progress().done == PARTITIONS)
+    rot(node, stored.digest)
+    client = three.directory.client(node.node_id)
+    with pytest.raises(CorruptError):
+        list(client.read_blob(Want(stored.digest), 0, None))
+    assert not node.holds(stored.digest)
+    three.wait_until(lambda: node.holds(stored.digest))
+    assert b"".join(map(bytes, client.read_blob(Want(stored.digest), 0, None))) == data
+    three.wait_until(lambda: three.book.dirty() == [])
 
 
 def test_a_new_node_gets_its_share_and_the_old_layout_is_retired(three):

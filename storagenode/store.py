@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     from holdfast.digest import Digest
     from holdfast.rpc.node import ListedBlob, LocalBlob, PartitionSum, StoredBlob, Want
@@ -103,6 +103,13 @@ class BlobStore(Protocol):
     def put(self, digest: Digest, data: bytes) -> StoredBlob: ...
 
     def stat(self, want: Want) -> StoredBlob | None: ...
+
+    def prove(self, want: Want) -> Generator[None, None, StoredBlob | None]:
+        """As ``stat``, after the bytes were read, unless that was a moment ago; yields while that lasts, every second or so.
+
+        None also for a copy that was wrong and is in quarantine now, and when too many are being read already.
+        """
+        ...
 
     def open_local(self, want: Want) -> LocalBlob: ...
 

@@ -177,7 +177,8 @@ class LayoutBook:
         """
         known = [KeyAt(keys.dirty(mark.partition, mark.version), mark.revision) for mark in marks[-MAX_OPS:]]
         *older, newest = (compare.key for compare in known)
-        ops = [*map(Delete, older), Put(newest, encode_bump(self._new_id()))]
+        ops: list[Put | Delete] = [Delete(key) for key in older]
+        ops.append(Put(newest, encode_bump(self._new_id())))
         return self._store.txn(known, ops).succeeded
 
     def clear_dirty(self, mark: DirtyMark) -> bool:

@@ -1,6 +1,8 @@
 """Bringing a finished blob from the node that took it to the nodes where it belongs.
 
-The bytes were hashed while they came in and are durable here; they go to all other owners at once and are verified there.
+The bytes were hashed while they came in and are durable here; they go to all other owners at once and are verified there. An owner
+that has the blob already reads its own copy: a client has sent all bytes once more, which is rare and may mean that a copy has
+rotted, and nothing is let go here on the word of a copy that was only measured.
 Where this node is no owner itself, its copy counts as a handoff until all owners have theirs, and then goes; a closing request that
 comes again after that finds it with them.
 
@@ -49,7 +51,10 @@ class ClusterPlacer:
         placing = self._directory.placing(stored.digest)
 
         def send(node: NodeClient, sending: Sending) -> StoredBlob:
-            return send_copy(node, self._store, stored.digest, stored.size_bytes, sending.moved, sending.all_sent)
+            held = node.prove_blob(Want(stored.digest, stored.size_bytes), sending.moved)
+            if held is not None:
+                return held
+            return send_anew(node, self._store, stored.digest, stored.size_bytes, sending.moved, sending.all_sent)
 
         outcome = self._fan_out.run(placing, send, {self._node_id: stored})
         if outcome.is_short:
@@ -94,15 +99,25 @@ def send_copy(
     moved: Callable[[], None],
     all_sent: Callable[[], None],
 ) -> StoredBlob:
-    """Have another node hold a copy of what is stored here, if it does not already; ``moved`` is called for every piece.
+    """Have another node hold a copy of what is stored here, if it does not already; else as ``send_anew``."""
+    (held,) = node.stat_blobs([Want(digest, size_bytes)])
+    return held if held is not None else send_anew(node, store, digest, size_bytes, moved, all_sent)
+
+
+def send_anew(
+    node: NodeClient,
+    store: BlobStore,
+    digest: Digest,
+    size_bytes: int,
+    moved: Callable[[], None],
+    all_sent: Callable[[], None],
+) -> StoredBlob:
+    """A copy of what is stored here, over whatever the other node has; ``moved`` is called for every piece.
 
     Raises:
         BlobUnknownError: the copy here is gone. CorruptError: it is wrong, and in quarantine now.
         UnavailableError, InputError: the other node's.
     """
-    (held,) = node.stat_blobs([Want(digest, size_bytes)])
-    if held is not None:
-        return held
     moved()
 
     def pieces() -> Iterator[bytes]:

@@ -13,7 +13,7 @@ import contextlib
 import os
 import secrets
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from holdfast import digest as digests
 from holdfast.errors import BlobUnknownError, CorruptError, DigestInvalidError, RangeInvalidError, UnavailableError
@@ -27,15 +27,18 @@ from storagenode.disk.sums import Sums
 from storagenode.disk.tree import blob_name, parse_blob_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
     from holdfast.digest import Digest
     from holdfast.rpc.node import PartitionSum, Want
     from storagenode.disk.fsio import Files
+    from storagenode.disk.proofs import Proofs
     from storagenode.disk.space import Space
     from storagenode.disk.tree import Tree
     from storagenode.store import Stage, UploadRecord
 
+# Pieces of 1 MiB that are read between two signs of life.
+_PIECES_A_SIGN: Final = 16
 # Two flushes at a time keep a disk busy; more only make each other wait.
 _FLUSH_THREADS = 2
 
@@ -43,11 +46,12 @@ _FLUSH_THREADS = 2
 class DiskStore:
     """One data directory, prepared and locked by the caller."""
 
-    def __init__(self, tree: Tree, files: Files, space: Space, stamps: Stamps) -> None:
+    def __init__(self, tree: Tree, files: Files, space: Space, stamps: Stamps, proofs: Proofs) -> None:
         self._tree = tree
         self._files = files
         self._space = space
         self._stamps = stamps
+        self._proofs = proofs
         self._stripes = Stripes()
         self._quarantine = Quarantine(tree, files)
         self._sums = Sums(tree)
@@ -144,6 +148,34 @@ class DiskStore:
         self._quarantine.take(digest, reason)
         self._sums.changed(digest.partition)
         self._stamps.forget(digest)
+
+    def prove(self, want: Want) -> Generator[None, None, StoredBlob | None]:
+        try:
+            is_proven = yield from self._prove(want)
+        except (BlobUnknownError, CorruptError):
+            return None
+        return self.stat(want) if is_proven else None
+
+    def _prove(self, want: Want) -> Generator[None, None, bool]:
+        with self._opened(want) as descriptor:
+            found = os.fstat(descriptor)
+            if self._proofs.has(want.digest, found):
+                return True
+            turn = yield from self._proofs.turn()
+            if turn is None:
+                return False
+            with turn:
+                if not self._proofs.has(want.digest, found):  # somebody else may have read it meanwhile
+                    yield from self._read_through(want.digest, descriptor, found)
+                    self._proofs.add(want.digest, found)
+            return True
+
+    def _read_through(self, digest: Digest, descriptor: int, found: os.stat_result) -> Iterator[None]:
+        """Raises CorruptError: it is in quarantine now."""
+        pieces = read.verified(descriptor, digest, found.st_size, self._reporter(digest, found.st_ino))
+        for number, _ in enumerate(pieces, 1):
+            if number % _PIECES_A_SIGN == 0:
+                yield
 
     def open_local(self, want: Want) -> LocalBlob:
         with self._opened(want) as descriptor:

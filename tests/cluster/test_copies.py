@@ -126,7 +126,7 @@ def test_a_truncated_copy_is_replaced(three):
 
 def rot(node, digest) -> None:
     """One byte of the copy turns over; its size stays."""
-    with open(node.tree.blob(digest), "r+b") as file:
+    with Path(node.tree.blob(digest)).open("r+b") as file:
         byte = file.read(1)[0]
         file.seek(0)
         file.write(bytes([byte ^ 1]))
@@ -145,6 +145,21 @@ def test_a_copy_that_a_reader_finds_rotten_is_replaced_without_a_round_of_repair
     three.wait_until(lambda: node.holds(stored.digest))
     assert b"".join(map(bytes, client.read_blob(Want(stored.digest), 0, None))) == data
     three.wait_until(lambda: three.book.dirty() == [])
+
+
+@pytest.mark.parametrize("size", [1000, 5 * MIB, 40 * MIB])
+@pytest.mark.parametrize("healthy", [0, 1, 2])
+def test_pushing_again_heals_copies_that_have_rotted(five, size, healthy):
+    """Whichever owners they are, and whether or not the node that takes the bytes in is one of them."""
+    data = os.urandom(size)
+    digest = five.push(data).digest
+    owners = sorted(five.owners(digest))
+    for turn, _ in enumerate(five.nodes):  # uploads go round all nodes
+        for name in owners[healthy:]:
+            rot(five.nodes[name], digest)
+        five.push(data)
+        five.wait_until(lambda: five.holders(digest) == set(owners))
+        assert all(digests.of(Path(five.nodes[name].tree.blob(digest)).read_bytes()) == digest for name in owners), turn
 
 
 def test_a_new_node_gets_its_share_and_the_old_layout_is_retired(three):

@@ -93,8 +93,9 @@ class Repair:
         self._thread.start()
 
     def join(self) -> None:
-        """After ``stopping`` was set."""
-        self._thread.join()
+        """After ``stopping`` was set. Also where the start of the node has failed before."""
+        if self._thread.ident is not None:
+            self._thread.join()
 
     def progress(self) -> Progress:
         version, done, total = self._progress

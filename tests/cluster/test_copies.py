@@ -11,13 +11,13 @@ import pytest
 
 from holdfast import digest as digests
 from holdfast.digest import PARTITIONS
-from holdfast.errors import BlobUnknownError, CorruptError, NodeUnreachableError, UnavailableError
+from holdfast.errors import BlobUnknownError, ConfigError, CorruptError, NodeUnreachableError, UnavailableError
 from holdfast.meta.members import Intent, Members
 from holdfast.placement.layout import Rules
 from holdfast.replicas.cluster import ClusterDirectory
 from holdfast.rpc.node import UploadKey, Want
 from storagenode.cluster.rounds import Round
-from tests.cluster.nodes import REPOSITORY, Nodes, connect, running
+from tests.cluster.nodes import REPOSITORY, Node, Nodes, connect, running
 
 MIB = 1 << 20
 
@@ -108,9 +108,12 @@ def test_another_boot_of_a_node_is_a_reason_to_compare(three, monkeypatch):
     """Its lease has not ended, so nobody has seen it go."""
     observer, node_id = three.nodes["a"].server._side, three.nodes["b"].node_id
     three.wait_until(lambda: len(observer.directory.view.alive) == 3)
+    side = three.nodes["b"].server._side
+    side._host_id = "a host"  # a process may follow another one only on a known machine
+    three.wait_until(lambda: observer.directory.refresh().alive[node_id].host_id == "a host")
     seen = []
     monkeypatch.setattr(observer._repair, "round", lambda view: seen.append(view.alive[node_id].boot_id) or Round())
-    three.nodes["b"].server._side._boot_id = b"another boot"
+    side._boot_id = b"another boot"
     three.wait_until(lambda: b"another boot" in seen)
 
 
@@ -160,6 +163,22 @@ def test_pushing_again_heals_copies_that_have_rotted(five, size, healthy):
         five.push(data)
         five.wait_until(lambda: five.holders(digest) == set(owners))
         assert all(digests.of(Path(five.nodes[name].tree.blob(digest)).read_bytes()) == digest for name in owners), turn
+
+
+def test_a_copied_data_directory_does_not_run_beside_the_first(three, tmp_path):
+    first = three.nodes["a"]
+    stored = three.push(os.urandom(MIB))
+    shutil.copytree(first.path, tmp_path / "copy")
+    copy = Node("copy", tmp_path / "copy", three)
+    with pytest.raises(ConfigError, match=f"node {first.node_id} is alive already"):
+        copy.start()
+    (member,) = [member for member in three.members.all() if member.node_id == first.node_id]
+    assert three.directory.refresh().alive[first.node_id].boot_id == first.server._side._boot_id
+    assert b"".join(map(bytes, connect(first.node_id, member.address).read_blob(Want(stored.digest), 0, None)))
+    copy.stop()
+    first.stop()
+    copy.start()
+    copy.stop()
 
 
 def test_a_new_node_gets_its_share_and_the_old_layout_is_retired(three):

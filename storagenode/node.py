@@ -103,13 +103,16 @@ class StorageNode:
         self._appending = Appending(space, clock)
 
     def recover(self) -> None:
-        """Know the uploads of a former process again. Their bytes are hashed when somebody goes on with them."""
+        """Know the uploads of a former process again. Their bytes are hashed when somebody goes on with them.
+
+        Their age counts from now: only a wall clock would know more, and one that jumps would end an upload that is being written.
+        """
         now = self._clock.monotonic()
-        for record, stage, idle_seconds in self._store.stages():
+        for record, stage in self._store.stages():
             if not record.repository:
                 stage.destroy()  # a copy that another node was sending
                 continue
-            self._uploads.add(Upload(record, stage, stage.size(), now - idle_seconds))
+            self._uploads.add(Upload(record, stage, stage.size(), now))
 
     def start_upload(self, repository: str, principal: str, algorithm: str | None) -> UploadState:
         """Raises DigestInvalidError, OverloadedError, StorageFullError, ReadOnlyError."""

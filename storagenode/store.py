@@ -88,8 +88,8 @@ class BlobStore(Protocol):
 
     def new_stage(self, record: UploadRecord) -> Stage: ...
 
-    def stages(self) -> Iterator[tuple[UploadRecord, Stage, float]]:
-        """What a former process left, with the seconds since its last change."""
+    def stages(self) -> Iterator[tuple[UploadRecord, Stage]]:
+        """What a former process left."""
         ...
 
     def commit(self, stage: Stage, digest: Digest, size_bytes: int) -> StoredBlob:

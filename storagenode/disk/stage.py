@@ -13,7 +13,6 @@ import contextlib
 import json
 import os
 import threading
-import time
 from typing import TYPE_CHECKING, Final
 
 from holdfast.errors import UploadUnknownError
@@ -177,8 +176,8 @@ def create(tree: Tree, files: Files, flusher: Executor, record: UploadRecord) ->
     return DiskStage(directory, f"{_OWN}0", files, flusher)
 
 
-def recover(tree: Tree, files: Files, flusher: Executor) -> Iterator[tuple[UploadRecord, DiskStage, float]]:
-    """The stages that a former process left, with the seconds since their last change. What makes no sense is removed."""
+def recover(tree: Tree, files: Files, flusher: Executor) -> Iterator[tuple[UploadRecord, DiskStage]]:
+    """The stages that a former process left. What makes no sense is removed."""
     for name in sorted(os.listdir(tree.staging)):
         path = f"{tree.staging}/{name}"
         if not os.path.isdir(path):
@@ -191,9 +190,7 @@ def recover(tree: Tree, files: Files, flusher: Executor) -> Iterator[tuple[Uploa
         if record is None or data is None:
             remove(path, files)
             continue
-        # The file system's time is the only one that survives us; it decides nothing but when an upload is abandoned.
-        idle = max(0.0, time.time() - os.stat(f"{path}/{data}").st_mtime)
-        yield record, DiskStage(path, data, files, flusher), idle
+        yield record, DiskStage(path, data, files, flusher)
 
 
 def remove(directory: str, files: Files) -> None:

@@ -68,7 +68,7 @@ class DiskStore:
         self._space.require()
         return stage.create(self._tree, self._files, self._flusher, record)
 
-    def stages(self) -> Iterator[tuple[UploadRecord, DiskStage, float]]:
+    def stages(self) -> Iterator[tuple[UploadRecord, DiskStage]]:
         return stage.recover(self._tree, self._files, self._flusher)
 
     def commit(self, staged: Stage, digest: Digest, size_bytes: int) -> StoredBlob:

@@ -105,7 +105,7 @@ class BlobStore(Protocol):
     def stat(self, want: Want) -> StoredBlob | None: ...
 
     def prove(self, want: Want) -> Generator[None, None, StoredBlob | None]:
-        """As ``stat``, after the bytes were read, unless that was a moment ago; yields while that lasts, every second or so.
+        """As ``stat``, after the bytes were read, unless they were hashed a moment ago; yields every second or so.
 
         None also for a copy that was wrong and is in quarantine now, and when too many are being read already.
         """

@@ -231,7 +231,7 @@ class NodeClient(Protocol):
         ...
 
     def prove_blob(self, want: Want, heard: Callable[[], None]) -> StoredBlob | None:
-        """As ``stat_blobs`` of one, after its bytes were read, unless that was a moment ago. ``heard`` is called while that lasts.
+        """As ``stat_blobs`` of one, after its bytes were read, unless they were hashed a moment ago. ``heard`` is called meanwhile.
 
         None: there is no copy, a wrong one was found and is in quarantine, or the node has too much to read to say so.
         """

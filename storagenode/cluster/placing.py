@@ -1,8 +1,8 @@
 """Bringing a finished blob from the node that took it to the nodes where it belongs.
 
 The bytes were hashed while they came in and are durable here; they go to all other owners at once and are verified there. An owner
-that has the blob already reads its own copy: a client has sent all bytes once more, which is rare and may mean that a copy has
-rotted, and nothing is let go here on the word of a copy that was only measured.
+that has had the blob for a while reads its own copy: a client has sent all bytes once more, which may mean that a copy has rotted,
+and nothing is let go here on the word of a copy that was only measured.
 Where this node is no owner itself, its copy counts as a handoff until all owners have theirs, and then goes; a closing request that
 comes again after that finds it with them.
 

@@ -1,4 +1,4 @@
-"""Which copies were read and found right a moment ago, so that nobody reads them again; and who may read now.
+"""Which copies were written, or read and found right, a moment ago, so that nobody reads them again; and who may read now.
 
 A client that sends a blob which is here already makes every owner read its copy once: to heal one that has rotted is worth that,
 and it costs neither the network nor a write. Many clients that send the same one cost no more than the first.
@@ -53,7 +53,7 @@ class Proofs:
             return proof is not None and proof.file == _file(found) and self._clock.monotonic() < proof.until
 
     def add(self, digest: Digest, found: os.stat_result) -> None:
-        """The bytes of this file were read and are those of the digest."""
+        """The bytes of this file were hashed, and are those of the digest."""
         with self._lock:
             self._known[digest] = _Proof(_file(found), self._clock.monotonic() + KEEP_SECONDS)
             self._known.move_to_end(digest)

@@ -104,6 +104,7 @@ class DiskStore:
             self._files.rename(path, self._tree.blob(digest))
             self._sums.changed(digest.partition)
             self._files.sync_directory(self._tree.partition(digest.partition))
+            self._proofs.add(digest, os.stat(self._tree.blob(digest)))
             return StoredBlob(digest, size_bytes, self._stamps.touch(digest))
 
     @contextlib.contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -42,24 +43,36 @@ def prove(node, digest):
     return node.stat_blobs([Want(digest)])[0]
 
 
-def test_who_asks_again_does_not_have_it_read_again(node, reads):
-    digest = put(node, b"asked for by many")
+def put_before(bench, data):
+    """A copy that was written so long ago that it is no longer taken to be right for that."""
+    digest = put(bench.server.node, data)
+    bench.clock.advance(KEEP_SECONDS)
+    return digest
+
+
+def test_a_copy_that_was_just_written_is_not_read(node, reads):
+    assert prove(node, put(node, b"hashed as it came in"))
+    assert reads == []
+
+
+def test_who_asks_again_does_not_have_it_read_again(bench, node, reads):
+    digest = put_before(bench, b"asked for by many")
     assert prove(node, digest)
     assert prove(node, digest)
     assert reads == [digest]
 
 
-def test_another_file_of_that_name_is_read(node, reads):
-    digest = put(node, b"written twice")
+def test_a_file_that_was_touched_is_read_again(bench, node, reads):
+    digest = put_before(bench, b"written to")
     prove(node, digest)
-    put(node, b"written twice")
+    os.utime(bench.tree.blob(digest), (1, 1))
     prove(node, digest)
     assert reads == [digest] * 2
 
 
 def test_a_proof_ages(bench, reads):
     node = bench.start()
-    digest = put(node, b"proven long ago")
+    digest = put_before(bench, b"proven long ago")
     prove(node, digest)
     bench.clock.advance(KEEP_SECONDS)
     prove(node, digest)
@@ -69,7 +82,7 @@ def test_a_proof_ages(bench, reads):
 def test_a_copy_that_was_proven_by_somebody_else_while_one_waited_is_not_read_again(bench, reads):
     node = bench.start()
     proofs = node._store._proofs = Proofs(bench.clock, at_a_time=1)
-    digest = put(node, b"wanted at the same time")
+    digest = put_before(bench, b"wanted at the same time")
     with ended(proofs.turn()):
         waiting = node.prove_blob(Want(digest))
         next(waiting)
@@ -81,7 +94,7 @@ def test_a_copy_that_was_proven_by_somebody_else_while_one_waited_is_not_read_ag
 def test_where_too_many_wait_a_copy_counts_as_not_proven_and_stays(bench):
     node = bench.start()
     proofs = node._store._proofs = Proofs(bench.clock, at_a_time=1, waiting=0)
-    digest = put(node, b"one too many")
+    digest = put_before(bench, b"one too many")
     with ended(proofs.turn()):
         assert end_of(node.prove_blob(Want(digest))) is None
     assert end_of(node.prove_blob(Want(digest))) is not None
@@ -90,7 +103,7 @@ def test_where_too_many_wait_a_copy_counts_as_not_proven_and_stays(bench):
 def test_who_does_not_wait_any_longer_takes_no_room(bench):
     node = bench.start()
     proofs = node._store._proofs = Proofs(bench.clock, at_a_time=1, waiting=1)
-    digest = put(node, b"given up")
+    digest = put_before(bench, b"given up")
     with ended(proofs.turn()):
         for _ in range(3):
             waiting = node.prove_blob(Want(digest))

@@ -60,6 +60,7 @@ def create_app(
             UploadsResource(uploads, blobs, lanes),
             ManifestsResource(manifests),
             ListingResource(listing),
+            health.admit,
         ),
     )
     return app

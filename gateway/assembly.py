@@ -1,19 +1,20 @@
 """The composition root: every collaborator of a gateway worker is made here, visibly, and nowhere else.
 
-It runs in the worker, after the fork: gRPC channels, database connections and threads do not survive one.
+It runs in the worker, after the fork: gRPC channels, database connections and threads do not survive one. It waits for nobody for
+long: what does not answer yet is the business of :mod:`gateway.arrival` and :mod:`gateway.health`, and probes are answered.
 """
 
 from __future__ import annotations
 
-import logging
 import os
-import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from gateway.accesslog import AccessLog
 from gateway.app import create_app
+from gateway.arrival import Arrival
 from gateway.cache import ManifestCache
 from gateway.health import Health
 from gateway.lanes import Lanes
@@ -21,7 +22,6 @@ from gateway.presence import Presence
 from gateway.staleness import FallsBack, Staleness
 from holdfast import __version__, logs
 from holdfast.clock import SystemClock
-from holdfast.errors import MetadataUnavailableError
 from holdfast.meta import keys
 from holdfast.meta.layouts import LayoutBook
 from holdfast.meta.repos import Repositories
@@ -47,11 +47,10 @@ if TYPE_CHECKING:
     from holdfast.replicas.directory import NodeDirectory
 
     Checks: TypeAlias = "dict[str, Callable[[], object]]"
-    Parts: TypeAlias = "tuple[Store, NodeDirectory, Checks, Callable[[], None]]"
 
-log = logging.getLogger("holdfast.gateway")
-
-_RETRY_SECONDS: Final = 1.0
+# How long a worker that starts waits, before it accepts, for an etcd that is slow, and for its own channels to stand.
+_ETCD_PATIENCE_SECONDS: Final = 3.0
+_SETTLE_SECONDS: Final = 10.0
 # Small blobs on their way to several nodes, in one worker process.
 _COPY_THREADS: Final = 64
 # Per worker process. Most manifests have a few KiB; this holds about ten thousand of them.
@@ -64,25 +63,37 @@ class Gateway:
 
     app: falcon.App[Any, Any]
     health: Health
-    access_line: Callable[..., None]
+    access: AccessLog
     leave: Callable[[], None]
 
 
-def assemble(options: Options) -> Gateway:
-    """One gateway, running."""
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What differs between a cluster and one machine."""
+
+    store: Store
+    nodes: NodeDirectory
+    checks: Checks
+    arrival: Arrival
+    leave: Callable[[], None]
+
+
+def assemble(options: Options, refused: Callable[[], None]) -> Gateway:
+    """One gateway, running. ``refused`` ends this process: its cluster does not take it."""
     descriptor = logs.configure(options.log_level, options.log_format, options.log_output, "gateway")
     clock = SystemClock()
     staleness = Staleness()
-    store, nodes, checks, leave = (
-        _cluster(options.cluster, clock, staleness) if options.cluster else _one_machine(options, clock)
+    parts = (
+        _cluster(options.cluster, clock, staleness, refused)
+        if options.cluster
+        else _one_machine(options, clock, refused)
     )
+    store, nodes = parts.store, parts.nodes
     reader = ReplicaReader(nodes, clock)
     pool = ThreadPoolExecutor(_COPY_THREADS, thread_name_prefix="copy")
     book = LayoutBook(store, new_operation_id, clock)
     repos = Repositories(store, new_operation_id, clock)
-    health = Health(checks)
-    health.settle()
-    health.start()
+    health = _begin(parts)
     app = create_app(
         repos,
         reader,
@@ -93,7 +104,24 @@ def assemble(options: Options) -> Gateway:
         staleness,
         sparse=options.sparse,
     )
-    return Gateway(app, health, logs.access_line(descriptor, options.log_format), leave)
+    return Gateway(app, health, _access(options, descriptor), parts.leave)
+
+
+def _access(options: Options, descriptor: int) -> AccessLog:
+    debugs = logs.is_told(options.log_level, "debug")
+    return AccessLog(
+        logs.access_line(descriptor, options.log_format),
+        logs.access_line(descriptor, options.log_format, "debug") if debugs else None,
+    )
+
+
+def _begin(parts: _Parts) -> Health:
+    health = Health(parts.checks, parts.arrival.require)
+    parts.arrival.begin(_ETCD_PATIENCE_SECONDS)
+    health.start()
+    if parts.arrival.has_come:
+        health.settle(_SETTLE_SECONDS)
+    return health
 
 
 def new_operation_id() -> bytes:
@@ -101,31 +129,26 @@ def new_operation_id() -> bytes:
     return os.urandom(16)
 
 
-def _one_machine(options: Options, clock: Clock) -> Parts:
+def _one_machine(options: Options, clock: Clock, refused: Callable[[], None]) -> _Parts:
     store = SqliteStore(Path(options.metadata_path), clock)
     node = GrpcNode(options.node_target, host_id=host_id())
     checks: Checks = {"metadata": lambda: store.get(keys.CLUSTER_ID), "storage": node.status}
-    return store, OneNode(node), checks, _nobody_counts_us
+    return _Parts(store, OneNode(node), checks, Arrival((), refused), _nobody_counts_us)
 
 
 def _nobody_counts_us() -> None:
     """A registry of one machine is upgraded as a whole."""
 
 
-def _cluster(cluster: Cluster, clock: Clock, staleness: Staleness) -> Parts:
+def _cluster(cluster: Cluster, clock: Clock, staleness: Staleness, refused: Callable[[], None]) -> _Parts:
     found = access(cluster, clock, host_id())
     store = FallsBack(found.metadata, found.metadata.stale(cluster.stale_read_seconds.seconds, staleness.note))
     presence = Presence(found.metadata, __version__, new_operation_id)
-    _when_etcd_answers(presence.start)
-    _when_etcd_answers(found.directory.start)
+    arrival = Arrival((presence.start, found.directory.start), refused)
+
+    def leave() -> None:
+        arrival.stop()
+        presence.stop()
+
     checks: Checks = {"metadata": lambda: store.get(keys.CLUSTER_ID), "storage": found.directory.ingest}
-    return store, found.directory, checks, presence.stop
-
-
-def _when_etcd_answers(start: Callable[[], None]) -> None:
-    while True:
-        try:
-            return start()
-        except MetadataUnavailableError as error:
-            log.warning("waiting for etcd", extra={"reason": error.message})
-            time.sleep(_RETRY_SECONDS)
+    return _Parts(store, found.directory, checks, arrival, leave)

@@ -5,6 +5,7 @@ A thread of its own asks the metadata store and the nodes once a second, so that
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 import threading
@@ -19,31 +20,37 @@ log = logging.getLogger("holdfast.gateway")
 
 PATHS: Final = ("/livez", "/readyz", "/startupz")
 _PERIOD_SECONDS: Final = 1.0
-_SETTLE_TRIES: Final = 200
-_SETTLE_PAUSE_SECONDS: Final = 0.05
+# Until all has been well once, for so many times: a start is over in moments, and somebody waits for it.
+_EAGER_PERIOD_SECONDS: Final = 0.05
+_EAGER_TIMES: Final = 200
+
+
+def _anybody() -> None:
+    """Nothing has to be waited for."""
 
 
 class Health:
-    """``checks``: what must work for this gateway to be ready, by name; a check raises a HoldfastError when it does not."""
+    """``checks``: what must work for this gateway to be ready, by name; a check raises a HoldfastError when it does not.
 
-    def __init__(self, checks: Mapping[str, Callable[[], object]]) -> None:
+    ``admit`` raises one while no client can be served at all; the checks are not asked before.
+    """
+
+    def __init__(self, checks: Mapping[str, Callable[[], object]], admit: Callable[[], None] = _anybody) -> None:
         self._checks = checks
+        self.admit = admit
         self._failing: dict[str, str] = dict.fromkeys(checks, "not asked yet")
-        self._started = False
+        self._started = threading.Event()
         self._stop = threading.Event()
-
-    def settle(self) -> None:
-        """Ask until all is well, for some ten seconds at most.
-
-        A worker that accepts before its own channel to the node stands answers 503 while its neighbour says that it is ready.
-        """
-        for _ in range(_SETTLE_TRIES):
-            self._ask()
-            if not self._failing or self._stop.wait(_SETTLE_PAUSE_SECONDS):
-                return
 
     def start(self) -> None:
         threading.Thread(target=self._run, name="health", daemon=True).start()
+
+    def settle(self, patience_seconds: float) -> None:
+        """After ``start``: wait until all has been well once, for so long at most.
+
+        A worker that accepts before its own channel to the node stands answers 503 while its neighbour says that it is ready.
+        """
+        self._started.wait(patience_seconds)
 
     def stop(self) -> None:
         self._stop.set()
@@ -52,27 +59,24 @@ class Health:
         """Whether it is well, and a JSON body that says what is not."""
         if path == "/livez":
             return True, b'{"status": "alive"}\n'
-        failing = {} if path == "/startupz" and self._started else self._failing
+        failing = {} if path == "/startupz" and self._started.is_set() else self._failing
         body = {"status": "unavailable", "failing": failing} if failing else {"status": "ok"}
         return not failing, json.dumps(body).encode() + b"\n"
 
     def look(self) -> None:
         """Ask once. Called by the thread, and by tests."""
-        failing = {}
-        for name, check in self._checks.items():
-            try:
-                check()
-            except HoldfastError as error:
-                failing[name] = error.message
+        failing = _failing({"cluster": self.admit}) or _failing(self._checks)
         if set(failing) != set(self._failing):
             log.log(logging.WARNING if failing else logging.INFO, "readiness changed", extra={"failing": failing})
         self._failing = failing
-        self._started = self._started or not failing
+        if not failing:
+            self._started.set()
 
     def _run(self) -> None:
-        while True:
+        for turn in itertools.count():
             self._ask()
-            if self._stop.wait(_PERIOD_SECONDS):
+            is_eager = turn < _EAGER_TIMES and not self._started.is_set()
+            if self._stop.wait(_EAGER_PERIOD_SECONDS if is_eager else _PERIOD_SECONDS):
                 return
 
     def _ask(self) -> None:
@@ -80,3 +84,13 @@ class Health:
             self.look()
         except Exception:  # the thread must outlive any surprise, and say so
             log.exception("a health check broke")
+
+
+def _failing(checks: Mapping[str, Callable[[], object]]) -> dict[str, str]:
+    failing = {}
+    for name, check in checks.items():
+        try:
+            check()
+        except HoldfastError as error:
+            failing[name] = error.message
+    return failing

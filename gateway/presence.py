@@ -59,6 +59,8 @@ class Presence:
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join()
+        if not self._lease_id:
+            return  # never announced: who asks for nothing needs not wait for an etcd that is away
         try:
             self._store.revoke_lease(self._lease_id)
         except HoldfastError as error:

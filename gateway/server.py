@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import queue
 import signal
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from gunicorn.app.base import BaseApplication
+from gunicorn.arbiter import Arbiter
 from gunicorn.glogging import Logger
 
 from gateway.assembly import Gateway, assemble
@@ -96,7 +98,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
                 self.cfg.set(name, value)
 
     def load(self) -> falcon.App[Any, Any]:
-        self.gateway = assemble(self.options)
+        self.gateway = assemble(self.options, _refused)
         return self.gateway.app
 
 
@@ -111,6 +113,11 @@ def _heed_early_stops(arbiter: Any, _worker: Any) -> None:
         while True:
             if arbiter.SIG_QUEUE.get_nowait() in _STOPS:
                 sys.exit(0)
+
+
+def _refused() -> None:
+    """From any thread: end this worker as one that cannot start, which ends the arbiter and all others instead of a new try."""
+    os._exit(Arbiter.WORKER_BOOT_ERROR)
 
 
 def _leave(_arbiter: Any, worker: Any) -> None:

@@ -31,8 +31,10 @@ from gunicorn.workers.gthread import _DEFER, TConn, ThreadWorker
 
 from gateway.affinity import Affinity
 from gateway.flights import CLIENT, SERVER, Flight, Watch
+from gateway.health import PATHS
 from gateway.http.errors import body as error_body
 from holdfast.clock import SystemClock
+from holdfast.settled import settled
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -172,7 +174,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         super().load_wsgi()
         gateway: Gateway = self.app.gateway
         self._health = gateway.health
-        self._access = gateway.access_line
+        self._access = gateway.access
+        settled()
 
     def _pin(self) -> None:
         if self.core is not None:
@@ -232,14 +235,18 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         except OSError:
             return False
         words = head.split(b" ", 2)
-        if len(words) < 2 or words[0] != b"GET" or words[1] not in (b"/livez", b"/readyz", b"/startupz"):
+        path = words[1].decode("latin-1") if len(words) > 1 else ""
+        if words[0] != b"GET" or path not in PATHS:
             return False
-        well, body = self._health.answer(words[1].decode())
+        well, body = self._health.answer(path)
         status = "200 OK" if well else "503 Service Unavailable"
         answer = _answer(status, body)
         with contextlib.suppress(OSError):
             conn.sock.recv(65536, socket.MSG_DONTWAIT)  # else closing would send a RST ahead of the answer
             conn.sock.send(answer, socket.MSG_DONTWAIT)
+        self._access.line_for("GET", path, status[:3])(
+            _stamp(), self._request_id(), _client(conn.client), "GET", path, status[:3], len(body), 0.0, ""
+        )
         self.nr_conns -= 1
         conn.close()
         return True
@@ -273,7 +280,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         flight.sent_bytes = 0
         started = time.monotonic()
         resp, environ = wsgi.create(req, conn.sock, conn.client, conn.server, self.cfg, response_class=Response)
-        request_id = environ["holdfast.request_id"] = f"{self._boot}-{next(self._ids):x}"
+        request_id = environ["holdfast.request_id"] = self._request_id()
         environ["holdfast.flight"] = flight
         environ["holdfast.affinity"] = self._affinity
         environ["wsgi.multithread"] = True
@@ -305,14 +312,18 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
             self._log(request_id, req, resp, environ, resp.sent + flight.sent_bytes, time.monotonic() - started)
         return not resp.should_close()
 
+    def _request_id(self) -> str:
+        return f"{self._boot}-{next(self._ids):x}"
+
     def _log(self, request_id: str, req: Any, resp: Any, environ: dict[str, Any], sent: int, seconds: float) -> None:
-        self._access(
+        status = resp.status[:3] if resp.status else "500"
+        self._access.line_for(req.method, req.path, status)(
             _stamp(),
             request_id,
             environ["REMOTE_ADDR"],
             req.method,
             req.uri,
-            resp.status[:3] if resp.status else "500",
+            status,
             sent,
             seconds,
             environ.get("HTTP_USER_AGENT", ""),
@@ -326,10 +337,10 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         status, code, message = _REFUSALS.get(type(exc), _MALFORMED if known else _BUG)
         with contextlib.suppress(OSError):
             client.send(_answer(status, error_body(code, message)), socket.MSG_DONTWAIT)
-        self._access(
+        self._access.line_for("-", "-", status[:3])(
             _stamp(),
-            f"{self._boot}-{next(self._ids):x}",
-            addr[0] if addr else "",
+            self._request_id(),
+            _client(addr),
             "-",
             "-",
             status[:3],
@@ -355,6 +366,10 @@ class _Deferred:
 
     def result(self) -> object:
         return _DEFER
+
+
+def _client(address: Any) -> str:
+    return str(address[0]) if address else ""
 
 
 def _silent(conn: Connection) -> bool:

@@ -76,7 +76,12 @@ def configure(level: str, form: str, output: str, role: str) -> int:
     return descriptor
 
 
-def access_line(descriptor: int, form: str) -> Callable[..., None]:
+def is_told(level: str, wanted: str) -> bool:
+    """Whether logs of this level hold lines of that one."""
+    return LEVELS[level] <= LEVELS[wanted]
+
+
+def access_line(descriptor: int, form: str, level: str = "info") -> Callable[..., None]:
     """A function that writes one line for one request: id, client, method, path, status, bytes, seconds, agent."""
     if form == "text":
         return lambda *fields: _write(
@@ -97,7 +102,7 @@ def access_line(descriptor: int, form: str) -> Callable[..., None]:
         _write(
             descriptor,
             (
-                f'{{"event": "request", "timestamp": "{stamp}", "level": "info", "logger": "holdfast.access", '
+                f'{{"event": "request", "timestamp": "{stamp}", "level": "{level}", "logger": "holdfast.access", '
                 f'"id": "{request_id}", "client": "{client}", "method": {_quote(method)}, "path": {_quote(path)}, '
                 f'"status": {status}, "bytes": {sent}, "seconds": {seconds:.6f}, "agent": {_quote(agent)}}}\n'
             ).encode("ascii", "backslashreplace"),

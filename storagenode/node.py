@@ -109,9 +109,6 @@ class StorageNode:
         """
         now = self._clock.monotonic()
         for record, stage in self._store.stages():
-            if not record.repository:
-                stage.destroy()  # a copy that another node was sending
-                continue
             self._uploads.add(Upload(record, stage, stage.size(), now))
 
     def start_upload(self, repository: str, principal: str, algorithm: str | None) -> UploadState:
@@ -264,7 +261,7 @@ class StorageNode:
         digests.algorithm(digest.algorithm)
         self._space.require(size_bytes)
         record = UploadRecord(f"{self._identity.node_id}-{secrets.token_hex(16)}", "", "", digest.algorithm)
-        upload = Upload(record, self._store.new_stage(record), 0, self._clock.monotonic())
+        upload = Upload(record, self._store.new_copy(record.upload_id), 0, self._clock.monotonic())
         try:
             _require_size(self._appending.stream(upload, 0, chunks, end), size_bytes)
             return self._commit(upload, digest)

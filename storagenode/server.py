@@ -25,6 +25,7 @@ from holdfast.rpc.channel import SERVER_OPTIONS
 from holdfast.rpc.credentials import Credentials
 from holdfast.rpc.host import host_id
 from holdfast.rpc.serving import LanePool, ServiceHandler
+from holdfast.settled import settled
 from storagenode.cluster.ear import listening
 from storagenode.disk import identity
 from storagenode.disk.fsio import Files
@@ -170,6 +171,7 @@ def run(options: NodeOptions, files: Files | None = None, join: Join | None = No
         signal.signal(number, lambda got, _frame: told.put(got))
     server = NodeServer(options, files, join=join)
     server.start()
+    settled()
     got = told.get()
     _LOG.info("storage node is stopping", extra={"signal": signal.Signals(got).name})
     server.stop(0.0 if got == signal.SIGQUIT else DRAIN_SECONDS)

@@ -88,6 +88,10 @@ class BlobStore(Protocol):
 
     def new_stage(self, record: UploadRecord) -> Stage: ...
 
+    def new_copy(self, upload_id: str) -> Stage:
+        """As ``new_stage``, for what no restart shall find again."""
+        ...
+
     def stages(self) -> Iterator[tuple[UploadRecord, Stage]]:
         """What a former process left."""
         ...

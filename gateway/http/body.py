@@ -26,6 +26,7 @@ from holdfast.errors import (
     StorageFullError,
     TooLargeError,
 )
+from holdfast.writeback import Writeback
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -101,9 +102,11 @@ class WireBody:
 
     def _copy_to(self, descriptor: int, offset_bytes: int, written: Callable[[int], None]) -> int:
         announced = offset_bytes
+        writeback = Writeback(descriptor, offset_bytes)
         for piece in self._pieces(None):
             _write_at(descriptor, piece, offset_bytes)
             offset_bytes += len(piece)
+            writeback.reached(offset_bytes)
             if offset_bytes - announced >= ANNOUNCE_BYTES:
                 announced = offset_bytes
                 written(offset_bytes)
@@ -193,6 +196,7 @@ def _splice(
         with contextlib.suppress(OSError):
             fcntl.fcntl(write_end, fcntl.F_SETPIPE_SZ, PIECE_BYTES)
         announced = offset_bytes
+        writeback = Writeback(descriptor, offset_bytes)
         while remaining:
             try:
                 came = os.splice(sock.fileno(), write_end, min(remaining, PIECE_BYTES))
@@ -206,6 +210,7 @@ def _splice(
                     wrote = os.splice(read_end, descriptor, came)
                     came -= wrote
                     offset_bytes += wrote
+            writeback.reached(offset_bytes)
             if offset_bytes - announced >= ANNOUNCE_BYTES:
                 announced = offset_bytes
                 written(offset_bytes)

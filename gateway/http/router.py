@@ -30,11 +30,17 @@ _JSON: Final = "application/json"
 
 
 class Router:
-    """The sink that Falcon hands every request to."""
+    """The sink that Falcon hands every request to. ``admit`` raises a HoldfastError while none can be served."""
 
     def __init__(
-        self, blobs: BlobsResource, uploads: UploadsResource, manifests: ManifestsResource, listing: ListingResource
+        self,
+        blobs: BlobsResource,
+        uploads: UploadsResource,
+        manifests: ManifestsResource,
+        listing: ListingResource,
+        admit: Callable[[], None],
     ) -> None:
+        self._admit = admit
         self._table: dict[Kind, dict[str, Handler]] = {
             Kind.BASE: {"GET": _base, "HEAD": _base},
             Kind.BLOB: {"GET": blobs.get, "HEAD": blobs.head, "DELETE": blobs.delete},
@@ -65,6 +71,7 @@ class Router:
         if route is None:
             _write(resp, "404 Not Found", errors.body("NAME_UNKNOWN", "there is no such endpoint; the API is at /v2/"))
             return
+        self._admit()
         methods = self._table[route.kind]
         handler = methods.get(req.method)
         if handler is None:

@@ -14,6 +14,7 @@ from typing import Annotated, Final
 
 from pydantic import AfterValidator
 
+from holdfast.config.faults import Fault
 from holdfast.config.http import Tls
 from holdfast.config.scalars import (
     ByteSize,
@@ -32,6 +33,7 @@ from holdfast.config.scalars import (
 )
 from holdfast.config.section import Section, field
 from holdfast.durations import seconds
+from holdfast.errors import ConfigError
 
 # Below this, etcd's own bookkeeping between two compactions could fill it.
 LEAST_QUOTA_BYTES: Final = 64 << 20
@@ -64,7 +66,10 @@ class Etcd(Section):
 class Node(Section):
     """One storage node: one process on one disk (ours)."""
 
-    data_dir: Text = field("", "Directory of the node's bytes. When empty: node in storage.rootDirectory.")
+    data_dir: Text = field(
+        "",
+        "Directory of the node's bytes. When empty: node in storage.rootDirectory, one of which a storage node needs.",
+    )
     listen: Listen = field(
         "127.0.0.1:5100", "host:port to listen on, or unix:/path. Beyond loopback it needs certificates."
     )
@@ -82,7 +87,18 @@ class Node(Section):
     )
 
     def data_directory(self, root_directory: str) -> str:
-        """``dataDir``, or what it is in this ``storage.rootDirectory`` when nothing is said."""
+        """``dataDir``, or what it is in this ``storage.rootDirectory`` when nothing is said.
+
+        Raises:
+            ConfigError: neither is given, as in a file for gateways.
+        """
+        if not self.data_dir and not root_directory:
+            fault = Fault(
+                "cluster.node.dataDir",
+                "missing, and so is storage.rootDirectory: this file is a gateway's, which keeps nothing",
+                'write the directory of this node\'s disk, such as "/var/lib/holdfast/node"',
+            )
+            raise ConfigError("a storage node needs a directory", [fault.as_json()])
         return self.data_dir or posixpath.join(root_directory, "node")
 
     @property

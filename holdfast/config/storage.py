@@ -68,7 +68,10 @@ class Retention(Section):
 class Store(Section):
     """What a store and a sub-store have in common."""
 
-    root_directory: Text = field("", "Directory of the data; required unless a storageDriver is given.")
+    root_directory: Text = field(
+        "",
+        "Directory of the data; required unless a storageDriver is given. A gateway of a cluster keeps nothing and needs none.",
+    )
     max_repos: Count = field(0, "Repositories at most; 0 for no limit.")
     dedupe: Flag = field(True, "Store equal blobs once. Bytes are content-addressed here, so they always are.")
     remote_cache: Flag | None = field(

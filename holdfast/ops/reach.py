@@ -54,11 +54,7 @@ def cluster_of(path: Path | None, default: Path = DEFAULT_FILE) -> Cluster:
         raise ConfigError(
             f"which cluster? name its configuration by --config FILE, by HOLDFAST_CONFIG, or as {default}"
         )
-    settings = config.load(path or default)
-    require_cluster(settings)
-    if settings.cluster is None:  # for the type checker: require_cluster has refused it
-        raise ConfigError("this command is for a cluster")
-    return settings.cluster
+    return require_cluster(config.load(path or default))
 
 
 @contextlib.contextmanager

@@ -22,9 +22,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from holdfast.config import Settings
+    from holdfast.config.cluster import Cluster
 
 # A gateway whose supervisor was killed needs a moment to go and free the port.
 _PORT_WAIT_SECONDS: Final = 5.0
+# Nothing listens, and no probe is answered, before this question is over; it is asked again later.
+_ETCD_PATIENCE_SECONDS: Final = 2.0
 
 
 def report_refusal(error: ConfigError) -> None:
@@ -51,7 +54,7 @@ def refuse_what_would_not_protect(settings: Settings) -> None:
         )
 
 
-def require_cluster(settings: Settings) -> None:
+def require_cluster(settings: Settings) -> Cluster:
     """Raises ConfigError: no cluster is configured."""
     if settings.cluster is None or settings.cluster.etcd is None:
         raise ConfigError(
@@ -64,6 +67,7 @@ def require_cluster(settings: Settings) -> None:
                 }
             ],
         )
+    return settings.cluster
 
 
 def make_directory(path: Path) -> None:
@@ -145,6 +149,6 @@ def refuse_what_may_not_enter(settings: Settings) -> None:
     """
     if settings.cluster is None:
         return
-    metadata = open_metadata(settings.cluster, SystemClock())
+    metadata = open_metadata(settings.cluster, SystemClock(), patience_seconds=_ETCD_PATIENCE_SECONDS)
     with contextlib.closing(metadata), contextlib.suppress(MetadataUnavailableError):
         require_entry(metadata, __version__)

@@ -33,7 +33,8 @@ def storagenode(
     try:
         settings = config.load(config_file, {"cluster": {"node": given}} if given else None)
         refuse_what_would_not_protect(settings)
-        require_cluster(settings)
+        cluster = require_cluster(settings)
+        cluster.node.data_directory(settings.storage.root_directory)
     except ConfigError as error:
         report_refusal(error)
         raise typer.Exit(EXIT_CONFIG) from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from holdfast.errors import ConfigError
@@ -57,11 +57,18 @@ def access(cluster: Cluster, clock: Clock, host_id: str) -> ClusterAccess:
     return ClusterAccess(metadata, members, book, directory)
 
 
-def open_metadata(cluster: Cluster, clock: Clock) -> EtcdStore:
-    """Raises ConfigError."""
+def open_metadata(cluster: Cluster, clock: Clock, *, patience_seconds: float | None = None) -> EtcdStore:
+    """``patience_seconds``: for an etcd that does not answer, where that is to be less than ``cluster.etcd.requestTimeout``.
+
+    Raises:
+        ConfigError.
+    """
     if cluster.etcd is None:
         raise ConfigError("this command is for a cluster, and the configuration has no cluster.etcd")
-    return EtcdStore(configured(cluster.etcd), clock)
+    options = configured(cluster.etcd)
+    if patience_seconds is not None:
+        options = replace(options, deadline_seconds=min(options.deadline_seconds, patience_seconds))
+    return EtcdStore(options, clock)
 
 
 def connector(cluster: Cluster, host_id: str, sender: str | None = None) -> Callable[[str, str], NodeClient]:

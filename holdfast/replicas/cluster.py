@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 _LOG: Final = logging.getLogger("holdfast.cluster")
 
+_NEVER: Final = float("-inf")
 _REFRESH_SECONDS: Final = 5.0
 _WATCH_POLL_SECONDS: Final = 1.0
 _RETRY_SECONDS: Final = 0.5
@@ -72,7 +73,7 @@ class ClusterDirectory:
         self._turns = itertools.count(first_turn)
         self._clock = clock
         self._view = View()
-        self._read_at = float("-inf")
+        self._read_at = _NEVER
         self._reading = threading.Lock()
         self._clients: dict[str, tuple[str, NodeClient]] = {}
         self._lock = threading.Lock()
@@ -186,8 +187,22 @@ class ClusterDirectory:
             return cast("NodeClient", out_of_reach)
 
     def readers(self, digest: Digest) -> Iterator[NodeClient]:
-        """One after the other: who comes after the owners is found out only when somebody gets that far."""
-        view, partition = self._view, digest.partition
+        """One after the other: who comes after the owners is found out only when somebody gets that far.
+
+        Raises:
+            NodeUnreachableError: whom to ask is not known, which must not look like nobody having anything.
+        """
+        view = self._view
+        if not view.present:
+            self._require_reading()
+            raise NodeUnreachableError("this cluster has no storage node that could be asked")
+        return self._in_order(view, digest.partition)
+
+    def _require_reading(self) -> None:
+        if self._read_at == _NEVER:
+            raise NodeUnreachableError("the cluster's metadata has not been read yet; try again in a moment")
+
+    def _in_order(self, view: View, partition: int) -> Iterator[NodeClient]:
         everybody, owners = view.everybody(partition), frozenset(view.keepers(partition))
         # sorted() keeps the layout's order among equals; the owners stand in front.
         first = [name for name in everybody[: len(owners)] if not self._is_down(view, name)]
@@ -260,6 +275,7 @@ class ClusterDirectory:
     def ingest(self) -> Sequence[NodeClient]:
         view, turn = self._view, next(self._turns)
         if view.layouts is None:
+            self._require_reading()
             raise NodeUnreachableError(
                 "no layout is applied yet, so nothing can be stored; run `holdfast layout apply`"
             )

@@ -45,7 +45,11 @@ class NodeDirectory(Protocol):
     """Safe for many threads."""
 
     def readers(self, digest: Digest) -> Iterable[NodeClient]:
-        """Everybody who may have a copy, in the order in which they are to be asked: all of them, also those that are down."""
+        """Everybody who may have a copy, in the order in which they are to be asked: all of them, also those that are down.
+
+        Raises:
+            NodeUnreachableError: who that is, is not known. Never empty.
+        """
         ...
 
     def near(self, digest: Digest) -> Sequence[NodeClient]:

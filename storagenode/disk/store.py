@@ -25,6 +25,7 @@ from storagenode.disk.stage import DiskStage
 from storagenode.disk.stamps import Stamps, Stripes
 from storagenode.disk.sums import Sums
 from storagenode.disk.tree import blob_name, parse_blob_name
+from storagenode.disk.uploadlog import UploadLog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -55,6 +56,7 @@ class DiskStore:
         self._stripes = Stripes()
         self._quarantine = Quarantine(tree, files)
         self._sums = Sums(tree)
+        self._log = UploadLog(tree, files)
         self._flusher = ThreadPoolExecutor(_FLUSH_THREADS, thread_name_prefix="flush")
 
     @property
@@ -65,11 +67,20 @@ class DiskStore:
         return self._quarantine.take_bereft()
 
     def new_stage(self, record: UploadRecord) -> DiskStage:
+        staged = self.new_copy(record.upload_id)
+        try:
+            self._log.note(record)
+        except BaseException:
+            staged.destroy()
+            raise
+        return staged
+
+    def new_copy(self, upload_id: str) -> DiskStage:
         self._space.require()
-        return stage.create(self._tree, self._files, self._flusher, record)
+        return stage.create(self._tree, self._files, self._flusher, upload_id)
 
     def stages(self) -> Iterator[tuple[UploadRecord, DiskStage]]:
-        return stage.recover(self._tree, self._files, self._flusher)
+        return stage.recover(self._tree, self._files, self._flusher, self._log)
 
     def commit(self, staged: Stage, digest: Digest, size_bytes: int) -> StoredBlob:
         if not isinstance(staged, DiskStage):
@@ -77,7 +88,7 @@ class DiskStore:
         with self._tripping():
             staged.sync(size_bytes)
             stored = self._place(staged.path, digest, size_bytes)
-        staged.destroy()
+        staged.release()
         return stored
 
     def put(self, digest: Digest, data: bytes) -> StoredBlob:
@@ -259,3 +270,4 @@ class DiskStore:
 
     def close(self) -> None:
         self._flusher.shutdown()
+        self._log.close()

@@ -4,9 +4,9 @@
         node.json                      node id, cluster id, format version; written last at init, so it says that init is complete
         lock                           held with flock while a process owns the directory
         blobs/<000..fff>/<algorithm>-<encoded>    verified, durable, never changed; the directory is the digest's partition
-        staging/<upload id>/state.json            whose upload this is
-        staging/<upload id>/data.<n>              received bytes; only this process writes
-        staging/<upload id>/lent.<n>              the same, handed out for the short-circuit write: another process may write
+        staging/uploads                           whose uploads these are, a line for each that was begun
+        staging/<upload id>.data.<n>              received bytes; only this process writes
+        staging/<upload id>.lent.<n>              the same, handed out for the short-circuit write: another process may write
         staging/put.<hex>                         a small blob on its way
         trash/<hex>-<algorithm>-<encoded>         deleted copies, emptied later
         quarantine/<hex>-<algorithm>-<encoded>    copies that are not what their name says, with a .json note each
@@ -56,6 +56,10 @@ class Tree:
         return f"{self.root}/staging"
 
     @property
+    def upload_log(self) -> str:
+        return f"{self.root}/staging/uploads"
+
+    @property
     def trash(self) -> str:
         return f"{self.root}/trash"
 
@@ -70,7 +74,7 @@ class Tree:
         return f"{self.root}/blobs/{digest.partition:03x}/{blob_name(digest)}"
 
     def upload(self, upload_id: str) -> str:
-        """Only ids of our own making become part of a path."""
+        """What the names of an upload's files begin with. Only ids of our own making become part of a path."""
         if not _UPLOAD_ID.fullmatch(upload_id):
             raise ValueError("not an upload id")
         return f"{self.root}/staging/{upload_id}"

@@ -52,18 +52,20 @@ class Turn:
     scenarios: tuple[str, ...]
     options: Options
     figures: tuple[str, ...]
+    times: int = 1
+    """Short ones are taken this often a round, the registries by turns: a disk's speed changes from one second to the next."""
 
 
 def turns_of_a_round(*, quick: bool) -> tuple[Turn, ...]:
     base = Options(clients=1, seconds=0.5 if quick else 3.0, keep=True)
     # Pulls are short and repeated; a push takes most of the seconds, so it is done once or twice.
     big = replace(base, sizes=(parse_size("16MiB" if quick else "1GiB"),), repeat=1 if quick else 3)
-    many = replace(base, repeat=1 if quick else 5, seconds=5.0)
+    many = replace(base, repeat=1 if quick else 3, seconds=5.0)
     slow = replace(base, readers=20, seconds=1.5) if quick else replace(base, seconds=8.0)
     return (
         Turn(("push", "pull"), big, (goals.PUSH, goals.PULL)),
         Turn(("get-tag",), base, (goals.GET,)),
-        Turn(("parallel-push",), many, (goals.PARALLEL,)),
+        Turn(("parallel-push",), many, (goals.PARALLEL,), times=1 if quick else 5),
         Turn(("slow-readers",), slow, (goals.SLOW,)),
     )
 
@@ -117,10 +119,11 @@ class Comparison:
                     places.append(guard.enter_context(subjects.running(subject, self.directory / subject.name)))
                 except subjects.SubjectError as error:
                     self.faults.append(str(error))
-            first = number % max(1, len(places))
             for turn in turns:
-                for place in places[first:] + places[:first]:
-                    self.take(turn, place)
+                for time in range(turn.times):
+                    first = (number + time) % max(1, len(places))
+                    for place in places[first:] + places[:first]:
+                        self.take(turn, place)
 
 
 def faults_of(name: str, figure: Figure) -> list[str]:

@@ -216,6 +216,7 @@ class Cluster:
         """Made, not begun."""
         (port,) = free_ports(1)
         settings = self.settings | {"http": {"address": "127.0.0.1", "port": str(port), **self.http, **http}}
+        del settings["storage"]  # it keeps nothing
         made = Process(name, "gateway", self.directory, settings, port, dict(environment or {}))
         self.gateways[name] = made
         return made

@@ -11,9 +11,9 @@ def _both(*names: str) -> tuple[str, ...]:
 
 # Passed by ordinary traffic.
 TRAFFIC: Final = (
-    *_both("node.mkdir.upload", "node.create.state", "node.create.data", "node.pwrite.data", "node.create.small"),
+    *_both("node.create.data", "node.pwrite.uploads", "node.pwrite.data", "node.create.small"),
     *_both("node.pwrite.small", "node.fsync.small", "node.fsync.data", "node.rename.blob", "node.fsync.partition"),
-    *_both("node.rename.lent", "node.rename.data", "node.unlink.state", "node.rmdir.upload"),
+    *_both("node.rename.lent", "node.rename.data", "node.unlink.data"),
     *_both("node.rpc.StartUpload", "node.rpc.Append", "node.rpc.OpenAppend", "node.rpc.Advance"),
     *_both("node.rpc.FinishUpload", "node.rpc.CancelUpload", "node.rpc.PutBlob"),
     *_both("gateway.sqlite.begin", "gateway.sqlite.commit", "gateway.splice.lent"),

@@ -79,8 +79,11 @@ def short_circuit(client: GrpcNode) -> None:
 
 POINTS = [
     *((put, point) for point in ("create:put.", "write:put.", "sync:put.", "rename:/blobs/", "sync_directory:/blobs/")),
-    *((upload, point) for point in ("create:state", "create:data.0", "write:data.0", "open:data.0", "sync:data.0")),
-    *((upload, point) for point in ("rename:/blobs/", "sync_directory:/blobs/", "unlink:state", "remove_directory:")),
+    *(
+        (upload, point)
+        for point in ("create:.data.0", "write:uploads", "write:.data.0", "open:.data.0", "sync:.data.0")
+    ),
+    *((upload, point) for point in ("rename:/blobs/", "sync_directory:/blobs/")),
     *((short_circuit, point) for point in ("rename:lent.", "rename:data.", "sync:data.", "sync_directory:/blobs/")),
 ]
 

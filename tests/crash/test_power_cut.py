@@ -133,7 +133,7 @@ def test_what_was_acknowledged_survives_a_power_cut(folder):
 
 SITES = {
     "the file of a small blob": ("sync", "/staging/put."),
-    "the file of an upload": ("sync", "/data."),
+    "the file of an upload": ("sync", ".data."),
     "the file of a copy that somebody else left": ("sync", "/blobs/"),
     "the directory of a partition": ("sync_directory", "/blobs/"),
     "the new partition directories": ("sync_directory", "/data/blobs$"),

@@ -242,7 +242,7 @@ KINDS = {
     "the identity of the node": r"data/node/node\.json\.new",
     "the directory of all partitions": r"data/node/blobs",
     "the directory of a partition": r"data/node/blobs/[0-9a-f]{3}",
-    "the file of an upload": r"data/node/staging/[^/]+/data\.\d+",
+    "the file of an upload": r"data/node/staging/[^/]+\.data\.\d+",
     "the file of a small blob or a manifest": r"data/node/staging/put\.[^/]+",
 }
 # Of these no acknowledgement hangs on one process's doing: ``test_power_cut.py`` shows for the second what they are for.

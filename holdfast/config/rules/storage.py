@@ -23,15 +23,31 @@ def _place(route: str) -> Steps:
 
 
 def roots_are_named(settings: Settings) -> Iterator[Finding]:
+    in_cluster = settings.cluster is not None and settings.cluster.etcd is not None
     for route, store in settings.storage.stores.items():
-        if store.storage_driver is None and not store.root_directory:
+        if store.storage_driver is None and not store.root_directory and not (in_cluster and not route):
             at = _place(route)
             yield Finding(
                 (*at, "rootDirectory"),
                 "missing: a store on the local disk needs a directory",
                 'write the directory of the data, such as "/var/lib/holdfast"',
-                reads=((*at, "storageDriver"),),
+                reads=((*at, "storageDriver"), ("cluster", "etcd")),
             )
+
+
+def nodes_have_a_directory(settings: Settings) -> Iterator[Finding]:
+    """Of a cluster's processes only a storage node keeps anything, and whose file this is the file does not say."""
+    cluster, storage = settings.cluster, settings.storage
+    if cluster is None or cluster.etcd is None or storage.storage_driver is not None:
+        return
+    if not storage.root_directory and not cluster.node.data_dir:
+        yield Finding(
+            ("storage", "rootDirectory"),
+            "not given: this does for gateways and for the operator's commands, and `holdfast storagenode` refuses it",
+            "leave it so where no storage node runs; else write a directory here, or in cluster.node.dataDir",
+            reads=(("storage", "storageDriver"), ("cluster", "etcd"), ("cluster", "node", "dataDir")),
+            warning=True,
+        )
 
 
 def roots_are_apart(settings: Settings) -> Iterator[Finding]:
@@ -158,6 +174,7 @@ def _ignored_without_gc(storage: Storage) -> Iterator[Finding]:
 
 STORAGE_RULES: Final[tuple[Rule, ...]] = (
     roots_are_named,
+    nodes_have_a_directory,
     roots_are_apart,
     routes_are_routes,
     caches_fit_stores,

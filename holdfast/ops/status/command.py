@@ -1,6 +1,7 @@
 """``holdfast status``: etcd, nodes, layouts and copies on one page, and a verdict of one line. With an image: can it be pulled.
 
-Exit 0: healthy, or it can be pulled; 1: something needs somebody, or nothing could be learned.
+Exit 0: healthy, or it can be pulled; 1: something needs somebody, or nothing could be learned. ``--watch`` goes on until it is
+interrupted: 130 after Ctrl-C, 143 after SIGTERM, with the terminal as it was before.
 
 ``--json`` writes {verdict, healthy, findings, etcd, layout, partitions, nodes, gateways, versions, minimumVersion};
 ``layout`` and the rest are null while etcd has no quorum.
@@ -8,10 +9,13 @@ Exit 0: healthy, or it can be pulled; 1: something needs somebody, or nothing co
 
 from __future__ import annotations
 
+import contextlib
 import json
+import signal
+import sys
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final, NoReturn
 
 import typer
 from rich.console import Group
@@ -29,7 +33,7 @@ from holdfast.ops.status import image as images
 from holdfast.ops.status.metadata import etcd_json, etcd_table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from rich.console import RenderableType
 
@@ -90,16 +94,31 @@ def _tell_image(found: images.Image, *, json_output: bool) -> typer.Exit:
     return typer.Exit(1 if found.faults else 0)
 
 
-def _watch(cluster: ClusterAccess, *, json_output: bool) -> None:
-    """A page that renews itself; as JSON, one line each time."""
-    if json_output:
+def _watch(cluster: ClusterAccess, *, json_output: bool) -> NoReturn:
+    """A page that renews itself, in a pipe one page after the other; as JSON, one line each time."""
+    # A terminal that is left by a signal's default action stays on its other screen, without a cursor.
+    signal.signal(signal.SIGTERM, _end)
+    people = console.people()
+    with contextlib.ExitStack() as stack:
+        show: Callable[[Report], None] = _show_line if json_output else _show_page
+        if people.is_terminal and not json_output:
+            live = stack.enter_context(Live(console=people, auto_refresh=False, screen=True))
+            show = lambda report: live.update(Group(*describe(report)), refresh=True)  # noqa: E731 - one of three ways
         while True:
-            typer.echo(json.dumps(as_json(look(cluster))))
+            show(look(cluster))
             time.sleep(_EVERY_SECONDS)
-    with Live(console=console.people(), auto_refresh=False, screen=True) as live:
-        while True:
-            live.update(Group(*describe(look(cluster))), refresh=True)
-            time.sleep(_EVERY_SECONDS)
+
+
+def _end(signum: int, _frame: object) -> NoReturn:
+    sys.exit(128 + signum)
+
+
+def _show_line(report: Report) -> None:
+    typer.echo(json.dumps(as_json(report)))
+
+
+def _show_page(report: Report) -> None:
+    console.show(*describe(report), "")
 
 
 def look(cluster: ClusterAccess) -> Report:

@@ -61,6 +61,17 @@ def test_a_good_file_with_missing_features_says_what_serve_will_do(tmp_path: Pat
     assert "ignores it" in lint
 
 
+def test_a_file_for_gateways_only_is_valid_and_said_to_be_that(tmp_path: Path) -> None:
+    path = tmp_path / "gateway.json"
+    path.write_text('{"cluster": {"etcd": {"endpoints": "http://127.0.0.1:2379"}}}', encoding="utf-8")
+    result = run("verify", str(path))
+    assert result.exit_code == 0
+    valid, warning = result.output.splitlines()
+    assert valid == f"{path} is valid"
+    assert warning.startswith("warning: storage.rootDirectory: not given: this does for gateways")
+    assert "cluster.node.dataDir" in warning
+
+
 def test_every_fault_stands_on_a_line_with_its_path(broken: Path) -> None:
     result = run("verify", str(broken))
     assert result.exit_code == 1

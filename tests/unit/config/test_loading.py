@@ -353,3 +353,9 @@ def _schema_shaped(kind: Any, depth: int = 0) -> st.SearchStrategy[Any]:
 def test_no_object_of_the_right_shape_raises_anything_but_config_error(data: dict[str, Any]) -> None:
     with contextlib.suppress(ConfigError):
         parse(data)
+
+
+def test_an_object_with_an_odd_name_where_a_text_belongs_is_a_fault_like_any_other() -> None:
+    oidc = {"audiences": {"name": []}}
+    with pytest.raises(ConfigError, match=r"http\.auth\.bearer\.oidc\[0\]\.audiences"):
+        parse({"storage": {"rootDirectory": "/d"}, "http": {"auth": {"bearer": {"oidc": [oidc]}}}})

@@ -86,6 +86,16 @@ HELPER = f"{MIRROR}.oauth2CredentialHelper"
 
 REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("local store without a directory", storage(rootDirectory=""), "storage.rootDirectory"),
+    (
+        "scale-out without a directory",
+        merged({"cluster": SCALE_OUT}, storage(rootDirectory="")),
+        "storage.rootDirectory",
+    ),
+    (
+        "sub-store of a cluster without a directory",
+        merged(cluster(), sub(gc=True)),
+        "storage.subPaths./a.rootDirectory",
+    ),
     ("sub-store without a directory", sub(gc=True), "storage.subPaths./a.rootDirectory"),
     ("equal roots", sub(rootDirectory="/data"), "storage.subPaths./a.rootDirectory"),
     ("equal roots spelled differently", sub(rootDirectory="/x/../data/"), "storage.subPaths./a.rootDirectory"),
@@ -391,6 +401,11 @@ WARNED: list[tuple[str, dict[str, Any], str]] = [
     ("scrub too often", extension(scrub={"interval": "1s"}), "extensions.scrub.interval"),
     ("etcd in plaintext beyond this machine", etcd(endpoints="http://10.0.0.2:2379"), "cluster.etcd.endpoints"),
     ("etcd by a name in plaintext", etcd(endpoints="http://etcd:2379"), "cluster.etcd.endpoints"),
+    (
+        "a cluster's file that only gateways can use",
+        merged(cluster(), storage(rootDirectory="")),
+        "storage.rootDirectory",
+    ),
     ("etcd larger than it is made for", etcd(quota="9GiB"), "cluster.etcd.quota"),
     ("insecure beside certificates", certified(insecure=True), "cluster.insecure"),
     ("mgmt", extension(mgmt={}), "extensions.mgmt"),
@@ -426,6 +441,7 @@ ACCEPTED: list[tuple[str, dict[str, Any]]] = [
     ("the smallest cluster", cluster()),
     ("a cluster with certificates", certified(node={"listen": "0.0.0.0:5100", "advertise": "[fd00::5]:5100"})),
     ("a cluster on a trusted network", cluster(insecure=True, node={"listen": "10.0.0.5:5100"})),
+    ("a node whose directory is its own", merged(node(dataDir="/disk1"), storage(rootDirectory=""))),
     ("a node anywhere on loopback", node(listen="127.0.0.9:0")),
     ("a node on IPv6 loopback", node(listen="[::1]:5100")),
     ("a node on a socket", node(listen="unix:/run/node.sock")),
@@ -455,6 +471,11 @@ def test_it_is_warned_of_there(extra: dict[str, Any], path: str) -> None:
 @pytest.mark.parametrize("extra", [row[1] for row in ACCEPTED], ids=[row[0] for row in ACCEPTED])
 def test_it_is_accepted(extra: dict[str, Any]) -> None:
     assert examine(config(extra)).faults == ()
+
+
+def test_a_node_that_has_a_directory_is_not_taken_for_a_gateway() -> None:
+    for own in (node(dataDir="/disk1"), storage(rootDirectory="/data")):
+        assert examine(merged(config(merged(cluster(), storage(rootDirectory=""))), own)).warnings == ()
 
 
 def test_plaintext_beyond_this_machine_is_refused_with_the_way_out() -> None:

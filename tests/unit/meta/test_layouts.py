@@ -8,7 +8,6 @@ from holdfast.errors import CorruptError, LayoutInvalidError, LayoutMovedError
 from holdfast.meta import keys
 from holdfast.meta.layouts import NO_LAYOUT, LayoutBook
 from holdfast.meta.store import Delete
-from tests.contract.adapters import HARNESSES
 from tests.fakes.memory_store import MemoryStore
 from tests.fakes.views import layout_of
 from tests.unit.meta.world import new_ids
@@ -16,18 +15,6 @@ from tests.unit.meta.world import new_ids
 ONE, TWO, THREE = (
     layout_of(number, *names) for number, names in ((1, ("a", "b", "c")), (2, ("b", "c", "d")), (3, ("c", "d", "e")))
 )
-
-
-@pytest.fixture(params=["memory", "sqlite"])
-def harness(request, tmp_path):
-    made = HARNESSES[request.param](tmp_path)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def store(harness):
-    return harness.open()
 
 
 @pytest.fixture

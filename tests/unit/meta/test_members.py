@@ -19,18 +19,6 @@ DECLARED = Declared("10.0.0.1:5100", "east", 10 * GIB)
 ALIVE = Alive(b"boot", "1.2", "host", 5, 10, read_only=True, quarantined=3, repair=Progress(2, 3, 4, 5, 6, 7))
 
 
-@pytest.fixture(params=["memory", "sqlite"])
-def harness(request, tmp_path):
-    made = HARNESSES[request.param](tmp_path)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def store(harness):
-    return harness.open()
-
-
 @pytest.fixture
 def members(store, harness):
     return Members(store, new_ids(), harness.clock)

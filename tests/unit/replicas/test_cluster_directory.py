@@ -10,13 +10,14 @@ import pytest
 
 from holdfast import digest as digests
 from holdfast.clock import ManualClock
-from holdfast.errors import ConfigError, NodeUnreachableError, UploadUnknownError
+from holdfast.errors import ConfigError, NodeUnreachableError, UnavailableError, UploadUnknownError
 from holdfast.meta import keys
 from holdfast.meta.layouts import LayoutBook
 from holdfast.meta.members import Alive, Declared, Intent, Members
 from holdfast.meta.store import Delete
 from holdfast.placement.layout import Rules
 from holdfast.replicas.cluster import ClusterDirectory
+from holdfast.replicas.read import ReplicaReader
 from holdfast.rpc.node import Want
 from tests.fakes.memory_node import MemoryNode
 from tests.fakes.memory_store import MemoryStore
@@ -203,6 +204,35 @@ def test_without_a_living_node_nothing_is_taken_in():
     world.directory.refresh()
     with pytest.raises(NodeUnreachableError):
         world.directory.ingest()
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        lambda directory: directory.readers(DIGEST),
+        lambda directory: directory.ingest(),
+        lambda directory: directory.placing(DIGEST),
+        lambda directory: directory.by_upload("a-123"),
+    ],
+    ids=["readers", "ingest", "placing", "by_upload"],
+)
+def test_before_the_members_were_read_nothing_is_said_to_be_missing(question):
+    world = World()
+    world.store.close()
+    with pytest.raises(UnavailableError) as refused:
+        question(world.directory)
+    assert "no layout" not in refused.value.message
+
+
+def test_a_blob_is_not_missing_while_nobody_is_known_who_could_be_asked():
+    world = World()
+    reader = ReplicaReader(world.directory, world.clock)
+    for _ in range(2):
+        with pytest.raises(NodeUnreachableError):
+            reader.stat([Want(DIGEST)])
+        with pytest.raises(NodeUnreachableError):
+            next(reader.read(Want(DIGEST), 0, None))
+        world.directory.refresh()  # and now it is known that there is none
 
 
 def test_an_upload_on_a_node_that_has_just_joined_is_found(world):

@@ -11,6 +11,8 @@ from holdfast import digest as digests
 from holdfast.errors import OffsetError, OverloadedError, UploadUnknownError
 from holdfast.rpc.node import UploadKey, Want
 from storagenode.disk.trash import Trash
+from storagenode.disk.uploadlog import UploadLog
+from storagenode.store import UploadRecord
 from tests.unit.storagenode.conftest import REPOSITORY, begin, put, read
 
 DAY = 24 * 3600.0
@@ -39,13 +41,40 @@ def test_the_announced_algorithm_survives_a_restart(bench, node):
 
 def test_a_former_process_leaves_no_rubbish(bench, node):
     staging = Path(bench.tree.staging)
-    kept = begin(node, b"kept")
-    damaged, empty = begin(node, b"x"), begin(node, b"x")
-    (staging / damaged.upload_id / "state.json").write_text("{")
-    (staging / empty.upload_id / "data.0").unlink()
+    kept, empty, moving = begin(node, b"kept"), begin(node, b"x"), begin(node, b"x")
+    Path(f"{bench.tree.upload(empty.upload_id)}.data.0").unlink()
+    Path(f"{bench.tree.upload(moving.upload_id)}.data.1").write_bytes(b"half of what is mov")
+    (staging / f"nobody-{'0' * 32}.data.0").write_bytes(b"an upload that nobody was told of")
     (staging / f"put.{'0' * 32}").write_bytes(b"half a blob")
-    bench.restart()
-    assert os.listdir(staging) == [kept.upload_id]  # noqa: PTH208
+    (staging / f"former-{'0' * 32}").mkdir()
+    (staging / f"former-{'0' * 32}" / "state.json").write_text("as former versions kept it")
+    node = bench.restart()
+    there = {"uploads", f"{kept.upload_id}.data.0", f"{moving.upload_id}.data.0"}
+    assert set(os.listdir(staging)) == there  # noqa: PTH208
+    assert {found.key.upload_id for found in node.list_uploads()} == {kept.upload_id, moving.upload_id}
+
+
+def test_a_line_that_was_cut_off_costs_no_other_upload(bench, node):
+    first = begin(node, b"first")
+    log = Path(bench.tree.upload_log)
+    log.write_bytes(log.read_bytes() + b'{"id": "half a li')
+    node = bench.restart()
+    second = begin(node, b"second")
+    node = bench.restart()
+    assert {found.key.upload_id for found in node.list_uploads()} == {first.upload_id, second.upload_id}
+
+
+def test_the_log_of_uploads_keeps_those_that_go_on_and_stays_small(bench, files):
+    log = UploadLog(bench.tree, files, most_lines=10)
+    records = [UploadRecord(f"n1-{number:032x}", "library/alpine", "", "sha256") for number in range(100)]
+    going_on = records[::25]
+    Path(bench.tree.staging).mkdir(parents=True, exist_ok=True)
+    for record in going_on:
+        Path(f"{bench.tree.upload(record.upload_id)}.data.0").touch()
+    for record in records:
+        log.note(record)
+    assert len(log.read()) <= 11
+    assert set(going_on) <= set(log.read())
 
 
 def test_abandoned_uploads_expire(bench, node):
@@ -57,7 +86,7 @@ def test_abandoned_uploads_expire(bench, node):
     with pytest.raises(UploadUnknownError):
         node.upload_state(old)
     assert node.upload_state(young).offset_bytes == 5
-    assert os.listdir(bench.tree.staging) == [young.upload_id]  # noqa: PTH208
+    assert set(os.listdir(bench.tree.staging)) == {"uploads", f"{young.upload_id}.data.0"}  # noqa: PTH208
     node.append(young, 5, [b"er"], lambda: None)
     bench.clock.advance(DAY - 1)
     assert node.expire_uploads(DAY) == 0
@@ -65,7 +94,7 @@ def test_abandoned_uploads_expire(bench, node):
 
 def test_no_wall_clock_ends_an_upload_after_a_restart(bench, node):
     key = begin(node, b"written a moment ago")
-    os.utime(Path(bench.tree.upload(key.upload_id)) / "data.0", (0, 0))  # as if the clock had jumped by decades since
+    os.utime(f"{bench.tree.upload(key.upload_id)}.data.0", (0, 0))  # as if the clock had jumped by decades since
     node = bench.restart()
     assert node.expire_uploads(DAY) == 0
     bench.clock.advance(DAY)

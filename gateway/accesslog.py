@@ -1,0 +1,42 @@
+"""Which line of the access log a request gets.
+
+Promises: every request has one, but for health probes (GET and HEAD of ``/livez``, ``/readyz``, ``/startupz``). A balancer asks
+every second and is told the same every time: such a line is for whoever debugs. An answer other than 200 has a line when it is
+another than the one before on that path.
+Never here: what a line looks like (``holdfast.logs``).
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Final
+
+from gateway.health import PATHS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_WELL: Final = "200"
+
+
+def _no_line(*_fields: object) -> None:
+    """Nobody wants it."""
+
+
+class AccessLog:
+    """``line`` writes one; ``debug_line`` one for who debugs, None where nobody does. Safe for many threads."""
+
+    def __init__(self, line: Callable[..., None], debug_line: Callable[..., None] | None) -> None:
+        self._line = line
+        self._debug_line = debug_line or _no_line
+        self._told = dict.fromkeys(PATHS, _WELL)
+        self._lock = threading.Lock()
+
+    def line_for(self, method: str, path: str, status: str) -> Callable[..., None]:
+        """What writes it; the fields are those of ``holdfast.logs.access_line``. ``path``: without a query."""
+        if path not in self._told or method not in {"GET", "HEAD"}:
+            return self._line
+        with self._lock:
+            is_news = self._told[path] != status
+            self._told[path] = status
+        return self._line if is_news and status != _WELL else self._debug_line

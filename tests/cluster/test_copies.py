@@ -320,14 +320,14 @@ def test_nothing_is_begun_before_a_layout_is_applied(tmp_path):
 
 
 def test_a_node_that_others_count_on_knows_the_layout(three, monkeypatch):
-    announced, known = Members.announce, []
+    joined, known = Members.join, []
 
-    def announce(self, node_id, alive, lease_id):
+    def join(self, node_id, declared, alive, lease_id):
         sides = [node.server._side for node in three.nodes.values() if node.server]
         known.extend(side.directory.view.layouts is not None for side in sides if side.members is self)
-        return announced(self, node_id, alive, lease_id)
+        return joined(self, node_id, declared, alive, lease_id)
 
-    monkeypatch.setattr(Members, "announce", announce)
+    monkeypatch.setattr(Members, "join", join)
     three.add("d")
     assert known
     assert all(known)

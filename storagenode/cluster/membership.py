@@ -126,11 +126,19 @@ class Membership:
         if not self._lease_id:
             self._has_joined = False
             self._lease_id = self._store.grant_lease(self._ttl_seconds).lease_id
+        if not self._say():
+            self._lease_id = 0  # gone between the two; the next turn takes another one
+
+    def _say(self) -> bool:
         me, members = self._presence, self._members
         if self._has_joined:
-            is_held = members.announce(me.node_id, me.describe(), self._lease_id)
-        else:
+            return members.announce(me.node_id, me.describe(), self._lease_id)
+        try:
             # With what it declares: whoever was here in its stead may have said something else.
-            is_held = self._has_joined = members.join(me.node_id, me.declared, me.describe(), self._lease_id)
-        if not is_held:
-            self._lease_id = 0  # gone between the two; the next turn takes another one
+            self._has_joined = members.join(me.node_id, me.declared, me.describe(), self._lease_id)
+        except ConfigError:
+            if self._thread.ident is None:
+                raise
+            # Removed since it started: what it holds may still be wanted, and who asks after it finds it there.
+            return members.announce(me.node_id, me.describe(), self._lease_id)
+        return self._has_joined

@@ -142,6 +142,13 @@ def test_who_was_away_so_long_that_another_took_its_place_waits_for_that_one(goi
     assert [member.address for member in going.members.all()] == ["first:1"]
 
 
+def test_a_node_that_is_removed_while_it_was_away_says_that_it_is_there(going):
+    going.membership.start()
+    going.members.order("n1", intent=Intent.REMOVED)
+    going.clock.advance(11)
+    wait_for("its return", lambda: going.members.alive() == {"n1": ALIVE})
+
+
 def test_a_node_that_was_removed_does_not_join(going):
     going.members.register("n1", DECLARED)
     going.members.order("n1", intent=Intent.REMOVED)

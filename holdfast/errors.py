@@ -27,6 +27,7 @@
     │   ├── SweepMovedError         a sweep ran in between: stat the copies again
     │   ├── LayoutMovedError        the layout changed in between: mark the copies for repair, then link
     │   ├── RemovalsMovedError      links were removed in between: check the references again
+    │   ├── NodeTakenError          another process is alive under this storage node's id
     │   └── StillReferencedError    deleting this would leave something dangling
     ├── UnavailableError            not now: the same request may succeed later
     │   ├── StorageFullError        below the free-space reserve, or the disk said so
@@ -173,6 +174,10 @@ class SweepMovedError(ConflictError):
 
 class LayoutMovedError(ConflictError):
     """``layout/current`` is not what copies were placed by, or what a change of it was planned on."""
+
+
+class NodeTakenError(ConflictError):
+    """Another process is alive under the id of this storage node. ``detail`` is the same until it is heard of again."""
 
 
 class RemovalsMovedError(ConflictError):

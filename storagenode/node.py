@@ -32,7 +32,7 @@ from storagenode.uploads import Hashing, Phase, Registry, Upload
 from storagenode.writing import Appending
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
     from holdfast.clock import Clock
     from holdfast.digest import Digest
@@ -103,10 +103,13 @@ class StorageNode:
         self._appending = Appending(space, clock)
 
     def recover(self) -> None:
-        """Know the uploads of a former process again. Their bytes are hashed when somebody goes on with them."""
+        """Know the uploads of a former process again. Their bytes are hashed when somebody goes on with them.
+
+        Their age counts from now: only a wall clock would know more, and one that jumps would end an upload that is being written.
+        """
         now = self._clock.monotonic()
-        for record, stage, idle_seconds in self._store.stages():
-            self._uploads.add(Upload(record, stage, stage.size(), now - idle_seconds))
+        for record, stage in self._store.stages():
+            self._uploads.add(Upload(record, stage, stage.size(), now))
 
     def start_upload(self, repository: str, principal: str, algorithm: str | None) -> UploadState:
         """Raises DigestInvalidError, OverloadedError, StorageFullError, ReadOnlyError."""
@@ -274,6 +277,9 @@ class StorageNode:
 
     def stat_blobs(self, wants: Sequence[Want]) -> list[StoredBlob | None]:
         return [self._store.stat(want) if _is_storable(want.digest) else None for want in wants]
+
+    def prove_blob(self, want: Want) -> Generator[None, None, StoredBlob | None]:
+        return (yield from self._store.prove(want)) if _is_storable(want.digest) else None
 
     def open_blob(self, want: Want, host_id: str) -> LocalBlob | None:
         return self._store.open_local(_storable(want)) if self._is_here(host_id) else None

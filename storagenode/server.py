@@ -29,6 +29,7 @@ from holdfast.settled import settled
 from storagenode.cluster.ear import listening
 from storagenode.disk import identity
 from storagenode.disk.fsio import Files
+from storagenode.disk.proofs import Proofs
 from storagenode.disk.space import Space
 from storagenode.disk.stamps import Stamps
 from storagenode.disk.store import DiskStore
@@ -145,7 +146,7 @@ def _assemble(
 ) -> tuple[ClusterSide | None, StorageNode]:
     known = identity.prepare(tree, files, options.cluster_id)
     space = Space(tree.root, options.reserve_bytes)
-    store = DiskStore(tree, files, space, Stamps(secrets.token_hex(8)))
+    store = DiskStore(tree, files, space, Stamps(secrets.token_hex(8)), Proofs(clock))
     finishes = Finishes(options.finish_threads, clock)
     side = join(known, store, space) if join is not None else None
     placer = side.placer if side is not None else StaysHere()

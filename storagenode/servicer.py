@@ -45,6 +45,7 @@ class Servicer:
             m.RECEIVE.name: self.receive,
             m.SUM_PARTITIONS.name: self.sum_partitions,
             m.STAT_BLOBS.name: self.stat_blobs,
+            m.PROVE_BLOB.name: self.prove_blob,
             m.OPEN_BLOB.name: self.open_blob,
             m.READ_BLOB.name: self.read_blob,
             m.DELETE_BLOB.name: self.delete_blob,
@@ -106,6 +107,20 @@ class Servicer:
     def stat_blobs(self, request: wire.StatBlobsRequest, _context: grpc.ServicerContext) -> wire.StatBlobsReply:
         found = self._node.stat_blobs([convert.want(want) for want in request.wants])
         return wire.StatBlobsReply(answers=[convert.answer_to_wire(blob) for blob in found])
+
+    def prove_blob(
+        self, request: wire.ProveBlobRequest, _context: grpc.ServicerContext
+    ) -> Iterator[wire.ProveBlobReply]:
+        proving = self._node.prove_blob(convert.want(request.want))
+        try:
+            while True:
+                next(proving)
+                yield wire.ProveBlobReply()
+        except StopIteration as end:
+            answer = convert.answer_to_wire(end.value)
+        finally:
+            proving.close()
+        yield wire.ProveBlobReply(answer=answer)
 
     def open_blob(self, request: wire.OpenBlobRequest, _context: grpc.ServicerContext) -> wire.OpenBlobReply:
         blob = self._node.open_blob(convert.want(request.want), request.host_id)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     from holdfast.digest import Digest
     from holdfast.rpc.node import ListedBlob, LocalBlob, PartitionSum, StoredBlob, Want
@@ -92,8 +92,8 @@ class BlobStore(Protocol):
         """As ``new_stage``, for what no restart shall find again."""
         ...
 
-    def stages(self) -> Iterator[tuple[UploadRecord, Stage, float]]:
-        """What a former process left, with the seconds since its last change."""
+    def stages(self) -> Iterator[tuple[UploadRecord, Stage]]:
+        """What a former process left."""
         ...
 
     def commit(self, stage: Stage, digest: Digest, size_bytes: int) -> StoredBlob:
@@ -107,6 +107,13 @@ class BlobStore(Protocol):
     def put(self, digest: Digest, data: bytes) -> StoredBlob: ...
 
     def stat(self, want: Want) -> StoredBlob | None: ...
+
+    def prove(self, want: Want) -> Generator[None, None, StoredBlob | None]:
+        """As ``stat``, after the bytes were read, unless they were hashed a moment ago; yields every second or so.
+
+        None also for a copy that was wrong and is in quarantine now, and when too many are being read already.
+        """
+        ...
 
     def open_local(self, want: Want) -> LocalBlob: ...
 
@@ -125,3 +132,7 @@ class BlobStore(Protocol):
     def sum_of(self, partition: int) -> PartitionSum: ...
 
     def listing(self, partition: int) -> list[ListedBlob]: ...
+
+    def take_bereft(self) -> set[int]:
+        """The partitions from which a copy went into quarantine since this was asked last."""
+        ...

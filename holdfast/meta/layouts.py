@@ -3,7 +3,8 @@
     layout/current               the live versions, oldest first; its revision is the layout revision
     layout/version/<n>           one version, written in the transaction that makes it live, never changed
     layout/synced/<n>/<node>     the node's round that began after version n was live has come to its end
-    dirty/<partition>/<n>        a write was short of copies by version n; repair clears it under the revision that it saw
+    dirty/<partition>/<n>        a write was short of copies by version n, or a copy was lost; repair clears it under the revision
+                                 that it saw
 
 Promises: versions become live one after the other, each planned on the one before (LayoutMovedError otherwise). An old version is
 retired only when every node that any live version names has synced with the newest, removed ones excepted.
@@ -19,13 +20,13 @@ from holdfast.errors import CorruptError, LayoutMovedError
 from holdfast.meta import keys
 from holdfast.meta.commit import Change, commit, insist
 from holdfast.meta.records import Codec, encode_bump
-from holdfast.meta.store import Delete, KeyAt, Put, pages
+from holdfast.meta.store import MAX_OPS, Delete, KeyAt, Put, pages
 from holdfast.placement import encoding
 from holdfast.placement.history import Layouts
 from holdfast.wire import records_pb2 as wire
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from holdfast.clock import Clock
     from holdfast.meta.store import Entry, Store
@@ -169,6 +170,16 @@ class LayoutBook:
             DirtyMark(*keys.dirty_in(entry.key), entry.mod_revision)
             for entry in pages(self._store, *keys.DIRTY, keys_only=True)
         ]
+
+    def join_dirty(self, marks: Sequence[DirtyMark]) -> bool:
+        """One mark in place of several of a partition, in the order of their versions: the last, as if it had been set again, since
+        who is about to clear that one has not seen why the others are there. False: one of them was set again since it was read.
+        """
+        known = [KeyAt(keys.dirty(mark.partition, mark.version), mark.revision) for mark in marks[-MAX_OPS:]]
+        *older, newest = (compare.key for compare in known)
+        ops: list[Put | Delete] = [Delete(key) for key in older]
+        ops.append(Put(newest, encode_bump(self._new_id())))
+        return self._store.txn(known, ops).succeeded
 
     def clear_dirty(self, mark: DirtyMark) -> bool:
         """False: it was set again since it was read."""

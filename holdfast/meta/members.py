@@ -3,7 +3,9 @@
     member/<node>   durable: declared by the node at every start, ordered by the operator
     alive/<node>    under the node's lease: its process, its space, its progress; gone when the node is
 
-Promises: an operator's order outweighs what the node declares, and outlives its restarts. A node that was removed does not come
+Promises: a node id belongs to one living process. Another one is refused and changes nothing; who restarts is not, once the lease
+of the former process has ended, or at once on the directory that it had: the lock on that is held by one process at a time.
+An operator's order outweighs what the node declares, and outlives its restarts. A node that was removed does not come
 back under its id. No decision here rests on a clock: alive is who holds a lease.
 Never here: which partitions a node has (``layouts``), and no node is asked anything.
 """
@@ -14,9 +16,9 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
-from holdfast.errors import ConfigError, CorruptError, NodeUnknownError
+from holdfast.errors import ConfigError, CorruptError, NodeTakenError, NodeUnknownError
 from holdfast.meta import keys
-from holdfast.meta.commit import ATTEMPTS, Change, commit, crowded
+from holdfast.meta.commit import ATTEMPTS, Change, commit, crowded, revision_of
 from holdfast.meta.records import Codec
 from holdfast.meta.store import KeyAt, Put, pages
 from holdfast.wire import records_pb2 as wire
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from holdfast.clock import Clock
-    from holdfast.meta.store import Store
+    from holdfast.meta.store import Entry, Store
 
 _GIB: Final = 1 << 30
 _MEMBER: Final = Codec(wire.MemberRecord)
@@ -111,7 +113,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Alive:
-    """A node's process, as it described itself last."""
+    """A node's process, as it described itself last. ``directory``: which one it has locked, of all on its host; "": not told."""
 
     boot_id: bytes
     version: str
@@ -121,6 +123,12 @@ class Alive:
     read_only: bool = False
     quarantined: int = 0
     repair: Progress = Progress()
+    directory: str = ""
+
+    def follows(self, former: Alive) -> bool:
+        """Whether ``former`` is this process, or one that has ended: its directory is locked by this one."""
+        here = (self.host_id, self.directory)
+        return self.boot_id == former.boot_id or (all(here) and here == (former.host_id, former.directory))
 
 
 class Members:
@@ -137,17 +145,38 @@ class Members:
         Raises:
             ConfigError: it was removed from the cluster.
         """
+        return self._change(node_id, lambda known: self._registered(node_id, known, declared))
 
-        def change(known: Member | None) -> Member:
-            if known is None:
-                return Member(node_id, declared, Orders(), self._clock.wall())
-            if known.orders.intent is Intent.REMOVED:
-                raise ConfigError(
-                    f"node {node_id} was removed from this cluster; give it an empty data directory to join as a new node"
-                )
-            return replace(known, declared=declared)
+    def _registered(self, node_id: str, known: Member | None, declared: Declared) -> Member:
+        if known is None:
+            return Member(node_id, declared, Orders(), self._clock.wall())
+        if known.orders.intent is Intent.REMOVED:
+            raise ConfigError(
+                f"node {node_id} was removed from this cluster; give it an empty data directory to join as a new node"
+            )
+        return replace(known, declared=declared)
 
-        return self._change(node_id, change)
+    def join(self, node_id: str, declared: Declared, alive: Alive, lease_id: int) -> bool:
+        """Register and announce, both or neither. False: the lease is gone.
+
+        Raises:
+            ConfigError: it was removed from the cluster. NodeTakenError: another process is alive under this id.
+        """
+        key, under_lease = keys.member(node_id), keys.alive(node_id)
+        for _ in range(ATTEMPTS):
+            found = self._store.get_many([key, under_lease]).entries
+            known = decode_member(node_id, found[key].value) if key in found else None
+            wanted = self._registered(node_id, known, declared)
+            _require_free(node_id, alive, found.get(under_lease))
+            operation_id, stood = self._new_id(), [KeyAt(name, revision_of(found, name)) for name in (key, under_lease)]
+            puts = [Put(key, _encode_member(wanted, operation_id)), Put(under_lease, _encode_alive(alive), lease_id)]
+            change = Change(key, stood[0].mod_revision, operation_id, stood, puts, also_read=[under_lease])
+            result = commit(self._store, change)
+            if result.succeeded:
+                return True
+            if all(revision_of(result.found, at.key) == at.mod_revision for at in stood):
+                return False
+        raise crowded()
 
     def order(
         self, node_id: str, *, zone: str | None = None, weight: int | None = None, intent: Intent | None = None
@@ -182,8 +211,22 @@ class Members:
         return {keys.node_in(entry.key): decode_alive(entry.value) for entry in pages(self._store, *keys.ALIVE)}
 
     def announce(self, node_id: str, alive: Alive, lease_id: int) -> bool:
-        """Say that a node is there, under its lease. False: the lease is gone."""
-        return self._store.txn([], [Put(keys.alive(node_id), _encode_alive(alive), lease_id)]).succeeded
+        """Say that a node is there, under its lease. False: the lease is gone.
+
+        Raises:
+            NodeTakenError: another process is alive under this id.
+        """
+        key = keys.alive(node_id)
+        for _ in range(ATTEMPTS):
+            entry = self._store.get(key)
+            _require_free(node_id, alive, entry)
+            stood = KeyAt(key, entry.mod_revision if entry else 0)
+            result = self._store.txn([stood], [Put(key, _encode_alive(alive), lease_id)], [key])
+            if result.succeeded:
+                return True
+            if revision_of(result.found, key) == stood.mod_revision:
+                return False
+        raise crowded()
 
     def _change(self, node_id: str, change: Callable[[Member | None], Member]) -> Member:
         key = keys.member(node_id)
@@ -199,6 +242,13 @@ class Members:
             if commit(self._store, Change(key, standing, operation_id, [KeyAt(key, standing)], [put])).succeeded:
                 return wanted
         raise crowded()
+
+
+def _require_free(node_id: str, alive: Alive, entry: Entry | None) -> None:
+    if entry is not None and not alive.follows(decode_alive(entry.value)):
+        raise NodeTakenError(
+            f"another process is alive as node {node_id}", {"node": node_id, "last_heard": entry.mod_revision}
+        )
 
 
 def decode_member(node_id: str, value: bytes) -> Member:
@@ -249,6 +299,7 @@ def decode_alive(value: bytes) -> Alive:
             done.failures,
             done.answered,
         ),
+        directory=record.directory,
     )
 
 
@@ -263,6 +314,7 @@ def _encode_alive(alive: Alive) -> bytes:
             capacity_bytes=alive.capacity_bytes,
             read_only=alive.read_only,
             quarantined=alive.quarantined,
+            directory=alive.directory,
             repair=wire.RepairProgress(
                 version=repair.version,
                 partitions_done=repair.done,

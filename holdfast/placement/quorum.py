@@ -32,7 +32,7 @@ class Tally:
     """The state of one write. Made by :meth:`begin`.
 
     ``to_ask``: to be asked now. ``pending``: asked, no outcome yet. ``untried``: who may be asked yet, in order. ``again``: who
-    stands there, or stood, for the second time. ``durable``: who has a copy.
+    stands there, or stood, for the second time. ``durable``: who has a copy. ``vacant``: see :meth:`begin`.
     """
 
     rules: Rules
@@ -43,6 +43,7 @@ class Tally:
     pending: tuple[str, ...] = ()
     again: frozenset[str] = frozenset()
     durable: frozenset[str] = frozenset()
+    vacant: int = 0
 
     @classmethod
     def begin(
@@ -52,7 +53,7 @@ class Tally:
         and not in ``owners``; handoffs take their places.
         """
         others = tuple(node for node in dict.fromkeys(handoffs) if node not in owners)
-        tally = cls(rules, tuple(owners), zones, tuple(owners), others)
+        tally = cls(rules, tuple(owners), zones, tuple(owners), others, vacant=vacant)
         for _ in range(vacant):
             tally = _with_substitute(tally)
         return tally
@@ -74,8 +75,11 @@ class Tally:
 
     @property
     def needs_repair(self) -> bool:
-        """Some owner has no copy, as far as is known: a write that is answered now leaves a mark."""
-        return not self.durable.issuperset(self.owners)
+        """Some owner has no copy, as far as is known: a write that is answered now leaves a mark.
+
+        An owner that is gone for good has none, whoever stands in for it: the next layout names another.
+        """
+        return self.vacant > 0 or not self.durable.issuperset(self.owners)
 
     @property
     def _zones_wanted(self) -> int:

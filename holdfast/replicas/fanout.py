@@ -103,7 +103,7 @@ class Sending:
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """Enough copies are durable. ``stored``: by node id, what those said that have answered; ``is_short``: an owner lacks
-    its copy.
+    its copy, or there is none in its place.
     """
 
     stored: dict[str, StoredBlob]

@@ -70,7 +70,7 @@ class ReplicaWriter:
     def put(self, digest: Digest, data: bytes) -> StoredBlob:
         """A blob of at most 4 MiB, durable on as many nodes as the layout asks for when it returns."""
         placing = self._directory.placing(digest)
-        if len(placing.order) == placing.rules.write_quorum == 1:
+        if len(placing.order) == placing.rules.write_quorum == 1 and not placing.vacant:
             (node_id,) = placing.order
             stored = placing.nodes[node_id].put_blob(digest, data)
             return self._report(replace(stored, layout_revision=placing.layout_revision))

@@ -35,7 +35,7 @@ from holdfast.rpc.stalls import StallWatch
 from holdfast.wire import storage_pb2 as wire
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import TypeAlias
 
     from holdfast.digest import Digest
@@ -237,6 +237,20 @@ class GrpcNode:
         reply = self._unary(m.STAT_BLOBS, request, deadline)
         return [convert.answer(answer) for answer in reply.answers]
 
+    def prove_blob(self, want: Want, heard: Callable[[], None]) -> StoredBlob | None:
+        request = wire.ProveBlobRequest(want=convert.want_to_wire(want))
+        patience = self._deadlines.control_seconds
+        answer = None
+        try:
+            for reply in self._stream(m.PROVE_BLOB, request, patience, patience):
+                heard()
+                answer = convert.answer(reply.answer) if reply.HasField("answer") else None
+        except NodeUnreachableError as error:
+            if not _is_unknown_there(error):
+                raise
+            (answer,) = self.stat_blobs([want])  # a node of a version that trusts the size
+        return answer
+
     def open_blob(self, want: Want) -> LocalBlob | None:
         if not self._host_id:
             return None
@@ -327,6 +341,11 @@ class GrpcNode:
         link = self._current_link()
         call = link.callable(m.ADVANCE).future(request, timeout=self._deadlines.advance_seconds, metadata=self._names)
         return call, link
+
+
+def _is_unknown_there(error: NodeUnreachableError) -> bool:
+    """The other side does not have this method, says gRPC."""
+    return error.detail == {"status": grpc.StatusCode.UNIMPLEMENTED.name}
 
 
 class LocalFile:

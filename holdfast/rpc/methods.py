@@ -107,6 +107,7 @@ SUM_PARTITIONS: Final = Method(
     "SumPartitions", Kind.UNARY, Lane.COPY, wire.SumPartitionsRequest, wire.SumPartitionsReply
 )
 STAT_BLOBS: Final = Method("StatBlobs", Kind.UNARY, Lane.CONTROL, wire.StatBlobsRequest, wire.StatBlobsReply)
+PROVE_BLOB: Final = Method("ProveBlob", Kind.STREAM_OUT, Lane.COPY, wire.ProveBlobRequest, wire.ProveBlobReply, WRITERS)
 OPEN_BLOB: Final = Method("OpenBlob", Kind.UNARY, Lane.CONTROL, wire.OpenBlobRequest, wire.OpenBlobReply)
 READ_BLOB: Final = Method("ReadBlob", Kind.STREAM_OUT, Lane.READ, wire.ReadBlobRequest, RAW)
 DELETE_BLOB: Final = Method("DeleteBlob", Kind.UNARY, Lane.CONTROL, wire.DeleteBlobRequest, wire.DeleteBlobReply)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from holdfast.digest import Digest
 
@@ -228,6 +228,13 @@ class NodeClient(Protocol):
 
     def stat_blobs(self, wants: Sequence[Want]) -> list[StoredBlob | None]:
         """Which of them are here, durable and of the right size; in order. A copy of another size is quarantined."""
+        ...
+
+    def prove_blob(self, want: Want, heard: Callable[[], None]) -> StoredBlob | None:
+        """As ``stat_blobs`` of one, after its bytes were read, unless they were hashed a moment ago. ``heard`` is called meanwhile.
+
+        None: there is no copy, a wrong one was found and is in quarantine, or the node has too much to read to say so.
+        """
         ...
 
     def open_blob(self, want: Want) -> LocalBlob | None:

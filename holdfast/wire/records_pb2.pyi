@@ -125,7 +125,7 @@ class MemberRecord(_message.Message):
     def __init__(self, operation_id: _Optional[bytes] = ..., address: _Optional[str] = ..., zone: _Optional[str] = ..., capacity_bytes: _Optional[int] = ..., weight: _Optional[int] = ..., zone_ordered: _Optional[str] = ..., weight_ordered: _Optional[int] = ..., intent: _Optional[_Union[MemberRecord.Intent, str]] = ..., joined_seconds: _Optional[float] = ...) -> None: ...
 
 class AliveRecord(_message.Message):
-    __slots__ = ("boot_id", "version", "host_id", "free_bytes", "capacity_bytes", "read_only", "quarantined", "repair")
+    __slots__ = ("boot_id", "version", "host_id", "free_bytes", "capacity_bytes", "read_only", "quarantined", "repair", "directory")
     BOOT_ID_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     HOST_ID_FIELD_NUMBER: _ClassVar[int]
@@ -134,6 +134,7 @@ class AliveRecord(_message.Message):
     READ_ONLY_FIELD_NUMBER: _ClassVar[int]
     QUARANTINED_FIELD_NUMBER: _ClassVar[int]
     REPAIR_FIELD_NUMBER: _ClassVar[int]
+    DIRECTORY_FIELD_NUMBER: _ClassVar[int]
     boot_id: bytes
     version: str
     host_id: str
@@ -142,7 +143,8 @@ class AliveRecord(_message.Message):
     read_only: bool
     quarantined: int
     repair: RepairProgress
-    def __init__(self, boot_id: _Optional[bytes] = ..., version: _Optional[str] = ..., host_id: _Optional[str] = ..., free_bytes: _Optional[int] = ..., capacity_bytes: _Optional[int] = ..., read_only: _Optional[bool] = ..., quarantined: _Optional[int] = ..., repair: _Optional[_Union[RepairProgress, _Mapping]] = ...) -> None: ...
+    directory: str
+    def __init__(self, boot_id: _Optional[bytes] = ..., version: _Optional[str] = ..., host_id: _Optional[str] = ..., free_bytes: _Optional[int] = ..., capacity_bytes: _Optional[int] = ..., read_only: _Optional[bool] = ..., quarantined: _Optional[int] = ..., repair: _Optional[_Union[RepairProgress, _Mapping]] = ..., directory: _Optional[str] = ...) -> None: ...
 
 class ProcessRecord(_message.Message):
     __slots__ = ("version",)

@@ -184,6 +184,18 @@ class StatBlobsReply(_message.Message):
     answers: _containers.RepeatedCompositeFieldContainer[StatBlobsReply.Answer]
     def __init__(self, answers: _Optional[_Iterable[_Union[StatBlobsReply.Answer, _Mapping]]] = ...) -> None: ...
 
+class ProveBlobRequest(_message.Message):
+    __slots__ = ("want",)
+    WANT_FIELD_NUMBER: _ClassVar[int]
+    want: Want
+    def __init__(self, want: _Optional[_Union[Want, _Mapping]] = ...) -> None: ...
+
+class ProveBlobReply(_message.Message):
+    __slots__ = ("answer",)
+    ANSWER_FIELD_NUMBER: _ClassVar[int]
+    answer: StatBlobsReply.Answer
+    def __init__(self, answer: _Optional[_Union[StatBlobsReply.Answer, _Mapping]] = ...) -> None: ...
+
 class OpenBlobRequest(_message.Message):
     __slots__ = ("want", "host_id")
     WANT_FIELD_NUMBER: _ClassVar[int]

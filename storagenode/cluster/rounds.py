@@ -6,8 +6,11 @@ Partitions whose sums agree on all owners cost no more than the comparison. A ro
 left nothing undone is reported; when nobody is waited for any more, the older versions are retired.
 
 A dirty mark is looked at within seconds, also during a round, and cleared by the first living owner, when all owners hold the same
-and no other member holds anything of the partition. Everything here may be stopped and started again at any point: nothing is
-remembered but what the disks hold.
+and no other member holds anything of the partition. There is one for each partition at most, a moment after the layout has changed:
+older ones are joined to the newest, so a node that stays away for ever makes no more of them. A copy that goes into quarantine here
+has its partition marked, so that it is replaced soon, whoever is restarted before.
+
+Everything here may be stopped and started again at any point: a round is made at the start, and what it needs the disks hold.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ import logging
 import threading
 import zlib
 from dataclasses import dataclass
+from itertools import groupby, islice
 from typing import TYPE_CHECKING, Final
 
 from holdfast.digest import PARTITIONS
@@ -43,6 +47,8 @@ _AGAIN_SECONDS: Final = 10.0
 _LONGEST_PATIENCE_SECONDS: Final = 300.0
 # During a round, which may take hours.
 _MARKS_EVERY_SECONDS: Final = 3.0
+# Marks that this node sets for lost copies at a time: a disk that rots all over is repaired no faster by more of them.
+_LOSSES_AT_A_TIME: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +86,16 @@ class Repair:
         self._answered = 0
         self._marks_due = float("-inf")
         self._patience: dict[int, tuple[float, float]] = {}  # partition: not before, pause
+        self._bereft: set[int] = set()
         self._thread = threading.Thread(target=self._run, name="repair", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
 
     def join(self) -> None:
-        """After ``stopping`` was set."""
-        self._thread.join()
+        """After ``stopping`` was set. Also where the start of the node has failed before."""
+        if self._thread.ident is not None:
+            self._thread.join()
 
     def progress(self) -> Progress:
         version, done, total = self._progress
@@ -189,8 +197,36 @@ class Repair:
             return mine is not None
         return any(sums[node].get(partition) != mine for node in owners if node in sums)
 
+    def _mark_losses(self) -> None:
+        """Raises MetadataUnavailableError, OutcomeUnknownError: what is not marked yet is marked next time."""
+        self._bereft |= self._store.take_bereft()
+        layouts = self._view().layouts
+        if layouts is None:
+            return
+        for partition in list(islice(self._bereft, _LOSSES_AT_A_TIME)):
+            self._book.mark_dirty(partition, layouts.newest.version)
+            self._bereft.discard(partition)
+            _, pause = self._patience.get(partition, (0.0, _LOOK_SECONDS))
+            self._patience[partition] = (0.0, pause)  # looked at now, whoever else is waited for
+
+    def _marks(self) -> list[DirtyMark]:
+        """One for each partition; the joined ones are there next time."""
+        view, found = self._view(), []
+        for partition, group in groupby(self._book.dirty(), lambda mark: mark.partition):
+            marks = list(group)
+            if len(marks) > 1 and self._is_first_alive(view, view.everybody(partition)):
+                self._book.join_dirty(marks)
+            else:
+                found.append(marks[-1])
+        return found
+
+    def _is_first_alive(self, view: View, names: tuple[str, ...]) -> bool:
+        """So that one node does it, and all know which."""
+        return next((name for name in names if name in view.alive), None) == self._settler.me
+
     def _settle_dirty(self) -> None:
-        for mark in self._book.dirty():
+        self._mark_losses()
+        for mark in self._marks():
             not_before, pause = self._patience.get(mark.partition, (0.0, _LOOK_SECONDS))
             if self._clock.monotonic() < not_before:
                 continue
@@ -215,8 +251,7 @@ class Repair:
     def _is_in_order(self, view: View, mark: DirtyMark) -> bool:
         """For the first living owner only: all owners hold the same, and nobody else holds anything."""
         owners, keepers = view.owners(mark.partition), view.keepers(mark.partition)
-        living = [node for node in owners if node in view.alive]
-        if living[:1] != [self._settler.me] or view.layouts is None:
+        if not self._is_first_alive(view, owners) or view.layouts is None:
             return False
         if len(owners) < len(view.layouts.newest.owners(mark.partition)):
             return False  # one of them was removed; the next layout names another

@@ -18,7 +18,7 @@ from holdfast.meta.layouts import LayoutBook
 from holdfast.meta.members import Alive, Declared, Members, Progress
 from holdfast.replicas.cluster import ClusterDirectory
 from holdfast.replicas.fanout import FanOut
-from storagenode.cluster.membership import TTL_SECONDS, Membership
+from storagenode.cluster.membership import TTL_SECONDS, Membership, Presence
 from storagenode.cluster.pace import Pace
 from storagenode.cluster.placing import ClusterPlacer
 from storagenode.cluster.rounds import Repair
@@ -93,7 +93,8 @@ class ClusterSide:
         """Join.
 
         Raises:
-            ConfigError: the node was removed, is too old, or others could not reach it. MetadataUnavailableError.
+            ConfigError: the node was removed, is too old, is alive elsewhere, or others could not reach it.
+            MetadataUnavailableError.
         """
         options = self._options
         self._connect(self._identity.node_id, options.advertise or address)  # what they will do, and would refuse to
@@ -110,12 +111,10 @@ class ClusterSide:
         declared = Declared(
             options.advertise or address, options.zone, self._space.room().capacity_bytes, options.weight
         )
-        self.members.register(self._identity.node_id, declared)
         self._membership = Membership(
             self._metadata,
             self.members,
-            self._identity.node_id,
-            self._describe,
+            Presence(self._identity.node_id, declared, self._describe),
             self._stopping,
             lambda lease_id: versions.enter(self._metadata, __version__, _new_id(), lease_id),
             ttl_seconds=options.lease_seconds,
@@ -136,6 +135,7 @@ class ClusterSide:
             capacity_bytes=room.capacity_bytes,
             read_only=self._space.is_read_only,
             quarantined=self._blobs.quarantined,
+            directory=self._identity.directory,
             repair=self._repair.progress() if self._repair else Progress(),
         )
 

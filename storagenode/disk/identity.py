@@ -11,7 +11,7 @@ import json
 import os
 import secrets
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -27,10 +27,11 @@ _LOCK_STEP_SECONDS: Final = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What node.json says."""
+    """What node.json says. ``directory``: which one it lies in, among all of this machine; a copy of it has another."""
 
     node_id: str
     cluster_id: str
+    directory: str = ""
 
 
 def lock(tree: Tree, wait_seconds: float = 0.0) -> int:
@@ -78,7 +79,13 @@ def prepare(tree: Tree, files: Files, cluster_id: str, new_id: Callable[[], str]
             f"{tree.root} belongs to cluster {known.cluster_id!r}, not {cluster_id!r};"
             " configure that cluster, or use an empty directory"
         )
-    return known
+    return replace(known, directory=_place(tree))
+
+
+def _place(tree: Tree) -> str:
+    """Equal for two processes of this machine only if they want the same lock, which one of them has at a time."""
+    found = os.stat(tree.root)
+    return f"{found.st_dev:x}:{found.st_ino:x}"
 
 
 def _new_id() -> str:

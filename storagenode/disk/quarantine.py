@@ -1,5 +1,7 @@
 """Copies that are not what their name says are moved aside with a note, never deleted: they may be all that is left.
 
+The partition that lost one is remembered until somebody asks, so that repair need not find out by comparing everything.
+
 Callers hold the digest's lock, so that a copy which heals the damage is not moved by mistake.
 """
 
@@ -9,6 +11,7 @@ import json
 import logging
 import os
 import secrets
+import threading
 from typing import TYPE_CHECKING, Final
 
 from storagenode.disk.tree import blob_name
@@ -28,17 +31,27 @@ class Quarantine:
         self._tree = tree
         self._files = files
         self._count = sum(not name.endswith(".json") for name in os.listdir(tree.quarantine))
+        self._lock = threading.Lock()
+        self._bereft: set[int] = set()
 
     @property
     def count(self) -> int:
         return self._count
+
+    def take_bereft(self) -> set[int]:
+        """The partitions that have lost a copy since this was asked last."""
+        with self._lock:
+            bereft, self._bereft = self._bereft, set()
+        return bereft
 
     def take(self, digest: Digest, reason: str) -> None:
         """Move the copy of ``digest`` aside."""
         _LOG.error("a copy is corrupt and goes into quarantine", extra={"digest": str(digest), "reason": reason})
         target = f"{self._tree.quarantine}/{secrets.token_hex(8)}-{blob_name(digest)}"
         self._files.rename(self._tree.blob(digest), target)
-        self._count += 1
+        with self._lock:
+            self._count += 1
+            self._bereft.add(digest.partition)
         note = self._files.create(f"{target}.json")
         try:
             self._files.write(note, json.dumps({"digest": str(digest), "reason": reason}).encode(), 0)

@@ -14,7 +14,6 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-import time
 from collections import defaultdict
 from typing import TYPE_CHECKING, Final
 
@@ -180,10 +179,8 @@ def create(tree: Tree, files: Files, flusher: Executor, upload_id: str) -> DiskS
     return stage
 
 
-def recover(
-    tree: Tree, files: Files, flusher: Executor, log: UploadLog
-) -> Iterator[tuple[UploadRecord, DiskStage, float]]:
-    """The stages that a former process left, with the seconds since their last change. What makes no sense is removed."""
+def recover(tree: Tree, files: Files, flusher: Executor, log: UploadLog) -> Iterator[tuple[UploadRecord, DiskStage]]:
+    """The stages that a former process left. What makes no sense is removed."""
     records = {record.upload_id: record for record in log.read()}
     kept = {}
     for upload_id, names in _found(tree, files).items():
@@ -197,9 +194,7 @@ def recover(
             files.unlink(f"{tree.upload(upload_id)}.{name}")
     log.rewrite([records[upload_id] for upload_id in kept])
     for upload_id, name in kept.items():
-        stage = DiskStage(tree.upload(upload_id), name, files, flusher)
-        # The file system's time is the only one that survives us; it decides nothing but when an upload is abandoned.
-        yield records[upload_id], stage, max(0.0, time.time() - os.stat(stage.path).st_mtime)
+        yield records[upload_id], DiskStage(tree.upload(upload_id), name, files, flusher)
 
 
 def _found(tree: Tree, files: Files) -> dict[str, list[str]]:

@@ -13,7 +13,7 @@ import contextlib
 import os
 import secrets
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from holdfast import digest as digests
 from holdfast.errors import BlobUnknownError, CorruptError, DigestInvalidError, RangeInvalidError, UnavailableError
@@ -28,15 +28,18 @@ from storagenode.disk.tree import blob_name, parse_blob_name
 from storagenode.disk.uploadlog import UploadLog
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
     from holdfast.digest import Digest
     from holdfast.rpc.node import PartitionSum, Want
     from storagenode.disk.fsio import Files
+    from storagenode.disk.proofs import Proofs
     from storagenode.disk.space import Space
     from storagenode.disk.tree import Tree
     from storagenode.store import Stage, UploadRecord
 
+# Pieces of 1 MiB that are read between two signs of life.
+_PIECES_A_SIGN: Final = 16
 # Two flushes at a time keep a disk busy; more only make each other wait.
 _FLUSH_THREADS = 2
 
@@ -44,11 +47,12 @@ _FLUSH_THREADS = 2
 class DiskStore:
     """One data directory, prepared and locked by the caller."""
 
-    def __init__(self, tree: Tree, files: Files, space: Space, stamps: Stamps) -> None:
+    def __init__(self, tree: Tree, files: Files, space: Space, stamps: Stamps, proofs: Proofs) -> None:
         self._tree = tree
         self._files = files
         self._space = space
         self._stamps = stamps
+        self._proofs = proofs
         self._stripes = Stripes()
         self._quarantine = Quarantine(tree, files)
         self._sums = Sums(tree)
@@ -58,6 +62,9 @@ class DiskStore:
     @property
     def quarantined(self) -> int:
         return self._quarantine.count
+
+    def take_bereft(self) -> set[int]:
+        return self._quarantine.take_bereft()
 
     def new_stage(self, record: UploadRecord) -> DiskStage:
         staged = self.new_copy(record.upload_id)
@@ -72,7 +79,7 @@ class DiskStore:
         self._space.require()
         return stage.create(self._tree, self._files, self._flusher, upload_id)
 
-    def stages(self) -> Iterator[tuple[UploadRecord, DiskStage, float]]:
+    def stages(self) -> Iterator[tuple[UploadRecord, DiskStage]]:
         return stage.recover(self._tree, self._files, self._flusher, self._log)
 
     def commit(self, staged: Stage, digest: Digest, size_bytes: int) -> StoredBlob:
@@ -108,6 +115,7 @@ class DiskStore:
             self._files.rename(path, self._tree.blob(digest))
             self._sums.changed(digest.partition)
             self._files.sync_directory(self._tree.partition(digest.partition))
+            self._proofs.add(digest, os.stat(self._tree.blob(digest)))
             return StoredBlob(digest, size_bytes, self._stamps.touch(digest))
 
     @contextlib.contextmanager
@@ -152,6 +160,34 @@ class DiskStore:
         self._quarantine.take(digest, reason)
         self._sums.changed(digest.partition)
         self._stamps.forget(digest)
+
+    def prove(self, want: Want) -> Generator[None, None, StoredBlob | None]:
+        try:
+            is_proven = yield from self._prove(want)
+        except (BlobUnknownError, CorruptError):
+            return None
+        return self.stat(want) if is_proven else None
+
+    def _prove(self, want: Want) -> Generator[None, None, bool]:
+        with self._opened(want) as descriptor:
+            found = os.fstat(descriptor)
+            if self._proofs.has(want.digest, found):
+                return True
+            turn = yield from self._proofs.turn()
+            if turn is None:
+                return False
+            with turn:
+                if not self._proofs.has(want.digest, found):  # somebody else may have read it meanwhile
+                    yield from self._read_through(want.digest, descriptor, found)
+                    self._proofs.add(want.digest, found)
+            return True
+
+    def _read_through(self, digest: Digest, descriptor: int, found: os.stat_result) -> Iterator[None]:
+        """Raises CorruptError: it is in quarantine now."""
+        pieces = read.verified(descriptor, digest, found.st_size, self._reporter(digest, found.st_ino))
+        for number, _ in enumerate(pieces, 1):
+            if number % _PIECES_A_SIGN == 0:
+                yield
 
     def open_local(self, want: Want) -> LocalBlob:
         with self._opened(want) as descriptor:

@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 
 from holdfast import digest as digests
-from holdfast.errors import BlobUnknownError, NodeUnreachableError, UnavailableError
+from holdfast.digest import PARTITIONS
+from holdfast.errors import BlobUnknownError, ConfigError, CorruptError, NodeUnreachableError, UnavailableError
 from holdfast.meta.members import Intent, Members
 from holdfast.placement.layout import Rules
 from holdfast.replicas.cluster import ClusterDirectory
 from holdfast.rpc.node import UploadKey, Want
 from storagenode.cluster.rounds import Round
-from tests.cluster.nodes import REPOSITORY, Nodes, connect, running
+from tests.cluster.nodes import REPOSITORY, Node, Nodes, connect, running
 
 MIB = 1 << 20
 
@@ -107,9 +108,12 @@ def test_another_boot_of_a_node_is_a_reason_to_compare(three, monkeypatch):
     """Its lease has not ended, so nobody has seen it go."""
     observer, node_id = three.nodes["a"].server._side, three.nodes["b"].node_id
     three.wait_until(lambda: len(observer.directory.view.alive) == 3)
+    side = three.nodes["b"].server._side
+    side._host_id = "a host"  # a process may follow another one only on a known machine
+    three.wait_until(lambda: observer.directory.refresh().alive[node_id].host_id == "a host")
     seen = []
     monkeypatch.setattr(observer._repair, "round", lambda view: seen.append(view.alive[node_id].boot_id) or Round())
-    three.nodes["b"].server._side._boot_id = b"another boot"
+    side._boot_id = b"another boot"
     three.wait_until(lambda: b"another boot" in seen)
 
 
@@ -121,6 +125,60 @@ def test_a_truncated_copy_is_replaced(three):
     three.nodes["a"].start()
     three.wait_until(lambda: path.exists() and path.stat().st_size == MIB)
     assert three.nodes["a"].server.node.status().quarantined == 1
+
+
+def rot(node, digest) -> None:
+    """One byte of the copy turns over; its size stays."""
+    with Path(node.tree.blob(digest)).open("r+b") as file:
+        byte = file.read(1)[0]
+        file.seek(0)
+        file.write(bytes([byte ^ 1]))
+
+
+def test_a_copy_that_a_reader_finds_rotten_is_replaced_without_a_round_of_repair(three):
+    data = os.urandom(MIB)
+    stored = three.push(data)
+    node = three.nodes["a"]
+    three.wait_until(lambda: node.server._side._repair.progress().done == PARTITIONS)
+    rot(node, stored.digest)
+    client = three.directory.client(node.node_id)
+    with pytest.raises(CorruptError):
+        list(client.read_blob(Want(stored.digest), 0, None))
+    assert not node.holds(stored.digest)
+    three.wait_until(lambda: node.holds(stored.digest))
+    assert b"".join(map(bytes, client.read_blob(Want(stored.digest), 0, None))) == data
+    three.wait_until(lambda: three.book.dirty() == [])
+
+
+@pytest.mark.parametrize("size", [1000, 5 * MIB, 40 * MIB])
+@pytest.mark.parametrize("healthy", [0, 1, 2])
+def test_pushing_again_heals_copies_that_have_rotted(five, size, healthy):
+    """Whichever owners they are, and whether or not the node that takes the bytes in is one of them."""
+    data = os.urandom(size)
+    digest = five.push(data).digest
+    owners = sorted(five.owners(digest))
+    for turn, _ in enumerate(five.nodes):  # uploads go round all nodes
+        for name in owners[healthy:]:
+            rot(five.nodes[name], digest)
+        five.push(data)
+        five.wait_until(lambda: five.holders(digest) == set(owners))
+        assert all(digests.of(Path(five.nodes[name].tree.blob(digest)).read_bytes()) == digest for name in owners), turn
+
+
+def test_a_copied_data_directory_does_not_run_beside_the_first(three, tmp_path):
+    first = three.nodes["a"]
+    stored = three.push(os.urandom(MIB))
+    shutil.copytree(first.path, tmp_path / "copy")
+    copy = Node("copy", tmp_path / "copy", three)
+    with pytest.raises(ConfigError, match=f"node {first.node_id} is alive already"):
+        copy.start()
+    (member,) = [member for member in three.members.all() if member.node_id == first.node_id]
+    assert three.directory.refresh().alive[first.node_id].boot_id == first.server._side._boot_id
+    assert b"".join(map(bytes, connect(first.node_id, member.address).read_blob(Want(stored.digest), 0, None)))
+    copy.stop()
+    first.stop()
+    copy.start()
+    copy.stop()
 
 
 def test_a_new_node_gets_its_share_and_the_old_layout_is_retired(three):
@@ -169,6 +227,22 @@ def test_a_stand_in_keeps_its_copy_while_the_layout_names_a_removed_node(five):
     for settler in settlers:
         assert settler._settler.settle(settler._view(), digest.partition).is_complete
     assert five.holders(digest) == living
+
+
+def test_what_is_written_while_an_owner_is_removed_is_marked_until_the_next_layout(five):
+    data = os.urandom(5 * MIB)
+    digest = digests.of(data)
+    gone = five.nodes[min(five.owners(digest))]
+    gone.stop()
+    five.members.order(gone.node_id, intent=Intent.REMOVED)
+    others = [node for node in five.nodes.values() if node is not gone]
+    five.wait_until(lambda: all(gone.node_id in node.server._side.directory.view.removed for node in others))
+    five.push(data)
+    assert [mark.partition for mark in five.book.dirty()] == [digest.partition]
+    assert len(five.holders(digest)) == 3
+    five.apply(*(node.name for node in others))
+    five.wait_until(lambda: five.book.dirty() == [])
+    assert five.holders(digest) == five.owners(digest)
 
 
 def test_a_drained_node_gives_everything_away(five):
@@ -246,14 +320,14 @@ def test_nothing_is_begun_before_a_layout_is_applied(tmp_path):
 
 
 def test_a_node_that_others_count_on_knows_the_layout(three, monkeypatch):
-    announced, known = Members.announce, []
+    joined, known = Members.join, []
 
-    def announce(self, node_id, alive, lease_id):
+    def join(self, node_id, declared, alive, lease_id):
         sides = [node.server._side for node in three.nodes.values() if node.server]
         known.extend(side.directory.view.layouts is not None for side in sides if side.members is self)
-        return announced(self, node_id, alive, lease_id)
+        return joined(self, node_id, declared, alive, lease_id)
 
-    monkeypatch.setattr(Members, "announce", announce)
+    monkeypatch.setattr(Members, "join", join)
     three.add("d")
     assert known
     assert all(known)

@@ -348,6 +348,37 @@ def test_a_copy_of_another_size_is_no_copy_and_pushing_again_heals_it(subject):
     assert b"".join(node.read_blob(Want(digest, 6), 0, None)) == b"healed"
 
 
+def test_a_copy_is_proven_by_its_bytes(subject):
+    node = subject.client
+    digest = stored(node, b"as it is named")
+    found = node.prove_blob(Want(digest, 14), lambda: None)
+    assert found is not None
+    assert (found.digest, found.size_bytes) == (digest, 14)
+    assert node.prove_blob(Want(digests.of(b"nobody has this")), lambda: None) is None
+    assert node.prove_blob(Want(digests.parse("md5:00")), lambda: None) is None
+
+
+@pytest.mark.parametrize("damaged", [b"rots in the dark", b"cut"], ids=["same size", "other size"])
+def test_a_copy_that_cannot_be_proven_goes_into_quarantine(subject, damaged):
+    node = subject.client
+    digest = stored(node, b"right in the end")
+    assert node.prove_blob(Want(digest), lambda: None) is not None  # a proof does not outlive the bytes that it is for
+    before = node.status().quarantined
+    subject.damage(digest, damaged)
+    assert node.prove_blob(Want(digest, 16), lambda: None) is None
+    assert node.status().quarantined == before + 1
+    assert node.stat_blobs([Want(digest)]) == [None]
+
+
+def test_who_waits_for_a_proof_hears_that_it_goes_on(node):
+    key = begin(node, bytes(40 * MIB))
+    digest = digests.of(bytes(40 * MIB))
+    node.finish_upload(key, digest)
+    signs = []
+    assert node.prove_blob(Want(digest, 40 * MIB), lambda: signs.append(1)) is not None
+    assert signs
+
+
 def test_a_read_of_a_copy_of_another_size_is_refused_before_the_first_byte(subject):
     node = subject.client
     for ask in (

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 class MemoryBlobs:
     def __init__(self, node: MemoryNode) -> None:
         self._node = node
+        self._seen = 0
 
     def listing(self, partition: int) -> list[ListedBlob]:
         return list(self._node.list_blobs(partition, partition))
@@ -35,3 +36,7 @@ class MemoryBlobs:
 
     def discard(self, digest: Digest, stamp: str) -> bool:
         return self._node.delete_blob(digest, stamp)
+
+    def take_bereft(self) -> set[int]:
+        seen, self._seen = self._seen, len(self._node.quarantine)
+        return {digest.partition for digest in self._node.quarantine[seen:]}

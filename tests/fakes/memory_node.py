@@ -31,7 +31,7 @@ from holdfast.rpc.methods import MAX_PUT_BYTES, RAW_MESSAGE_BYTES
 from holdfast.rpc.node import ListedBlob, NodeStatus, OpenUpload, PartitionSum, StoredBlob, UploadKey, UploadState, Want
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from holdfast.digest import Digest
     from holdfast.errors import HoldfastError
@@ -214,6 +214,15 @@ class MemoryNode:
             self._isolate(want.digest)
             return None
         return self._stored(want.digest)
+
+    def prove_blob(self, want: Want, heard: Callable[[], None]) -> StoredBlob | None:
+        self._called("prove_blob")
+        heard()
+        with self._changed:
+            data = self.blobs.get(want.digest)
+            if data is not None and digests.of(data, want.digest.algorithm) != want.digest:
+                self._isolate(want.digest)
+            return self._stat(want)
 
     def _isolate(self, digest: Digest) -> None:
         self.quarantine.append(digest)

@@ -142,6 +142,26 @@ def test_a_mark_that_was_set_again_is_not_cleared_by_who_saw_it_before(book):
     assert not book.clear_dirty(again)
 
 
+def test_marks_of_one_partition_become_one_that_nobody_clears_who_saw_only_the_last(book):
+    for version in (1, 2, 3):
+        book.mark_dirty(5, version)
+    marks = book.dirty()
+    assert book.join_dirty(marks)
+    ((partition, version),) = [(mark.partition, mark.version) for mark in book.dirty()]
+    assert (partition, version) == (5, 3)
+    assert not book.clear_dirty(marks[-1])
+
+
+@pytest.mark.parametrize("which", [1, 2])
+def test_marks_are_not_joined_when_one_of_them_was_set_again(book, which):
+    for version in (1, 2):
+        book.mark_dirty(5, version)
+    marks = book.dirty()
+    book.mark_dirty(5, which)
+    assert not book.join_dirty(marks)
+    assert len(book.dirty()) == 2
+
+
 def test_a_mark_that_may_have_been_set_is_set(harness):
     store = MemoryStore(harness.clock)
     book = LayoutBook(store, new_ids(), harness.clock)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from holdfast.errors import ConfigError, CorruptError, NodeUnknownError, OutcomeUnknownError
+from holdfast.errors import ConfigError, CorruptError, NodeTakenError, NodeUnknownError, OutcomeUnknownError
 from holdfast.meta import keys
 from holdfast.meta.members import Alive, Declared, Intent, Member, Members, Orders, Progress, decode_member
 from holdfast.meta.store import Put
@@ -82,6 +84,61 @@ def test_alive_is_who_holds_a_lease(members, store, harness):
     assert members.alive() == {}
     assert not members.announce("n1", ALIVE, lease.lease_id)
     assert members.alive() == {}
+
+
+def test_joining_is_registering_and_announcing_or_neither(members, store, harness):
+    lease = store.grant_lease(10)
+    assert members.join("n1", DECLARED, ALIVE, lease.lease_id)
+    assert (members.alive(), [member.declared for member in members.all()]) == ({"n1": ALIVE}, [DECLARED])
+    harness.let_pass(11)
+    assert not members.join("n1", Declared("b:1", "z", 1), ALIVE, lease.lease_id)
+    assert (members.alive(), [member.declared for member in members.all()]) == ({}, [DECLARED])
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"directory": "another"}, {"host_id": "another"}, {"directory": ""}, {"host_id": ""}],
+    ids=["other directory", "other host", "no directory", "no host"],
+)
+def test_an_id_belongs_to_one_living_process(members, store, harness, other):
+    first = replace(ALIVE, directory="a disk")
+    members.join("n1", DECLARED, first, store.grant_lease(10).lease_id)
+    second, lease = replace(first, boot_id=b"second", **other), store.grant_lease(20)
+    for say in (
+        lambda: members.join("n1", Declared("b:1", "z", 1), second, lease.lease_id),
+        lambda: members.announce("n1", second, lease.lease_id),
+    ):
+        with pytest.raises(NodeTakenError):
+            say()
+    assert (members.alive(), [member.declared for member in members.all()]) == ({"n1": first}, [DECLARED])
+    harness.let_pass(11)
+    assert members.join("n1", DECLARED, second, lease.lease_id)
+
+
+def test_a_process_that_has_the_directory_follows_the_one_that_had_it(members, store, harness):
+    first = replace(ALIVE, directory="a disk")
+    members.join("n1", DECLARED, first, store.grant_lease(10).lease_id)
+    second = replace(first, boot_id=b"second")
+    assert members.join("n1", DECLARED, second, store.grant_lease(20).lease_id)
+    harness.let_pass(11)
+    assert members.alive() == {"n1": second}
+
+
+def test_nobody_whose_word_came_in_between_is_overwritten(harness):
+    store = MemoryStore(harness.clock)
+    ids = new_ids()
+    members, other = (Members(store, ids, harness.clock) for _ in range(2))
+    lease, theirs = store.grant_lease(10).lease_id, store.grant_lease(10).lease_id
+    second = replace(ALIVE, boot_id=b"second", directory="another")
+    store.before_txn(lambda: other.join("n1", Declared("b:1", "z", 1), second, theirs))
+    with pytest.raises(NodeTakenError):
+        members.join("n1", DECLARED, ALIVE, lease)
+    store.revoke_lease(theirs)
+    theirs = store.grant_lease(10).lease_id
+    store.before_txn(lambda: other.join("n1", Declared("b:1", "z", 1), second, theirs))
+    with pytest.raises(NodeTakenError):
+        members.announce("n1", ALIVE, lease)
+    assert members.alive() == {"n1": second}
 
 
 def test_an_order_that_crosses_a_restart_is_kept(harness):

@@ -147,6 +147,13 @@ def test_handoffs_take_the_places_of_owners_that_were_removed(run):
     directory.vacant = 1
     outcome = run(directory)
     assert len(holders(directory)) == len(outcome.stored) == 2
+    assert outcome.is_short  # they only stand in: the next layout names other owners
+
+
+def test_what_an_owner_that_was_removed_would_have_is_missing_also_where_nobody_can_stand_in(run):
+    directory = Several(*nodes("a", "b"), rules=Rules(3, 2))
+    directory.vacant = 1
+    assert run(directory).is_short
 
 
 def test_fewer_copies_than_the_quorum_are_an_error_that_counts_them(run):

@@ -52,6 +52,14 @@ def test_what_is_short_of_a_copy_is_marked(make):
     assert marks == [(DIGEST.partition, 3)]
 
 
+@pytest.mark.parametrize("quorum", [1, 2])
+def test_what_an_owner_would_have_that_was_removed_is_marked(make, quorum):
+    directory, marks = several(*"ab"[:quorum], rules=Rules(quorum + 1, quorum)), []
+    directory.vacant = 1
+    make(directory, marks).put(DIGEST, DATA)
+    assert marks == [(DIGEST.partition, 3)]
+
+
 def test_without_its_mark_a_write_that_is_short_is_not_acknowledged(make):
     directory, heard = several("a", "b", "c"), []
     directory.nodes["b"].fail_with = NodeUnreachableError("no answer")

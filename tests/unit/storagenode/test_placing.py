@@ -83,6 +83,20 @@ def test_without_its_mark_it_is_not_placed(here):
     assert "x" in world.holders()
 
 
+def test_the_copy_here_stands_in_for_an_owner_that_was_removed(here):
+    world = here("x", "a", "x", owners=("a",), rules=Rules(2, 2))
+    world.directory.vacant = 1
+    world.finish()
+    assert (world.holders(), world.marks) == ({"a", "x"}, [(DIGEST.partition, 3)])
+
+
+def test_who_is_no_owner_lets_go_when_there_is_a_stand_in_for_each_owner_that_was_removed(here):
+    world = here("y", "a", "x", owners=("a",), rules=Rules(2, 2))
+    world.directory.vacant = 1
+    world.finish()
+    assert (world.holders(), world.marks) == ({"a", "x"}, [(DIGEST.partition, 3)])
+
+
 def test_too_few_copies_are_an_error_and_the_one_here_stays(here):
     world = here("a", "a", "b", "c")
     for name in "bc":
@@ -105,6 +119,34 @@ def test_an_owner_whose_copy_has_another_size_gets_a_good_one_before_the_one_her
     world.directory.nodes["a"].blobs[DIGEST] = b"cut"
     world.finish()
     assert world.directory.nodes["a"].blobs[DIGEST] == DATA
+
+
+ROTTEN = b"some bytez"
+
+
+def test_a_copy_of_the_right_size_that_has_rotted_is_replaced_by_a_good_one(here):
+    world = here("a", "a", "b", "c")
+    world.directory.nodes["b"].blobs[DIGEST] = ROTTEN
+    world.finish()
+    assert [world.directory.nodes[name].blobs[DIGEST] for name in "abc"] == [DATA] * 3
+
+
+def test_the_copy_here_is_not_let_go_on_the_word_of_owners_that_have_all_rotted(here):
+    world = here("x", "a", "b", "x", owners=("a", "b"), rules=Rules(2, 2))
+    for name in "ab":
+        world.directory.nodes[name].blobs[DIGEST] = ROTTEN
+    world.finish()
+    assert world.holders() == {"a", "b"}
+    assert [world.directory.nodes[name].blobs[DIGEST] for name in "ab"] == [DATA] * 2
+
+
+def test_owners_that_have_the_blob_are_not_sent_it_again(here):
+    world = here("a", "a", "b", "c")
+    world.finish()
+    for name in "bc":
+        world.directory.nodes[name].calls.clear()
+    world.finish()
+    assert [world.directory.nodes[name].calls for name in "bc"] == [["prove_blob"]] * 2
 
 
 def test_what_was_placed_and_is_not_here_any_more_is_found_with_its_owners(here):

@@ -8,11 +8,13 @@ import pytest
 
 from holdfast import digest as digests
 from holdfast.digest import PARTITIONS
+from holdfast.errors import CorruptError, MetadataUnavailableError
 from holdfast.meta import keys
 from holdfast.meta.layouts import NO_LAYOUT
 from holdfast.meta.store import Put
 from holdfast.placement.layout import Rules
 from holdfast.replicas.view import View
+from holdfast.rpc.node import Want
 from tests.fakes.views import layout_of, view_of
 from tests.serving import wait_for
 from tests.unit.storagenode.repairs import Repairs
@@ -230,6 +232,89 @@ def test_a_mark_that_has_to_wait_is_looked_at_less_and_less_often(three, owners)
         repair._settle_dirty()
         three.clock.advance(1)
     assert 5 <= len(looks) <= 12
+
+
+def test_a_copy_that_goes_into_quarantine_is_replaced_without_a_round(three, owners):
+    three.put(DATA, *owners)
+    repair = three.repair(owners[1])
+    three.nodes[owners[1]].blobs[DIGEST] = b"other byte"
+    with pytest.raises(CorruptError):
+        list(three.nodes[owners[1]].read_blob(Want(DIGEST), 0, None))
+    repair._settle_dirty()
+    assert three.nodes[owners[1]].blobs[DIGEST] == DATA
+    settle_marks(three, owners[0])
+    assert three.book.dirty() == []
+
+
+def test_a_lost_copy_that_cannot_be_replaced_yet_is_marked_for_whoever_comes_later(three, owners):
+    three.put(DATA, *owners)
+    three.view, three.down = view_of(ONE_LAYOUT, down=[owners[0]]), {owners[0]}
+    repair = three.repair(owners[1])
+    three.nodes[owners[1]].stat_blobs([Want(DIGEST, 1)])
+    repair._settle_dirty()
+    assert [(mark.partition, mark.version) for mark in three.book.dirty()] == [(PARTITION, 1)]
+
+
+def test_a_loss_is_looked_at_now_although_its_partition_waits_for_somebody(three, owners):
+    three.put(DATA, *owners)
+    (other,) = set(three.names) - set(owners)
+    three.view, three.down = view_of(ONE_LAYOUT, down=[other]), {other}
+    three.book.mark_dirty(PARTITION, 1)
+    repair = three.repair(owners[1])
+    for _ in range(20):
+        repair._settle_dirty()
+        three.clock.advance(1)
+    three.nodes[owners[1]].stat_blobs([Want(DIGEST, 1)])
+    repair._settle_dirty()
+    assert three.holders(DIGEST) == set(owners)
+
+
+def test_a_loss_that_could_not_be_marked_is_marked_next_time(three, owners):
+    repair = three.repair(owners[1])
+    three.put(DATA, owners[1])
+    three.nodes[owners[1]].stat_blobs([Want(DIGEST, 1)])
+    three.store.fail_txn(1, "down")
+    with pytest.raises(MetadataUnavailableError):
+        repair._settle_dirty()
+    assert three.book.dirty() == []
+    repair._settle_dirty()
+    assert three.book.dirty() != []
+
+
+def test_a_disk_that_rots_all_over_is_marked_bit_by_bit(three):
+    blobs = [three.put(b"%d" % number, "a") for number in range(200)]
+    repair = three.repair("a")
+    repair._settle_dirty()
+    three.nodes["a"].stat_blobs([Want(digest, 100) for digest in blobs])
+    three.down = {"b", "c"}
+    before = three.store.transactions
+    repair._settle_dirty()
+    assert three.store.transactions - before <= 64
+    for _ in range(4):
+        repair._settle_dirty()
+    assert {mark.partition for mark in three.book.dirty()} == {digest.partition for digest in blobs}
+
+
+def test_a_node_that_stays_away_leaves_one_mark_for_a_partition_whatever_the_number_of_layouts(three, owners):
+    three.put(DATA, owners[0])
+    three.down = {owners[1]}
+    repair = three.repair(owners[0])
+    for version in range(1, 20):
+        three.view = view_of(layout_of(version, "a", "b", "c", rules=TWO), down=[owners[1]])
+        three.book.mark_dirty(PARTITION, version)
+        repair._settle_dirty()
+        assert [mark.version for mark in three.book.dirty()] == [version]
+
+
+def test_marks_are_joined_by_one_node(three):
+    three.down = {"a", "b", "c"}
+    for version in (1, 2, 3):
+        three.book.mark_dirty(PARTITION, version)
+    first, *others = three.view.everybody(PARTITION)
+    settle_marks(three, *others)
+    assert len(three.book.dirty()) == 3
+    settle_marks(three, first)
+    assert [mark.version for mark in three.book.dirty()] == [3]
 
 
 @pytest.fixture

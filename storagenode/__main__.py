@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from holdfast import config, logs
-from holdfast.errors import ConfigError, MetadataUnavailableError
+from holdfast.errors import ConfigError, MetadataUnavailableError, UnavailableError
 from holdfast.parent import die_with_parent
 from holdfast.rpc.credentials import TlsFiles
 from storagenode.configured import configured
@@ -71,8 +71,8 @@ def _in_cluster(parsed: argparse.Namespace) -> int:
     except ConfigError as error:
         sys.stderr.write(f"storagenode: {error}\n")
         return _EXIT_CONFIG
-    except MetadataUnavailableError as error:
-        log.critical("etcd went away while the node started; start it again", extra={"reason": error.message})
+    except UnavailableError as error:
+        log.critical("the node could not start; start it again", extra={"reason": error.message})
         return 1
     return 0
 

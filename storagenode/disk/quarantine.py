@@ -14,6 +14,7 @@ import secrets
 import threading
 from typing import TYPE_CHECKING, Final
 
+from holdfast.errors import UnavailableError
 from storagenode.disk.tree import blob_name
 
 if TYPE_CHECKING:
@@ -52,7 +53,13 @@ class Quarantine:
         with self._lock:
             self._count += 1
             self._bereft.add(digest.partition)
-        note = self._files.create(f"{target}.json")
+        try:
+            self._note(f"{target}.json", digest, reason)
+        except UnavailableError as error:  # the disk may be full; the copy is aside, and the log has said why
+            _LOG.warning("the note of a copy in quarantine was not written", extra={"reason": error.message})
+
+    def _note(self, path: str, digest: Digest, reason: str) -> None:
+        note = self._files.create(path)
         try:
             self._files.write(note, json.dumps({"digest": str(digest), "reason": reason}).encode(), 0)
         finally:

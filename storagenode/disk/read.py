@@ -19,15 +19,18 @@ if TYPE_CHECKING:
     from holdfast.digest import Digest
 
 
-def span(descriptor: int, offset_bytes: int, end_bytes: int) -> Iterator[bytes]:
-    """Bytes from ``offset_bytes`` to ``end_bytes``. Raises CorruptError if the file ends before."""
+def span(descriptor: int, offset_bytes: int, end_bytes: int, corrupt: Callable[[str], None]) -> Iterator[bytes]:
+    """Bytes from ``offset_bytes`` to ``end_bytes``. Raises CorruptError if the file ends before, or the disk cannot read it."""
     while offset_bytes < end_bytes:
         try:
             data = os.pread(descriptor, min(RAW_MESSAGE_BYTES, end_bytes - offset_bytes), offset_bytes)
         except OSError as error:
-            raise CorruptError(f"the storage node's disk cannot read this copy: {error.strerror}") from error
+            reason = f"the disk cannot read it: {error.strerror}"
+            corrupt(reason)
+            raise CorruptError(f"the copy is in quarantine now: {reason}") from error
         if not data:
-            raise CorruptError("the copy is shorter than it was")
+            corrupt("it is shorter than it was")
+            raise CorruptError("the copy is shorter than it was; it is in quarantine now")
         offset_bytes += len(data)
         yield data
 
@@ -36,15 +39,11 @@ def verified(descriptor: int, digest: Digest, size_bytes: int, corrupt: Callable
     """All bytes; the last message only if they are the bytes of ``digest``."""
     hasher = digests.algorithm(digest.algorithm).new()
     held = b""
-    try:
-        for data in span(descriptor, 0, size_bytes):
-            if held:
-                yield held
-            hasher.update(data)
-            held = data
-    except CorruptError as error:
-        corrupt(error.message)
-        raise
+    for data in span(descriptor, 0, size_bytes, corrupt):
+        if held:
+            yield held
+        hasher.update(data)
+        held = data
     if hasher.hexdigest() != digest.encoded:
         corrupt("the bytes have another digest")
         raise CorruptError(

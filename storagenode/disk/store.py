@@ -204,11 +204,12 @@ class DiskStore:
                 yield from read.verified(descriptor, want.digest, size, self._reporter(want.digest, found.st_ino))
                 return
             end = size if length_bytes is None else min(size, offset_bytes + length_bytes)
-            yield from read.span(descriptor, offset_bytes, end)
+            yield from read.span(descriptor, offset_bytes, end, self._reporter(want.digest, found.st_ino))
 
     def raw(self, want: Want) -> Iterator[bytes]:
         with self._opened(want) as descriptor:
-            yield from read.span(descriptor, 0, os.fstat(descriptor).st_size)
+            found = os.fstat(descriptor)
+            yield from read.span(descriptor, 0, found.st_size, self._reporter(want.digest, found.st_ino))
 
     @contextlib.contextmanager
     def _opened(self, want: Want) -> Iterator[int]:

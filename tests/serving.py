@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import http.client
 import json
 import os
 import signal
@@ -14,8 +13,10 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from tests.asking import Asked
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 START_SECONDS = 30.0
@@ -35,7 +36,7 @@ def wait_for(what: str, condition: Callable[[], Any], seconds: float = 30.0) -> 
 
 
 @dataclass
-class Server:
+class Server(Asked):
     """A started registry. ``config`` is what it was started with; ``log`` is the file its lines go to."""
 
     root: Path
@@ -52,23 +53,6 @@ class Server:
     @property
     def url(self) -> str:
         return f"http://{self.host}"
-
-    def request(
-        self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
-    ) -> tuple[int, Mapping[str, str], bytes]:
-        """One request on a connection of its own: status, headers (lower-case names), body."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
-        try:
-            connection.request(method, path, body, dict(headers or {}))
-            answer = connection.getresponse()
-            return answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read()
-        finally:
-            connection.close()
-
-    def ready(self) -> bool:
-        with contextlib.suppress(OSError, http.client.HTTPException):
-            return self.request("GET", "/readyz")[0] == 200
-        return False
 
     def child(self, name: str) -> int:
         """The pid of a supervised process, from the supervisor's own log."""

@@ -12,7 +12,6 @@ Only what was started here is ever signalled.
 from __future__ import annotations
 
 import contextlib
-import http.client
 import json
 import os
 import signal
@@ -28,6 +27,7 @@ from holdfast.meta.members import Members
 from holdfast.placement import ring
 from holdfast.placement.layout import NodeRole, Rules
 from storagenode.disk.tree import Tree
+from tests.asking import Asked
 from tests.etcd_cluster import EtcdCluster, free_ports
 from tests.serving import wait_for
 
@@ -53,7 +53,7 @@ def cli(*words: str, environment: Mapping[str, str] | None = None) -> subprocess
 
 
 @dataclass
-class Process:
+class Process(Asked):
     """One process of the cluster, of one configuration file. ``environment`` comes on top of this process's own."""
 
     name: str
@@ -128,23 +128,6 @@ class Process:
     def resume(self) -> None:
         for pid in reversed(self.pids()):
             os.kill(pid, signal.SIGCONT)
-
-    def request(
-        self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
-    ) -> tuple[int, Mapping[str, str], bytes]:
-        """One HTTP request on a connection of its own: status, headers (lower-case names), body."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
-        try:
-            connection.request(method, path, body, dict(headers or {}))
-            answer = connection.getresponse()
-            return answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read()
-        finally:
-            connection.close()
-
-    def ready(self) -> bool:
-        with contextlib.suppress(OSError, http.client.HTTPException):
-            return self.request("GET", "/readyz")[0] == 200
-        return False
 
 
 @dataclass

@@ -9,10 +9,10 @@ from __future__ import annotations
 import contextlib
 import http.client
 import random
-import threading
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from tests.atwork import AtWork
 from tests.crash.ledger import MANIFEST_TYPE, Content, Image, Ledger, OpenUpload
 
 if TYPE_CHECKING:
@@ -71,25 +71,17 @@ class Http:
             self._connection = None
 
 
-class Client:
+class Client(AtWork):
     """One repository, one thread. ``others`` are the repositories to mount from."""
 
     def __init__(self, port: int, name: str, others: list[str], seed: int) -> None:
         self.port = port
         self.http = Http(port)
         self.ledger = Ledger(f"crash/{name}")
+        super().__init__(self.ledger.repository)
         self._others = [f"crash/{other}" for other in others]
         self._random = random.Random(seed)
         self._shelf: list[str] = []
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
-        self.error: BaseException | None = None
-
-    def go(self) -> None:
-        """Work in a thread until :meth:`pause`."""
-        self._stop.clear()
-        self._thread = threading.Thread(target=self._work, name=self.ledger.repository)
-        self._thread.start()
 
     def stock(self) -> None:
         """Something to lose, some of which stays to the end."""
@@ -99,24 +91,6 @@ class Client:
                 self._shelf.append(content.digest)
         for _ in range(_IMAGES):
             self.push()
-
-    def ask_to_pause(self) -> None:
-        self._stop.set()
-
-    def pause(self) -> None:
-        """Wait for the running operation; raises what went wrong in the thread."""
-        self._stop.set()
-        if self._thread is not None:
-            self._thread.join()
-        if self.error is not None:
-            raise self.error
-
-    def _work(self) -> None:
-        try:
-            while not self._stop.is_set():
-                self.step()
-        except BaseException as error:  # noqa: BLE001 - raised in the test's thread, by pause
-            self.error = error
 
     def step(self) -> None:
         """One operation of some kind."""

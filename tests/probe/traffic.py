@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from tests.atwork import AtWork
 from tests.crash.compare import Comparison, Findings
 from tests.crash.ledger import MANIFEST_TYPE, Content, Image, Ledger
 from tests.crash.traffic import Answer
@@ -107,41 +108,16 @@ class Lines:
         self._open.clear()
 
 
-class Client:
+class Client(AtWork):
     """One repository, one thread. ``others`` are the repositories to mount from."""
 
     def __init__(self, lines: Lines, name: str, others: list[str], seed: int, tally: Tally) -> None:
         self.lines = lines
         self.ledger = Ledger(f"probe/{name}")
+        super().__init__(self.ledger.repository)
         self._others = [f"probe/{other}" for other in others]
         self._random = random.Random(seed)
         self._tally = tally
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
-        self.error: BaseException | None = None
-
-    def go(self) -> None:
-        self._stop.clear()
-        self._thread = threading.Thread(target=self._work, name=self.ledger.repository)
-        self._thread.start()
-
-    def ask_to_pause(self) -> None:
-        self._stop.set()
-
-    def pause(self) -> None:
-        """Wait for the running operation; raises what went wrong in the thread."""
-        self._stop.set()
-        if self._thread is not None:
-            self._thread.join()
-        if self.error is not None:
-            raise self.error
-
-    def _work(self) -> None:
-        try:
-            while not self._stop.is_set():
-                self.step()
-        except BaseException as error:  # noqa: BLE001 - raised in the test's thread, by pause
-            self.error = error
 
     def step(self) -> None:
         """One step of some kind."""

@@ -206,9 +206,12 @@ def as_record(
 
 def compare(arguments: argparse.Namespace, comparison: Comparison) -> None:
     chosen = choose_subjects(arguments.subject or list(MAKERS), comparison.faults)
+    turns = [turn for turn in turns_of_a_round(quick=arguments.quick) if arguments.only in {None, *turn.scenarios}]
     for number in range(arguments.rounds):
         say(f"round {number + 1} of {arguments.rounds}")
-        comparison.round(chosen, turns_of_a_round(quick=arguments.quick), number)
+        comparison.round(chosen, turns, number)
+    if arguments.only:
+        return
     for subject in chosen:
         say("memory growth, one at a time")
         comparison.round([subject], [footprint_turn(quick=arguments.quick)], 0)
@@ -224,6 +227,10 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="tiny sizes: shows that everything runs, not how fast")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all values and verdicts there")
     parser.add_argument("--subject", action="append", choices=list(MAKERS), help="only this one; repeatable")
+    scenarios = [name for turn in turns_of_a_round(quick=True) for name in turn.scenarios]
+    parser.add_argument(
+        "--only", choices=scenarios, help="the turns with this scenario alone, and nothing after the rounds"
+    )
     parser.add_argument("--directory", type=Path, help="parent of the data directories; default: the temporary one")
     parser.add_argument("--tags-of-peers", action="store_true", help="many tags on the peers, too (minutes)")
     arguments = parser.parse_args(argv)

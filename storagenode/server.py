@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import os
-import queue
 import secrets
 import signal
 from pathlib import Path
@@ -26,6 +25,7 @@ from holdfast.rpc.credentials import Credentials
 from holdfast.rpc.host import host_id
 from holdfast.rpc.serving import LanePool, ServiceHandler
 from holdfast.settled import settled
+from holdfast.stopping import StopSignals
 from storagenode.cluster.ear import listening
 from storagenode.disk import identity
 from storagenode.disk.fsio import Files
@@ -166,12 +166,10 @@ def run(options: NodeOptions, files: Files | None = None, join: Join | None = No
         ConfigError: see ``NodeServer``.
     """
     os.umask(0o077)
-    told: queue.SimpleQueue[int] = queue.SimpleQueue()
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
-        signal.signal(number, lambda got, _frame: told.put(got))
+    told = StopSignals(signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
     server = NodeServer(options, files, join=join)
     server.start()
     settled()
-    got = told.get()
-    _LOG.info("storage node is stopping", extra={"signal": signal.Signals(got).name})
+    got = told.wait()
+    _LOG.info("storage node is stopping", extra={"signal": got.name})
     server.stop(0.0 if got == signal.SIGQUIT else DRAIN_SECONDS)

@@ -39,6 +39,12 @@
     │   │   └── MetadataFullError    the metadata store is near its quota or at it; deletions go on
     │   ├── OutcomeUnknownError     a transaction may or may not have happened
     │   └── CompactedError          a watch asked for revisions that are gone
+    ├── UpstreamError               a registry that is mirrored did not give what was asked for
+    │   ├── UpstreamMissingError    it has none (404)
+    │   ├── UpstreamDeniedError     it gives none to us (401, 403)
+    │   ├── UpstreamUnavailableError  it does not answer, or says it cannot now (5xx)
+    │   │   └── UpstreamThrottledError  it wants us to come back later (429)
+    │   └── UpstreamWrongError      its answer is not what was asked for: other bytes, malformed, or a leap that is not taken
     ├── CorruptError                stored bytes are not what their name says
     ├── AnswerError                 another registry did not answer, or not as the protocol says
     └── ConfigError                 the configuration is refused; carries every fault
@@ -229,6 +235,39 @@ class OutcomeUnknownError(UnavailableError):
 
 class CompactedError(UnavailableError):
     """A watch asked for a revision that is gone: read the range again, then watch from there."""
+
+
+class UpstreamError(HoldfastError):
+    """A registry that is mirrored did not give what was asked for. ``detail`` names its host, and never holds what it said."""
+
+
+class UpstreamMissingError(UpstreamError):
+    """It has none. Its answer for this one name; nothing is said about others."""
+
+
+class UpstreamDeniedError(UpstreamError):
+    """It gives none to us. Many registries answer so for what they do not have, too."""
+
+
+class UpstreamUnavailableError(UpstreamError):
+    """It does not answer, or says that it cannot now. What is stored may be served instead."""
+
+    @property
+    def retry_after_seconds(self) -> int:
+        """When to come back; 1 if it did not say."""
+        value = self.detail.get("retryAfter") if isinstance(self.detail, dict) else None
+        return value if isinstance(value, int) else 1
+
+
+class UpstreamThrottledError(UpstreamUnavailableError):
+    """It is there, and wants fewer requests of us. To ask again before ``retry_after_seconds`` makes it worse."""
+
+
+class UpstreamWrongError(UpstreamError):
+    """Its answer is not what was asked for: other bytes, another size, malformed, or a leap to where we do not go.
+
+    Asking again is no cure. Nothing of such an answer may be stored.
+    """
 
 
 class CorruptError(HoldfastError):

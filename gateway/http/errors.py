@@ -49,6 +49,11 @@ ANSWERS: Final[dict[type[errors.HoldfastError], Answer]] = {
     errors.ConflictError: Answer("503 Service Unavailable", "UNAVAILABLE"),
     errors.OverloadedError: Answer("429 Too Many Requests", "TOOMANYREQUESTS"),
     errors.UnavailableError: Answer("503 Service Unavailable", "UNAVAILABLE"),
+    errors.UpstreamMissingError: Answer("404 Not Found", "MANIFEST_UNKNOWN"),
+    # What an upstream keeps from us is missing here: to tell the two apart is no client's right, and Docker Hub does not either.
+    errors.UpstreamDeniedError: Answer("404 Not Found", "NAME_UNKNOWN"),
+    errors.UpstreamThrottledError: Answer("429 Too Many Requests", "TOOMANYREQUESTS"),
+    errors.UpstreamError: Answer("502 Bad Gateway", "UNAVAILABLE"),
     # The copy at hand is bad: to the client the blob is gone, so that it pushes again and heals it.
     errors.CorruptError: Answer("404 Not Found", "BLOB_UNKNOWN"),
     errors.HoldfastError: Answer("500 Internal Server Error", "UNKNOWN"),
@@ -70,7 +75,7 @@ def body(code: str, message: str, detail: object = None) -> bytes:
 
 def headers_of(error: errors.HoldfastError) -> Mapping[str, str]:
     """What an error adds to the headers, apart from type and length."""
-    if isinstance(error, errors.UnavailableError):
+    if isinstance(error, errors.UnavailableError | errors.UpstreamUnavailableError):
         return {"Retry-After": str(error.retry_after_seconds)}
     if isinstance(error, errors.RangeInvalidError):
         return {"Content-Range": f"bytes */{error.size_bytes}"}

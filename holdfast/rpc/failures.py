@@ -37,6 +37,10 @@ _STATUS: Final[dict[type[errors.HoldfastError], grpc.StatusCode]] = {
     errors.StorageFullError: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.OverloadedError: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.PeerRefusedError: grpc.StatusCode.PERMISSION_DENIED,
+    errors.UpstreamError: grpc.StatusCode.UNAVAILABLE,
+    errors.UpstreamMissingError: grpc.StatusCode.NOT_FOUND,
+    errors.UpstreamDeniedError: grpc.StatusCode.PERMISSION_DENIED,
+    errors.UpstreamWrongError: grpc.StatusCode.DATA_LOSS,
     errors.CorruptError: grpc.StatusCode.DATA_LOSS,
     errors.ConfigError: grpc.StatusCode.FAILED_PRECONDITION,
 }

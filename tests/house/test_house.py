@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("holdfast", "gateway", "storagenode")
+PACKAGES = ("holdfast", "gateway", "storagenode", "syncworker")
 MODULES = sorted(p for package in PACKAGES for p in (ROOT / package).rglob("*.py") if "_pb2" not in p.name)
 DRAWERS = {"utils", "common", "helpers", "manager", "base", "misc"}
 
@@ -66,6 +66,8 @@ def test_foreign_libraries_live_behind_their_adapters(path: Path) -> None:
         assert "pyetcd" not in found
     if name not in {"gateway/worker.py", "gateway/server.py"}:
         assert "gunicorn" not in found
+    if name not in {"syncworker/upstream/connections.py", "syncworker/upstream/exchange.py"}:
+        assert "urllib3" not in found
     assert not found & {"pickle", "shelve", "marshal"}
 
 

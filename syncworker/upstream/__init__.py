@@ -1,0 +1,15 @@
+"""The client of other registries: what the sync worker asks upstream, and what it takes for an answer.
+
+    values, headers, challenge, place, trust     pure: forms, header grammars, where a request may lead
+    pace                                         limits, pauses and marks, on a clock that is given
+    credentials, programs, tls                   logins and certificates as files and programs keep them
+    connections, exchange                        the only modules that know urllib3
+    tokens, authorizer                           what goes into ``Authorization``
+    registry, lists, blobs                       one URL and the distribution API
+    upstream, assembly                           several URLs in order, and how a configuration becomes them
+
+Promises: nothing that an upstream says is believed before it was checked. A digest is parsed strictly, bytes are compared with
+it, lengths with each other; what fails a check leaves as an error and never as content.
+
+Never: stores anything, listens, or shows an upstream's error body to anybody.
+"""

@@ -1,0 +1,213 @@
+"""An upstream: one entry of ``extensions.sync.registries``, its URLs asked in their order.
+
+    what a URL answers          what is done
+    unavailable                 again after a pause, a few times; then the next URL. One that is down is left alone for a while
+    throttled                   again when it says, if that is soon; else it is left alone until then, and the next URL is asked
+    missing, denied, wrong      the next URL
+
+The error that is raised in the end is the one that leaves most open: unavailable (throttled before down) before wrong before denied
+before missing. So "missing" means that every URL was asked and none has it; nobody may take a tag for gone for less.
+
+Never: the same request to two URLs at once.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from holdfast import digest as digests
+from holdfast.errors import (
+    UpstreamDeniedError,
+    UpstreamError,
+    UpstreamMissingError,
+    UpstreamThrottledError,
+    UpstreamUnavailableError,
+    UpstreamWrongError,
+)
+from syncworker.upstream.blobs import BlobStream, Resumption
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from holdfast.digest import Digest, Hasher
+    from holdfast.names import Repository, Tag
+    from syncworker.upstream.pace import Mark, Retry, Time
+    from syncworker.upstream.parts import Part
+    from syncworker.upstream.registry import Reference, Registry
+    from syncworker.upstream.values import Descriptor, Fetched
+
+Result = TypeVar("Result")
+
+_log: Final = logging.getLogger("syncworker.upstream")
+_DOWN_SECONDS: Final = 30.0
+# From what leaves least open to what leaves most.
+_SEVERITY: Final = (
+    UpstreamError,
+    UpstreamMissingError,
+    UpstreamDeniedError,
+    UpstreamWrongError,
+    UpstreamUnavailableError,
+    UpstreamThrottledError,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One URL and the mark that tells whether it is left alone."""
+
+    registry: Registry
+    mark: Mark
+
+
+class Upstream:
+    """Asks a registry and its mirrors. Shared by threads."""
+
+    def __init__(self, lines: Sequence[Line], retry: Retry, time: Time) -> None:
+        if not lines:
+            raise ValueError("an upstream has at least one URL")
+        self._lines = tuple(lines)
+        self._retry = retry
+        self._time = time
+
+    @property
+    def name(self) -> str:
+        """Of the first URL's host, for logs and metrics."""
+        return self._lines[0].registry.home.authority
+
+    def head(self, repository: Repository, reference: Reference) -> Descriptor | None:
+        """What a tag or digest stands for; None when no URL has it.
+
+        Raises:
+            UpstreamError: some URL could not be asked, or none gave an answer that can be used.
+        """
+        try:
+            return self._ask(lambda registry: registry.head(repository, reference))
+        except UpstreamMissingError:
+            return None
+
+    def manifest(self, repository: Repository, reference: Reference, if_digest: Digest | None = None) -> Fetched | None:
+        """A manifest, verified; None when it still is the one with the digest ``if_digest``.
+
+        Raises:
+            UpstreamMissingError: no URL has it.
+            UpstreamError: some URL could not be asked, or none gave an answer that can be used.
+        """
+        return self._ask(lambda registry: registry.manifest(repository, reference, if_digest))
+
+    def blob(
+        self,
+        repository: Repository,
+        digest: Digest,
+        offset_bytes: int = 0,
+        *,
+        size_bytes: int | None = None,
+        hasher: Hasher | None = None,
+        verify: bool = True,
+    ) -> BlobStream:
+        """A blob's bytes from ``offset_bytes`` on. Other lengths than ``size_bytes`` are refused, if it is given.
+
+        With ``verify`` the digest is compared here, for which ``hasher`` must have seen the bytes before the offset; without a
+        hasher that is possible from offset 0 only. A receiver that hashes, as storage nodes do, saves that work by
+        ``verify=False``. ``BlobStream.is_checked`` tells which it is.
+
+        Raises:
+            UpstreamError: as :meth:`manifest`.
+        """
+        if verify and hasher is None and offset_bytes == 0:
+            hasher = digests.algorithm(digest.algorithm).new()
+
+        def reopen(at_bytes: int) -> Part:
+            return self._ask(lambda registry: registry.part(repository, digest, at_bytes))
+
+        resumption = Resumption(reopen, self._retry, self._time)
+        return BlobStream(
+            digest, reopen(offset_bytes), offset_bytes, size_bytes, hasher if verify else None, resumption
+        )
+
+    def tags(self, repository: Repository) -> tuple[Tag, ...]:
+        """All tags of a repository; raises as :meth:`manifest`."""
+        return self._ask(lambda registry: registry.tags(repository))
+
+    def catalog(self) -> tuple[Repository, ...]:
+        """All repositories; raises as :meth:`manifest`. Many registries have no catalog, or keep it to themselves."""
+        return self._ask(lambda registry: registry.catalog())
+
+    def referrers(self, repository: Repository, subject: Digest) -> tuple[Descriptor, ...]:
+        """What refers to ``subject``; raises as :meth:`manifest`."""
+        return self._ask(lambda registry: registry.referrers(repository, subject))
+
+    def close(self) -> None:
+        """Close idle connections; those that streams hold are closed with the streams."""
+        for line in self._lines:
+            line.registry.close()
+
+    def _ask(self, question: Callable[[Registry], Result]) -> Result:
+        worst: UpstreamError | None = None
+        for line in self._lines:
+            try:
+                return self._ask_one(line, question)
+            except UpstreamError as error:
+                if worst is None or _severity(error) > _severity(worst):
+                    worst = error
+                if not isinstance(error, UpstreamMissingError):
+                    _log.warning(
+                        "upstream gave no answer that can be used",
+                        extra={"upstream": line.registry.home.authority, "reason": str(error)},
+                    )
+        if worst is None:
+            raise AssertionError("an upstream has at least one URL")
+        raise worst
+
+    def _ask_one(self, line: Line, question: Callable[[Registry], Result]) -> Result:
+        left_seconds = line.mark.left_seconds()
+        if left_seconds:
+            authority = line.registry.home.authority
+            kind = UpstreamThrottledError if line.mark.is_throttled else UpstreamUnavailableError
+            why = "as it asked for" if line.mark.is_throttled else "after it failed"
+            raise kind(
+                f"{authority} is left alone for another {left_seconds:.0f} s, {why}",
+                {"upstream": authority, "retryAfter": max(1, round(left_seconds))},
+            )
+        failures = 0
+        while True:
+            try:
+                result = question(line.registry)
+            except UpstreamUnavailableError as error:
+                failures += 1
+                pause_seconds = self._pause_seconds(error, failures)
+                if pause_seconds is None:
+                    self._mark(line, error)
+                    raise
+                self._time.pause(pause_seconds)
+            else:
+                line.mark.clear()
+                return result
+
+    def _pause_seconds(self, error: UpstreamUnavailableError, failures: int) -> float | None:
+        """Before the next try; None when there is none."""
+        if failures > self._retry.retries:
+            return None
+        pause_seconds = self._retry.pause_seconds(failures, self._time.die)
+        told_seconds = _told_seconds(error)
+        if told_seconds > self._retry.patience_seconds:
+            return None
+        return max(pause_seconds, told_seconds)
+
+    def _mark(self, line: Line, error: UpstreamUnavailableError) -> None:
+        told_seconds = _told_seconds(error)
+        is_down = isinstance(error.detail, dict) and error.detail.get("down") is True
+        if told_seconds or is_down:
+            throttled = isinstance(error, UpstreamThrottledError)
+            line.mark.set(max(told_seconds, _DOWN_SECONDS if is_down else 0.0), throttled=throttled)
+
+
+def _told_seconds(error: UpstreamUnavailableError) -> float:
+    """What its Retry-After said; 0 without one."""
+    value = error.detail.get("retryAfter") if isinstance(error.detail, dict) else None
+    return float(value) if isinstance(value, int) else 0.0
+
+
+def _severity(error: UpstreamError) -> int:
+    return max(rank for rank, kind in enumerate(_SEVERITY) if isinstance(error, kind))

@@ -22,8 +22,10 @@ from pydantic_core import PydanticCustomError
 from holdfast.addresses import UNIX, parse_host_port
 from holdfast.certs.peer import is_label
 from holdfast.config.casemap import CaseMap
-from holdfast.config.patterns import glob_problem, regex_problem
 from holdfast.durations import Duration, parse_bytes, parse_duration, seconds
+from holdfast.patterns.expressions import regex_problem
+from holdfast.patterns.globs import glob_problem
+from holdfast.patterns.platforms import parse as parse_platform
 
 Item = TypeVar("Item")
 
@@ -168,6 +170,21 @@ def _glob(value: str) -> str:
     return value
 
 
+def _platform(value: str) -> str:
+    try:
+        parse_platform(value)
+    except ValueError as error:
+        raise _refuse("platform", "no platform") from error
+    return value
+
+
+def _namespace(value: str) -> str:
+    # What containerd sends in ?ns=: the host of an image's name, with a port where it has one.
+    if not value.strip() or urlsplit(f"//{value}").netloc != value or "@" in value or any(map(str.isspace, value)):
+        raise _refuse("namespace", "no host of a registry")
+    return value
+
+
 def _regex(value: str) -> str:
     if problem := regex_problem(value):
         raise _refuse("regex", f"a regular expression that {problem}")
@@ -247,6 +264,8 @@ ByteSize = Annotated[int, BeforeValidator(_byte_size), WithJsonSchema({"type": [
 Text = Annotated[str, BeforeValidator(_text)]
 Secret = Annotated[SecretStr, BeforeValidator(_text)]
 Glob = Annotated[Text, AfterValidator(_glob)]
+PlatformText = Annotated[Text, AfterValidator(_platform)]
+Namespace = Annotated[Text, AfterValidator(_namespace)]
 Regex = Annotated[Text, AfterValidator(_regex)]
 Address = Annotated[Text, AfterValidator(_address)]
 Url = Annotated[Text, AfterValidator(_url)]

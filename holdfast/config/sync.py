@@ -1,6 +1,9 @@
 """``extensions.sync``: mirroring from other registries.
 
-Promises: every key of zot's, typed, with its defaults.
+Promises: every key of zot's, typed, with its defaults, and ours: which repositories are never asked for
+(``localRepositories``), who may push where (``allowPush``), what is fetched ahead (``prefetch``, ``platforms``), what is kept
+(``cacheSize``, ``cacheMaxAge``), under which names else an upstream is known (``namespaces``, ``dockerMirror``), and mirroring
+the other way (``direction``). A key of a ``content`` entry goes before the same key of its registry.
 
 Never: asks an upstream, reads a credentials file.
 """
@@ -11,12 +14,35 @@ from typing import Annotated, Final
 
 from pydantic import AfterValidator
 
-from holdfast.config.scalars import Count, Flag, Glob, Listed, NotNegativeTime, Positive, Regex, Text, one_of
+from holdfast.config.scalars import (
+    ByteSize,
+    Count,
+    Flag,
+    Glob,
+    Listed,
+    Namespace,
+    NotNegativeTime,
+    PlatformText,
+    Positive,
+    PositiveTime,
+    Regex,
+    Text,
+    one_of,
+)
 from holdfast.config.section import Section, Switched, field
 from holdfast.durations import seconds
 
 TOKEN_EXCHANGE: Final = "urn:ietf:params:oauth:grant-type:token-exchange"  # noqa: S105 - the name of a grant
 
+# What is fetched before a client asks for it.
+NOTHING: Final = "none"
+IMAGES: Final = "image"
+EVERYTHING: Final = "all"
+PULL: Final = "pull"
+PUSH: Final = "push"
+
+Direction = Annotated[Text, AfterValidator(one_of(PULL, PUSH))]
+Prefetch = Annotated[Text, AfterValidator(one_of(NOTHING, IMAGES, EVERYTHING))]
 Helper = Annotated[Text, AfterValidator(one_of("", "ecr", "gcp", "oauth2"))]
 
 
@@ -35,6 +61,14 @@ class SyncContent(Section):
     destination: Text = field("", "Where they appear here.")
     strip_prefix: Flag = field(False, "Leave the prefix out of the name here.")
     tags: SyncTags | None = field(None, "Which tags.")
+    platforms: Listed[PlatformText] | None = field(None, "Which platforms; absent: those of the registry.")
+    allow_push: Flag | None = field(
+        None, "Whether clients may push to these repositories (ours); absent: as the registry."
+    )
+    cache_size: ByteSize | None = field(None, "Bytes kept of these repositories (ours); absent: within the registry's.")
+    cache_max_age: PositiveTime | None = field(
+        None, "Time after which what nobody pulled goes (ours); absent: as the registry."
+    )
 
 
 class OAuth2Helper(Section):
@@ -57,12 +91,30 @@ class SyncRegistry(Section):
     """One upstream and its mirrors."""
 
     urls: Listed[Text] = field((), "The upstream, then mirrors to fall back on; required.", alias="urls")
+    direction: Direction = field(PULL, "pull, or push: what is here is copied there (ours).")
+    namespaces: Listed[Namespace] = field(
+        (), "Registry hosts whose content this is, as clients name them in ?ns= (ours); absent: the hosts of urls."
+    )
+    docker_mirror: Flag = field(
+        False, "Serve any root-level name that is not here, for docker's registry-mirrors (ours); library/ always is."
+    )
     poll_interval: NotNegativeTime | None = field(None, "Time between pulls of all content; absent: none.")
     on_demand: Flag = field(False, "Pull what a client misses.")
     content: Listed[SyncContent] = field((), "Which repositories; absent: any, on demand only.")
     manifest_check_interval: NotNegativeTime | None = field(
         None, "Do not ask upstream again about a tag for this long; 0: ask at every pull. Needs onDemand."
     )
+    platforms: Listed[PlatformText] = field((), 'Platforms mirrored, such as "linux/amd64"; none: all.')
+    prefetch: Prefetch = field(
+        NOTHING,
+        "What is fetched ahead of clients (ours): none, image (the blobs of a manifest asked for), or all (of an index too).",
+    )
+    allow_push: Flag | None = field(
+        None,
+        "Whether clients may push where this is mirrored (ours); absent: only if mirrors may fill any name at the root.",
+    )
+    cache_size: ByteSize | None = field(None, "Bytes kept of what is mirrored (ours); absent: no limit.")
+    cache_max_age: PositiveTime | None = field(None, "Time after which what nobody pulled goes (ours); absent: never.")
     tls_verify: Flag = field(True, "Check the upstream's certificate.")
     cert_dir: Text = field("", "Directory with certificates for the upstream.")
     max_retries: Count | None = field(None, "Tries again after a failure; needs retryDelay.")
@@ -86,3 +138,4 @@ class Sync(Switched):
     credentials_file: Text = field("", "File with username and password by host.")
     download_dir: Text = field("", "Directory for images in transit; required with an object store.")
     registries: Listed[SyncRegistry] = field((), "The upstreams.")
+    local_repositories: Listed[Glob] = field((), "Globs of repositories that no upstream is ever asked for (ours).")

@@ -13,11 +13,23 @@ from typing import TYPE_CHECKING, Final
 
 from holdfast.config.rules.access import ACCESS_RULES
 from holdfast.config.rules.cluster import CLUSTER_RULES
+from holdfast.config.rules.contents import CONTENT_RULES
 from holdfast.config.rules.extensions import EXTENSION_RULES
 from holdfast.config.rules.http import HTTP_RULES
+from holdfast.config.rules.mirrors import MIRROR_RULES
 from holdfast.config.rules.storage import STORAGE_RULES
+from holdfast.config.rules.sync_credentials import SYNC_CREDENTIAL_RULES
 
 if TYPE_CHECKING:
     from holdfast.config.rules.finding import Rule
 
-RULES: Final[tuple[Rule, ...]] = (*STORAGE_RULES, *HTTP_RULES, *CLUSTER_RULES, *ACCESS_RULES, *EXTENSION_RULES)
+RULES: Final[tuple[Rule, ...]] = (
+    *STORAGE_RULES,
+    *HTTP_RULES,
+    *CLUSTER_RULES,
+    *ACCESS_RULES,
+    *EXTENSION_RULES,
+    *MIRROR_RULES,
+    *CONTENT_RULES,
+    *SYNC_CREDENTIAL_RULES,
+)

@@ -22,6 +22,15 @@ def _place(route: str) -> Steps:
     return ("storage", "subPaths", route) if route else ("storage",)
 
 
+def object_stores(settings: Settings) -> tuple[Steps, ...]:
+    """The places of every driver of an object store, for rules of features that cannot do with one."""
+    return tuple(
+        ("storage", "subPaths", route, "storageDriver") if route else ("storage", "storageDriver")
+        for route, store in settings.storage.stores.items()
+        if store.storage_driver is not None
+    )
+
+
 def roots_are_named(settings: Settings) -> Iterator[Finding]:
     in_cluster = settings.cluster is not None and settings.cluster.etcd is not None
     for route, store in settings.storage.stores.items():

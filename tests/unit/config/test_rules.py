@@ -60,6 +60,24 @@ def mirror(**keys: Any) -> dict[str, Any]:
     return extension(sync={"registries": [{"urls": ["https://up"], "onDemand": True, **keys}]})
 
 
+def content(**keys: Any) -> dict[str, Any]:
+    return mirror(content=[{"prefix": "**", **keys}])
+
+
+def polled(**keys: Any) -> dict[str, Any]:
+    return mirror(**{"onDemand": False, "pollInterval": "1h", "content": [{"prefix": "**"}], **keys})
+
+
+def pushed(**keys: Any) -> dict[str, Any]:
+    return mirror(**{"direction": "push", "onDemand": False, "content": [{"prefix": "**"}], **keys})
+
+
+def local(glob: str, **keys: Any) -> dict[str, Any]:
+    """A mirror beside repositories that no upstream is asked for."""
+    entries = keys.get("content", [{"prefix": "**", **keys}])
+    return merged(mirror(content=entries), extension(sync={"localRepositories": [glob]}))
+
+
 def oauth(**keys: Any) -> dict[str, Any]:
     return mirror(credentialHelper="oauth2", oauth2CredentialHelper={**OAUTH, **keys})
 
@@ -82,6 +100,7 @@ def certified(**keys: Any) -> dict[str, Any]:
 
 IN_S3 = storage(storageDriver=S3, dedupe=False)
 MIRROR = "extensions.sync.registries[0]"
+CONTENT = f"{MIRROR}.content[0]"
 HELPER = f"{MIRROR}.oauth2CredentialHelper"
 
 REFUSED: list[tuple[str, dict[str, Any], str]] = [
@@ -362,6 +381,30 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
         mirror(content=[{"prefix": "a/b", "stripPrefix": True, "destination": "/"}]),
         f"{MIRROR}.content[0].stripPrefix",
     ),
+    ("destination that climbs", content(destination="/a/../b"), f"{CONTENT}.destination"),
+    ("destination that is no name", content(destination="/Docker Hub"), f"{CONTENT}.destination"),
+    ("nothing left of the name at no destination", content(prefix="a", stripPrefix=True), f"{CONTENT}.stripPrefix"),
+    ("platform without an architecture", mirror(platforms=["linux"]), f"{MIRROR}.platforms[0]"),
+    ("platform of content without a system", content(platforms=["/amd64"]), f"{CONTENT}.platforms[0]"),
+    ("namespace that is a URL", mirror(namespaces=["https://docker.io"]), f"{MIRROR}.namespaces[0]"),
+    ("namespace with a path", mirror(namespaces=["docker.io/library"]), f"{MIRROR}.namespaces[0]"),
+    ("direction nobody knows", mirror(direction="both"), f"{MIRROR}.direction"),
+    ("prefetch of something else", mirror(prefetch="some"), f"{MIRROR}.prefetch"),
+    ("prefetch without onDemand", polled(prefetch="all"), f"{MIRROR}.prefetch"),
+    ("docker's mirror without onDemand", polled(dockerMirror=True), f"{MIRROR}.dockerMirror"),
+    ("budget without onDemand", polled(cacheSize="1GiB"), f"{MIRROR}.cacheSize"),
+    ("age without onDemand", polled(cacheMaxAge="24h"), f"{MIRROR}.cacheMaxAge"),
+    ("age of nothing", mirror(cacheMaxAge=0), f"{MIRROR}.cacheMaxAge"),
+    ("budget of content without onDemand", polled(content=[{"prefix": "**", "cacheSize": 1}]), f"{CONTENT}.cacheSize"),
+    ("mirror into a local prefix", local("private/**", destination="/private"), CONTENT),
+    ("mirror below a local prefix", local("/private/**", destination="/private/hub"), CONTENT),
+    ("mirror when everything is local", local("**"), CONTENT),
+    ("registry without content when everything is local", local("**", content=()), MIRROR),
+    ("local glob", extension(sync={"localRepositories": ["[a"]}), "extensions.sync.localRepositories[0]"),
+    ("push of nothing in particular", pushed(content=[]), f"{MIRROR}.content"),
+    ("push on demand", pushed(onDemand=True), f"{MIRROR}.onDemand"),
+    ("push with a budget", pushed(cacheSize=1), f"{MIRROR}.cacheSize"),
+    ("push with a namespace", pushed(namespaces="docker.io"), f"{MIRROR}.namespaces"),
     ("helper nobody knows", mirror(credentialHelper="azure"), f"{MIRROR}.credentialHelper"),
     ("oauth2 without settings", mirror(credentialHelper="oauth2"), HELPER),
     ("oauth2 without an endpoint", oauth(tokenURL=" "), f"{HELPER}.tokenURL"),
@@ -410,6 +453,25 @@ WARNED: list[tuple[str, dict[str, Any], str]] = [
     ("insecure beside certificates", certified(insecure=True), "cluster.insecure"),
     ("mgmt", extension(mgmt={}), "extensions.mgmt"),
     ("apikey", extension(apikey={}), "extensions.apikey"),
+    ("content that means nothing", mirror(content=[{"tags": {"semver": True}}]), f"{CONTENT}.prefix"),
+    (
+        "content behind one that takes all",
+        mirror(content=[{"prefix": "**"}, {"prefix": "a/*"}]),
+        f"{MIRROR}.content[1].prefix",
+    ),
+    ("content given twice", mirror(content=[{"prefix": "a/*"}, {"prefix": "/a/*"}]), f"{MIRROR}.content[1].prefix"),
+    (
+        "two repositories polled into one",
+        polled(
+            content=[
+                {"prefix": "a/**", "destination": "/x", "stripPrefix": True},
+                {"prefix": "b/**", "destination": "/x", "stripPrefix": True},
+            ]
+        ),
+        f"{MIRROR}.content[1]",
+    ),
+    ("budget of what is polled", polled(onDemand=True, cacheSize=1), f"{MIRROR}.cacheSize"),
+    ("longest pause below the first", mirror(retryDelay="1m", maxRetryDelay="1s"), f"{MIRROR}.maxRetryDelay"),
     ("mirror that never runs", mirror(onDemand=False), MIRROR),
     ("settings of an unused helper", mirror(oauth2CredentialHelper=OAUTH), HELPER),
 ]
@@ -420,6 +482,22 @@ ACCEPTED: list[tuple[str, dict[str, Any]]] = [
     ("redis with a local store", storage(cacheDriver=REDIS, remoteCache=True)),
     ("dedupe off in an object store", storage(storageDriver=S3, dedupe=False)),
     ("empty driver", storage(storageDriver={})),
+    ("mirror at the root beside a local prefix", local("private/**")),
+    ("one name at a time kept local", local("private/*", destination="/private")),
+    (
+        "two ways into one name on demand",
+        mirror(content=[{"prefix": "a/*", "stripPrefix": True}, {"prefix": "b/*", "stripPrefix": True}]),
+    ),
+    ("push of everything", pushed()),
+    ("push from time to time", pushed(pollInterval="1h", platforms=["linux/amd64"], onlySigned=True)),
+    (
+        "everything fetched ahead",
+        mirror(prefetch="ALL", platforms="linux/arm/v7", cacheSize="10GiB", cacheMaxAge="720h"),
+    ),
+    (
+        "a mirror by another name",
+        mirror(namespaces=["docker.io", "localhost:5000"], dockerMirror=True, allowPush=False),
+    ),
     ("window across midnight", storage(gcTimeWindow="22:00-06:00")),
     ("share of the disk", storage(freeSpaceReserve="1.5%")),
     ("no delay at the top", storage(gcDelay="0")),

@@ -149,7 +149,7 @@ class Upstream:
             try:
                 return self._ask_one(line, question)
             except UpstreamError as error:
-                if worst is None or _severity(error) > _severity(worst):
+                if worst is None or severity(error) > severity(worst):
                     worst = error
                 if not isinstance(error, UpstreamMissingError):
                     _log.warning(
@@ -209,5 +209,6 @@ def _told_seconds(error: UpstreamUnavailableError) -> float:
     return float(value) if isinstance(value, int) else 0.0
 
 
-def _severity(error: UpstreamError) -> int:
+def severity(error: UpstreamError) -> int:
+    """How much an error leaves open; the higher, the more (see the module)."""
     return max(rank for rank, kind in enumerate(_SEVERITY) if isinstance(error, kind))

@@ -21,6 +21,7 @@ from holdfast.errors import (
     UnavailableError,
     UploadUnknownError,
 )
+from holdfast.rpc.sync import PATIENCE_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -39,6 +40,7 @@ _SILENCE_SECONDS: Final = 5.0
 # Without a byte for so long the client is let go; it comes back with a Range.
 _STANDSTILL_SECONDS: Final = 60.0
 _PAUSE_SECONDS: Final = 0.25
+_AGAIN_SECONDS: Final = 10.0
 
 
 class Following:
@@ -77,7 +79,9 @@ class Following:
                 return
 
     def _go_on(self, repository: Repository, want: Want, trail: _Trail) -> Iterator[Piece]:
-        underway = self._workers.fetch_blob(repository, want.digest)
+        # An upstream that has answered before is not waited for again: a worker that is silent now hangs itself.
+        patience = PATIENCE_SECONDS if not trail.upload_id else _AGAIN_SECONDS
+        underway = self._workers.fetch_blob(repository, want.digest, patience)
         if underway is None:
             is_whole = trail.first_bytes == trail.at_bytes == 0 and want.size_bytes == trail.end_bytes
             yield from self._reader.read(want, trail.at_bytes, None if is_whole else trail.left_bytes)

@@ -19,6 +19,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
 
 from holdfast.errors import MissingError, PushRefusedError, UnavailableError
+from holdfast.rpc.sync import PATIENCE_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 _log: Final = logging.getLogger("holdfast.gateway")
 
 _LIMIT: Final = 20_000
+# For the check of a tag that could be served as it is.
+_STORED_SECONDS: Final = 5.0
 
 
 class Mirroring:
@@ -93,10 +96,11 @@ class Mirroring:
             if self._clock.monotonic() < until:
                 self._note(warning)
                 return True
+        has = self._has(repository, tag)
         try:
-            found = self._workers.resolve(repository, tag)
+            found = self._workers.resolve(repository, tag, _STORED_SECONDS if has else PATIENCE_SECONDS)
         except UnavailableError as error:
-            if not self._has(repository, tag):
+            if not has:
                 raise
             self._note('111 holdfast "upstream not asked: no sync worker answers"')
             self._log_unasked(repository, tag, error)

@@ -1,7 +1,7 @@
 """One blob on its way from an upstream into an upload that others follow.
 
     look ──held by another──▶ its upload is the answer
-      │ take (the token grows)
+      │ take (the token grows) ──stored meanwhile──▶ over
       ▼
     the former holder's upload, if its node still has it; else a new one
       │ open the upstream at its offset ──▶ answer: follow this upload
@@ -38,7 +38,7 @@ from holdfast.errors import (
     UpstreamError,
     UpstreamWrongError,
 )
-from holdfast.rpc.node import UploadKey
+from holdfast.rpc.node import UploadKey, Want
 from holdfast.rpc.sync import Underway
 
 if TYPE_CHECKING:
@@ -80,12 +80,14 @@ class Tools:
 
 @dataclass(eq=False, slots=True)
 class Flight:
-    """``repositories``: those that asked for it; the first one's upstreams are asked. ``begun``: what they are answered."""
+    """``repositories``: those that asked for it; the first one's upstreams are asked. ``begun``: what they are answered; None: it
+    is stored.
+    """
 
     digest: Digest
     size_bytes: int | None
     repositories: list[Repository]
-    begun: Future[Underway] = field(default_factory=Future)
+    begun: Future[Underway | None] = field(default_factory=Future)
     wrong: UpstreamWrongError | None = None
 
 
@@ -117,6 +119,10 @@ class Runner:
 
     def _run(self, flight: Flight) -> None:
         fetch = self._take(flight.digest)
+        if not fetch.upload_id and self._is_done(flight):
+            self._tools.fetches.end(fetch)
+            flight.begun.set_result(None)
+            return
         try:
             fetch, stored, fence = self._bring(flight, fetch)
         except StaleWriterError:
@@ -151,6 +157,11 @@ class Runner:
                     return fetch
             self._tools.pause(_OTHERS_PAUSE_SECONDS)
         raise UnavailableError("another sync worker fetches this and has not begun; try again")
+
+    def _is_done(self, flight: Flight) -> bool:
+        """Whether another worker has come to the end between the caller's look at what is stored and this fetch."""
+        want = Want(flight.digest, flight.size_bytes)
+        return all([self._tools.linking.adopt(repository, want) for repository in tuple(flight.repositories)])
 
     @staticmethod
     def _follow_others(standing: Standing) -> None:

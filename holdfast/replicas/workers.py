@@ -20,6 +20,7 @@ from holdfast.errors import (
     UnavailableError,
     WorkerUnreachableError,
 )
+from holdfast.rpc.sync import PATIENCE_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -52,14 +53,16 @@ class Workers:
         self._clients: dict[str, SyncClient] = {}
         self._rests_until: dict[str, float] = {}
 
-    def resolve(self, repository: Repository, tag: Tag) -> Resolved:
-        return self._ask(f"{repository}:{tag}", lambda worker: worker.resolve(repository, tag))
+    def resolve(self, repository: Repository, tag: Tag, patience_seconds: float = PATIENCE_SECONDS) -> Resolved:
+        return self._ask(f"{repository}:{tag}", lambda worker: worker.resolve(repository, tag, patience_seconds))
 
     def fetch_manifest(self, repository: Repository, digest: Digest) -> None:
         return self._ask(str(digest), lambda worker: worker.fetch_manifest(repository, digest))
 
-    def fetch_blob(self, repository: Repository, digest: Digest) -> Underway | None:
-        return self._ask(str(digest), lambda worker: worker.fetch_blob(repository, digest))
+    def fetch_blob(
+        self, repository: Repository, digest: Digest, patience_seconds: float = PATIENCE_SECONDS
+    ) -> Underway | None:
+        return self._ask(str(digest), lambda worker: worker.fetch_blob(repository, digest, patience_seconds))
 
     def _ask(self, key: str, question: Callable[[SyncClient], Result]) -> Result:
         worst: UnavailableError | None = None

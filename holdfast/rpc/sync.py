@@ -10,11 +10,15 @@ UpstreamError of other kinds, and those of storage nodes and the metadata store,
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
     from holdfast.digest import Digest
     from holdfast.names import Repository, Tag
+
+
+# Longer than a worker waits for a silent upstream and tries the next: it knows better what happens, and says so.
+PATIENCE_SECONDS: Final = 90.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +41,12 @@ class Underway:
 
 
 class SyncClient(Protocol):
-    """One worker, or all of them. Safe for many threads."""
+    """One worker, or all of them. Safe for many threads. ``patience_seconds``: for each worker that is asked.
 
-    def resolve(self, repository: Repository, tag: Tag) -> Resolved:
+    What a caller has no patience for goes on all the same, and whoever asks next finds it done.
+    """
+
+    def resolve(self, repository: Repository, tag: Tag, patience_seconds: float = PATIENCE_SECONDS) -> Resolved:
         """What a tag stands for now; its manifest is stored when this returns."""
         ...
 
@@ -47,6 +54,8 @@ class SyncClient(Protocol):
         """The manifest is stored in the repository when this returns."""
         ...
 
-    def fetch_blob(self, repository: Repository, digest: Digest) -> Underway | None:
+    def fetch_blob(
+        self, repository: Repository, digest: Digest, patience_seconds: float = PATIENCE_SECONDS
+    ) -> Underway | None:
         """None: the blob is stored and linked. Else it is being fetched; asking again sees to it that somebody does."""
         ...

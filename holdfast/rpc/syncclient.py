@@ -10,7 +10,7 @@ Never: asks an upstream.
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import grpc
 
@@ -19,16 +19,13 @@ from holdfast.rpc import convert, failures
 from holdfast.rpc import methods as m
 from holdfast.rpc.channel import open_channel, require_protection
 from holdfast.rpc.link import Link
-from holdfast.rpc.sync import Resolved, Underway
+from holdfast.rpc.sync import PATIENCE_SECONDS, Resolved, Underway
 from holdfast.wire import sync_pb2 as wire
 
 if TYPE_CHECKING:
     from holdfast.digest import Digest
     from holdfast.names import Repository, Tag
     from holdfast.rpc.credentials import Credentials
-
-# Longer than the worker waits for a silent upstream and tries the next: it knows better what happens, and says so.
-DEADLINE_SECONDS: Final = 90.0
 
 
 class GrpcSync:
@@ -43,15 +40,18 @@ class GrpcSync:
         self._lock = threading.Lock()
         self._link: Link | None = None
 
-    def resolve(self, repository: Repository, tag: Tag) -> Resolved:
-        reply = self._call(m.RESOLVE, wire.ResolveRequest(repository=repository, tag=tag))
+    def resolve(self, repository: Repository, tag: Tag, patience_seconds: float = PATIENCE_SECONDS) -> Resolved:
+        reply = self._call(m.RESOLVE, wire.ResolveRequest(repository=repository, tag=tag), patience_seconds)
         return Resolved(convert.digest(reply.digest), reply.warning, reply.fresh_seconds)
 
     def fetch_manifest(self, repository: Repository, digest: Digest) -> None:
         self._call(m.FETCH_MANIFEST, wire.FetchRequest(repository=repository, digest=str(digest)))
 
-    def fetch_blob(self, repository: Repository, digest: Digest) -> Underway | None:
-        reply = self._call(m.FETCH_BLOB, wire.FetchRequest(repository=repository, digest=str(digest)))
+    def fetch_blob(
+        self, repository: Repository, digest: Digest, patience_seconds: float = PATIENCE_SECONDS
+    ) -> Underway | None:
+        request = wire.FetchRequest(repository=repository, digest=str(digest))
+        reply = self._call(m.FETCH_BLOB, request, patience_seconds)
         return Underway(reply.upload_id) if reply.upload_id else None
 
     def close(self) -> None:
@@ -61,10 +61,10 @@ class GrpcSync:
         if link is not None:
             link.close()
 
-    def _call(self, method: m.Method, request: object) -> Any:
+    def _call(self, method: m.Method, request: object, patience_seconds: float = PATIENCE_SECONDS) -> Any:
         link = self._current_link()
         try:
-            return link.callable(method)(request, timeout=DEADLINE_SECONDS)
+            return link.callable(method)(request, timeout=patience_seconds)
         except grpc.RpcError as error:
             told = failures.travelled(error)
             if told is not None:

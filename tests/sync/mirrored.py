@@ -7,6 +7,9 @@ with mirroring(tmp_path, {"/up": [upstream.url]}) as server:
 from __future__ import annotations
 
 import contextlib
+import http.client
+import threading
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tests.serving import serving
@@ -37,3 +40,43 @@ def registries(places: Mapping[str, Sequence[str]], **more: Any) -> list[dict[st
 def mirroring(root: Path, places: Mapping[str, Sequence[str]], **more: Any) -> Iterator[Server]:
     with serving(root, extensions={"sync": {"registries": registries(places, **more)}}) as server:
         yield server
+
+
+@contextlib.contextmanager
+def pulling(server: Server, path: str, **headers: str) -> Iterator[http.client.HTTPResponse]:
+    """A GET whose body is read by the test, as far as it likes."""
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
+    try:
+        connection.request("GET", path, headers=headers)
+        yield connection.getresponse()
+    finally:
+        connection.close()
+
+
+@dataclass
+class Pull:
+    """A GET in a thread: status and body, or what broke it."""
+
+    server: Server
+    path: str
+    headers: dict[str, str] = field(default_factory=dict)
+    status: int = 0
+    body: bytes = b""
+    broken: Exception | None = None
+
+    def __post_init__(self) -> None:
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            with pulling(self.server, self.path, **self.headers) as answer:
+                self.status = answer.status
+                self.body = answer.read()
+        except (OSError, http.client.HTTPException) as error:
+            self.broken = error
+
+    def end(self) -> Pull:
+        self._thread.join(120)
+        assert not self._thread.is_alive(), f"GET {self.path} does not end"
+        return self

@@ -124,7 +124,16 @@ def test_a_content_range_is_read_exactly_if_its_numbers_agree(first: int, last: 
 
 @pytest.mark.parametrize(
     "text",
-    ["", "bytes */10", "bytes 1-2", "items 1-2/3", "bytes 1-2/3, 4-5/9", "bytes -1-2/3", "bytes 1-2/+3", "bytes \u0661-2/3"],
+    [
+        "",
+        "bytes */10",
+        "bytes 1-2",
+        "items 1-2/3",
+        "bytes 1-2/3, 4-5/9",
+        "bytes -1-2/3",
+        "bytes 1-2/+3",
+        "bytes \u0661-2/3",
+    ],
 )
 def test_other_content_ranges_are_refused(text: str) -> None:
     with pytest.raises(ValueError):

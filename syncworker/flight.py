@@ -50,8 +50,8 @@ if TYPE_CHECKING:
     from holdfast.rpc.node import StoredBlob
     from syncworker.linking import Linking
     from syncworker.sources import Sources
-    from syncworker.upstream.blobs import BlobStream
     from syncworker.upstream.pace import Pause
+    from syncworker.upstream.upstream import Upstream
 
 _log: Final = logging.getLogger("holdfast.sync")
 
@@ -91,6 +91,13 @@ class Flight:
     wrong: UpstreamWrongError | None = None
 
 
+@dataclass(slots=True)
+class _Hold:
+    """The fetch as this worker has written it last; its token is what counts."""
+
+    fetch: Fetch
+
+
 class OthersError(Exception):
     """Another worker fetches it; ``upload_id`` may be followed."""
 
@@ -110,7 +117,7 @@ class Runner:
         try:
             self._run(flight)
         except OthersError as others:
-            _answer(flight, others.upload_id)
+            _answer(flight, Underway(others.upload_id))
         except HoldfastError as error:
             _fail(flight, error)
         except Exception:  # noqa: BLE001 - nobody else is there to notice, and callers wait
@@ -118,27 +125,29 @@ class Runner:
             _fail(flight, UnavailableError("the fetch broke; the sync worker's log has it"))
 
     def _run(self, flight: Flight) -> None:
-        fetch = self._take(flight.digest)
-        if not fetch.upload_id and self._is_done(flight):
-            self._tools.fetches.end(fetch)
-            flight.begun.set_result(None)
-            return
+        hold = _Hold(self._take(flight.digest))
         try:
-            fetch, stored, fence = self._bring(flight, fetch)
+            if not hold.fetch.upload_id and self._is_done(flight):
+                self._tools.fetches.end(hold.fetch)
+                _answer(flight, None)
+                return
+            stored, fence = self._bring(flight, hold)
         except StaleWriterError:
             _log.warning("another worker has taken a fetch over", extra={"digest": str(flight.digest)})
             raise
         except UpstreamWrongError as error:
             flight.wrong = error
-            self._drop(flight, fetch)
+            self._drop(hold.fetch)
             raise
         except BaseException:
-            self._leave(flight.digest)
+            # What has come stays; it is gone on with when somebody asks again. Without that word the fetch stays this worker's.
+            with contextlib.suppress(UnavailableError):
+                self._tools.fetches.leave(hold.fetch)
             raise
         try:
             self._tools.linking.link(tuple(flight.repositories), stored, fence)
         finally:
-            self._tools.fetches.end(fetch)
+            self._tools.fetches.end(hold.fetch)
         _log.info(
             "fetched a blob",
             extra={"digest": str(flight.digest), "size": stored.size_bytes, "repositories": list(flight.repositories)},
@@ -150,7 +159,7 @@ class Runner:
         for _ in range(_OTHERS_TRIES):
             standing = self._tools.fetches.look(digest)
             if standing.is_held:
-                self._follow_others(standing)
+                _follow_others(standing)
             else:
                 fetch = self._tools.fetches.take(digest, standing)
                 if fetch is not None:
@@ -161,114 +170,91 @@ class Runner:
     def _is_done(self, flight: Flight) -> bool:
         """Whether another worker has come to the end between the caller's look at what is stored and this fetch."""
         want = Want(flight.digest, flight.size_bytes)
-        return all([self._tools.linking.adopt(repository, want) for repository in tuple(flight.repositories)])
+        return all(self._tools.linking.adopt(repository, want) for repository in tuple(flight.repositories))
 
-    @staticmethod
-    def _follow_others(standing: Standing) -> None:
-        if standing.fetch is not None and standing.fetch.upload_id:
-            raise OthersError(standing.fetch.upload_id)
+    def _rename(self, hold: _Hold, upload_id: str) -> None:
+        """Say which upload grows. Raises StaleWriterError: the fetch is another's by now."""
+        named = self._tools.fetches.name(hold.fetch, upload_id)
+        if named is None:
+            raise StaleWriterError("another sync worker has taken this fetch over")
+        hold.fetch = named
 
-    def _leave(self, digest: Digest) -> None:
-        """What has come stays; it is gone on with when somebody asks again."""
-        # Without that word the fetch stays this worker's, which goes on with it just as well.
-        with contextlib.suppress(UnavailableError):
-            standing = self._tools.fetches.look(digest)
-            if standing.fetch is not None and not standing.is_held:
-                self._tools.fetches.leave(standing.fetch)
-
-    def _drop(self, flight: Flight, fetch: Fetch) -> None:
+    def _drop(self, fetch: Fetch) -> None:
         """Nothing of it may be used. The fetch goes first: who takes it over in between must not lose what is right."""
-        standing = self._tools.fetches.look(flight.digest)
-        mine = standing.fetch
-        if mine is None or standing.is_held or mine.worker != fetch.worker or not self._tools.fetches.end(mine):
-            return
-        if mine.upload_id:
-            try:
-                self._tools.writer.cancel(_key(mine.upload_id))
-            except UploadUnknownError:
-                return  # the node has dropped it itself
+        if self._tools.fetches.end(fetch) and fetch.upload_id:
+            with contextlib.suppress(UploadUnknownError):  # the node has dropped it itself
+                self._tools.writer.cancel(_key(fetch.upload_id))
 
     # -- the bytes
 
-    def _bring(self, flight: Flight, fetch: Fetch) -> tuple[Fetch, StoredBlob, Fence]:
+    def _bring(self, flight: Flight, hold: _Hold) -> tuple[StoredBlob, Fence]:
         """All of them, compared and durable."""
         for _ in range(_NODE_TRIES):
             try:
-                fetch, offset_bytes = self._standing(flight, fetch)
-                fetch = self._pour(flight, fetch, offset_bytes)
+                self._pour(flight, hold, self._standing(flight, hold))
                 fence = self._tools.repos.fence(flight.digest)
-                return fetch, self._finish(flight, fetch), fence
+                return self._finish(flight, hold.fetch.upload_id), fence
             except (OffsetError, UploadUnknownError) as error:
                 _log.warning("looking again where a fetch stands", extra={"reason": error.message})
             except UnavailableError as error:
                 _log.warning("a fetch waits for its storage node", extra={"reason": error.message})
                 self._tools.pause(_NODE_PAUSE_SECONDS)
+        if hold.fetch.upload_id:
+            # The node stays away with what it has. The next fetch begins at another one.
+            self._rename(hold, "")
         raise UnavailableError("the storage nodes do not keep what is fetched; try again")
 
-    def _standing(self, flight: Flight, fetch: Fetch) -> tuple[Fetch, int]:
-        """Where the upload stands; a new one is begun only when there is an upstream to fill it."""
-        if not fetch.upload_id:
-            return fetch, 0
+    def _standing(self, flight: Flight, hold: _Hold) -> int:
+        """How much has come. A new upload is begun only when there is an upstream to fill it."""
+        if not hold.fetch.upload_id:
+            return 0
         try:
-            return fetch, self._tools.writer.state(_key(fetch.upload_id)).offset_bytes
+            return self._tools.writer.state(_key(hold.fetch.upload_id)).offset_bytes
         except UploadUnknownError:
-            named = self._tools.fetches.name(fetch, "")
-            if named is None:
-                raise StaleWriterError("another sync worker has taken this fetch over") from None
+            self._rename(hold, "")
             if flight.begun.done():
                 # Whoever was sent to the upload that is no more asks again, and is to hear of the next one.
                 flight.begun = Future()
-            return named, 0
+            return 0
 
-    def _pour(self, flight: Flight, fetch: Fetch, offset_bytes: int) -> Fetch:
+    def _pour(self, flight: Flight, hold: _Hold, offset_bytes: int) -> None:
         """From the sources of the repository that asked, in their order, each going on where the one before broke off."""
-        if flight.size_bytes is not None and offset_bytes >= flight.size_bytes and fetch.upload_id:
-            _answer(flight, fetch.upload_id)
-            return fetch
-        held = [fetch]
+        if hold.fetch.upload_id and offset_bytes == flight.size_bytes:
+            _answer(flight, Underway(hold.fetch.upload_id))
+            return
 
-        def pour(stream: BlobStream) -> bool:
-            with stream:
-                if not held[0].upload_id:
-                    held[0] = self._begin(flight, held[0])
-                _answer(flight, held[0].upload_id)
-                key = _key(held[0].upload_id)
-                self._tools.writer.append(key, stream.offset_bytes, stream, held[0].token)
+        def pour(upstream: Upstream, name: Repository) -> bool:
+            at_bytes = self._standing(flight, hold)
+            with upstream.blob(name, flight.digest, at_bytes, size_bytes=flight.size_bytes, verify=False) as stream:
+                if not hold.fetch.upload_id:
+                    self._begin(flight, hold)
+                _answer(flight, Underway(hold.fetch.upload_id))
+                self._tools.writer.append(_key(hold.fetch.upload_id), at_bytes, stream, hold.fetch.token)
             return True
 
-        def at_bytes() -> int:
-            upload_id = held[0].upload_id
-            return self._tools.writer.state(_key(upload_id)).offset_bytes if upload_id else 0
+        self._tools.sources.ask(flight.repositories[0], pour)
 
-        self._tools.sources.ask(
-            flight.repositories[0],
-            lambda upstream, name: pour(
-                upstream.blob(name, flight.digest, at_bytes(), size_bytes=flight.size_bytes, verify=False)
-            ),
-        )
-        return held[0]
-
-    def _begin(self, flight: Flight, fetch: Fetch) -> Fetch:
+    def _begin(self, flight: Flight, hold: _Hold) -> None:
         state = self._tools.writer.start(OWNER, PRINCIPAL, flight.digest.algorithm)
-        named = self._tools.fetches.name(fetch, state.upload_id)
-        if named is None:
+        try:
+            self._rename(hold, state.upload_id)
+        except StaleWriterError:
             self._tools.writer.cancel(_key(state.upload_id))
-            raise StaleWriterError("another sync worker has taken this fetch over")
-        return named
+            raise
 
-    def _finish(self, flight: Flight, fetch: Fetch) -> StoredBlob:
+    def _finish(self, flight: Flight, upload_id: str) -> StoredBlob:
         for _ in range(_NODE_TRIES):
             try:
-                return self._compared(flight, fetch)
+                return self._compared(flight, upload_id)
             except UnavailableError as error:
                 # The bytes are there: asking again joins what was begun, and copies what is short.
                 _log.warning("a fetched blob waits for its copies", extra={"reason": error.message})
                 self._tools.pause(_NODE_PAUSE_SECONDS)
-        return self._compared(flight, fetch)
+        return self._compared(flight, upload_id)
 
-    def _compared(self, flight: Flight, fetch: Fetch) -> StoredBlob:
+    def _compared(self, flight: Flight, upload_id: str) -> StoredBlob:
         try:
-            return self._tools.writer.finish(_key(fetch.upload_id), flight.digest)
+            return self._tools.writer.finish(_key(upload_id), flight.digest)
         except DigestInvalidError as error:
             seen = error.detail if isinstance(error.detail, dict) else {}
             _log.error(
@@ -289,9 +275,14 @@ def _key(upload_id: str) -> UploadKey:
     return UploadKey(upload_id, OWNER, PRINCIPAL)
 
 
-def _answer(flight: Flight, upload_id: str) -> None:
+def _follow_others(standing: Standing) -> None:
+    if standing.fetch is not None and standing.fetch.upload_id:
+        raise OthersError(standing.fetch.upload_id)
+
+
+def _answer(flight: Flight, found: Underway | None) -> None:
     if not flight.begun.done():
-        flight.begun.set_result(Underway(upload_id))
+        flight.begun.set_result(found)
 
 
 def _fail(flight: Flight, error: HoldfastError) -> None:

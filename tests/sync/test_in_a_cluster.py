@@ -103,9 +103,10 @@ def test_another_worker_goes_on_where_one_stopped(cluster: Cluster, stock: Stock
         holder.resume()
         holder.wait_until("to see that it is late", lambda: "taken a fetch over" in holder.told())
         assert Pull(cluster.gateways["h"], path_of(layer)).end().body == layer
-    assert stock.given[digest_of(layer)] <= 1.2 * len(layer), [
-        h.get("range") for h in stock.asked("GET", digest_of(layer))
-    ]
+    # What the upstream wrote is more than that: a process that is paused or killed leaves some MiB in its socket's buffer.
+    ranges = [int(headers.get("range", "bytes=0-")[6:-1]) for headers in stock.asked("GET", digest_of(layer))]
+    assert len(ranges) == 2
+    assert ranges[1] >= 11 * MIB
 
 
 def is_connected(process: Process, stock: Stock) -> bool:

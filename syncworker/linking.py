@@ -7,21 +7,29 @@ Never: decides whether a repository may have a blob.
 
 from __future__ import annotations
 
+import itertools
+import logging
 from typing import TYPE_CHECKING, Final
 
 from holdfast.errors import LayoutMovedError, NodeUnreachableError, SweepMovedError, UnavailableError
+from holdfast.manifest import IMAGES
 from holdfast.rpc.node import Want
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from holdfast.digest import Digest
     from holdfast.meta.repos import Fence, Repositories
     from holdfast.names import Repository
     from holdfast.replicas.read import ReplicaReader
     from holdfast.replicas.write import ReplicaWriter
     from holdfast.rpc.node import StoredBlob
 
+_log: Final = logging.getLogger("holdfast.sync")
+
 _TRIES: Final = 5
+# A base image's layer is in thousands of images.
+_REPORTED: Final = 4
 
 
 class Linking:
@@ -48,6 +56,7 @@ class Linking:
                 self._repos.add_link(repository, want.digest, stored.size_bytes, fence, "upstream")
             except SweepMovedError:
                 continue
+            self.report(repository, want.digest)
             return True
         return False
 
@@ -74,3 +83,11 @@ class Linking:
                     break
             else:
                 raise UnavailableError("layouts kept changing while a blob was linked; ask again")
+            self.report(repository, stored.digest)
+
+    def report(self, repository: Repository, digest: Digest) -> None:
+        """Say which images are whole now that they have this blob."""
+        for record in itertools.islice(self._repos.naming(repository, digest), _REPORTED):
+            needed = {reference.digest for reference in record.references if not reference.may_be_absent}
+            if record.media_type in IMAGES and len(self._repos.links(repository, needed)) == len(needed):
+                _log.info("successfully synced image", extra={"repository": repository, "digest": str(record.digest)})

@@ -31,7 +31,7 @@ from holdfast.meta.records import LinkRecord, ManifestRecord, TagRecord, pack_re
 from holdfast.meta.store import MAX_OPS, KeyAt, Put, pages
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from holdfast.clock import Clock
     from holdfast.digest import Digest
@@ -92,17 +92,21 @@ class Manifests:
         entries = self._store.get_many(list(by_key)).entries
         return {by_key[key]: ManifestRecord.decode(by_key[key], entry.value) for key, entry in entries.items()}
 
-    def reference(self, repository: Repository, child: Digest) -> Reference | None:
-        """What a live manifest of the repository says of a digest; None: none names it."""
+    def naming(self, repository: Repository, child: Digest) -> Iterator[ManifestRecord]:
+        """The live manifests of the repository that may reference a digest."""
         for entry in pages(self._store, *keys.parents_of(repository, child), _PARENTS, keys_only=True):
             # A ref without a record means nothing.
             parent = keys.last_digest_in(entry.key)
             found = self._store.get(keys.manifest(repository, parent))
             if found is not None:
-                record = ManifestRecord.decode(parent, found.value)
-                for reference in record.references:
-                    if reference.digest == child:
-                        return reference
+                yield ManifestRecord.decode(parent, found.value)
+
+    def reference(self, repository: Repository, child: Digest) -> Reference | None:
+        """What a live manifest of the repository says of a digest; None: none names it."""
+        for record in self.naming(repository, child):
+            for reference in record.references:
+                if reference.digest == child:
+                    return reference
         return None
 
     def put(

@@ -26,7 +26,7 @@ from holdfast.meta.removals import Removals
 from holdfast.meta.sweeps import Sweeps
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from holdfast.clock import Clock
     from holdfast.digest import Digest
@@ -107,6 +107,10 @@ class Repositories:
     def manifests(self, repository: Repository, digests: Iterable[Digest]) -> dict[Digest, ManifestRecord]:
         """Those of them that are there."""
         return self._manifests.many(repository, digests)
+
+    def naming(self, repository: Repository, child: Digest) -> Iterator[ManifestRecord]:
+        """The manifests of the repository that reference a digest, found one after the other."""
+        return self._manifests.naming(repository, child)
 
     def reference(self, repository: Repository, child: Digest) -> Reference | None:
         """What a manifest of the repository says of a digest; None: none names it."""

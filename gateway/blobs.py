@@ -48,15 +48,20 @@ class Blobs:
         self._mirroring = mirroring
 
     def linked(self, repo: Repository, digest: Digest) -> BlobInfo:
-        """What the link says, or a mirrored manifest; the bytes are not asked for.
+        """What the link says, or a mirrored manifest, or the repository's own upstream; no node is asked for the bytes.
 
         Raises:
-            BlobUnknownError, RepositoryUnknownError.
+            BlobUnknownError, RepositoryUnknownError. UpstreamError: of a mirrored repository, and nothing here names the blob.
         """
+        found = self._linked(repo, digest)
+        if found is not None:
+            return found
+        size_bytes = self._mirroring.asked_bytes(repo, digest)
+        return self._refuse(repo, digest) if size_bytes is None else BlobInfo(digest, size_bytes, repo)
+
+    def _linked(self, repo: Repository, digest: Digest) -> BlobInfo | None:
         link = self._repos.link(repo, digest)
-        if link is not None:
-            return BlobInfo(digest, link.size_bytes)
-        return self._expected(repo, digest) or self._refuse(repo, digest)
+        return self._expected(repo, digest) if link is None else BlobInfo(digest, link.size_bytes)
 
     def _expected(self, repo: Repository, digest: Digest) -> BlobInfo | None:
         size_bytes = self._mirroring.expected_bytes(repo, digest)
@@ -68,7 +73,7 @@ class Blobs:
         Raises:
             BlobUnknownError, RepositoryUnknownError; NodeUnreachableError when nobody has it and not all could be asked.
         """
-        info = self.linked(repo, digest)
+        info = self._linked(repo, digest) or self._refuse(repo, digest)
         if info.expected_in is None and self._reader.stat([Want(digest, info.size_bytes)])[0] is None:
             expected = self._expected(repo, digest)
             if expected is None:

@@ -131,6 +131,22 @@ class Mirroring:
         reference = self._repos.reference(repository, digest)
         return reference.size_bytes if reference is not None else None
 
+    def asked_bytes(self, repository: Repository, digest: Digest) -> int | None:
+        """The size of a blob that nothing here names, but the repository's own upstream has: it is on its way when this returns.
+
+        None: no upstream is asked for this repository, or none says how long the blob is.
+
+        Raises:
+            UpstreamError, UnavailableError: it cannot be had.
+        """
+        if not self.is_mirrored(repository):
+            return None
+        underway = self._workers.fetch_blob(repository, digest)
+        if underway is not None:
+            return underway.size_bytes or None
+        link = self._repos.link(repository, digest)
+        return link.size_bytes if link is not None else None
+
     def read(
         self, repository: Repository, want: Want, offset_bytes: int, length_bytes: int
     ) -> Iterator[bytes | memoryview]:

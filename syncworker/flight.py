@@ -117,7 +117,7 @@ class Runner:
         try:
             self._run(flight)
         except OthersError as others:
-            _answer(flight, Underway(others.upload_id))
+            _answer(flight, others.upload_id)
         except HoldfastError as error:
             _fail(flight, error)
         except Exception:  # noqa: BLE001 - nobody else is there to notice, and callers wait
@@ -129,7 +129,7 @@ class Runner:
         try:
             if not hold.fetch.upload_id and self._is_done(flight):
                 self._tools.fetches.end(hold.fetch)
-                _answer(flight, None)
+                flight.begun.set_result(None)
                 return
             stored, fence = self._bring(flight, hold)
         except StaleWriterError:
@@ -220,7 +220,7 @@ class Runner:
     def _pour(self, flight: Flight, hold: _Hold, offset_bytes: int) -> None:
         """From the sources of the repository that asked, in their order, each going on where the one before broke off."""
         if hold.fetch.upload_id and offset_bytes == flight.size_bytes:
-            _answer(flight, Underway(hold.fetch.upload_id))
+            _answer(flight, hold.fetch.upload_id)
             return
 
         def pour(upstream: Upstream, name: Repository) -> bool:
@@ -228,7 +228,8 @@ class Runner:
             with upstream.blob(name, flight.digest, at_bytes, size_bytes=flight.size_bytes, verify=False) as stream:
                 if not hold.fetch.upload_id:
                     self._begin(flight, hold)
-                _answer(flight, Underway(hold.fetch.upload_id))
+                flight.size_bytes = stream.total_bytes
+                _answer(flight, hold.fetch.upload_id)
                 self._tools.writer.append(_key(hold.fetch.upload_id), at_bytes, stream, hold.fetch.token)
             return True
 
@@ -280,9 +281,9 @@ def _follow_others(standing: Standing) -> None:
         raise OthersError(standing.fetch.upload_id)
 
 
-def _answer(flight: Flight, found: Underway | None) -> None:
+def _answer(flight: Flight, upload_id: str) -> None:
     if not flight.begun.done():
-        flight.begun.set_result(found)
+        flight.begun.set_result(Underway(upload_id, flight.size_bytes or 0))
 
 
 def _fail(flight: Flight, error: HoldfastError) -> None:

@@ -40,4 +40,6 @@ class Servicer:
 
     def fetch_blob(self, request: wire.FetchRequest, _context: grpc.ServicerContext) -> wire.FetchBlobReply:
         found = self._worker.fetch_blob(names.repository(request.repository), convert.digest(request.digest))
-        return wire.FetchBlobReply(upload_id=found.upload_id if found else "")
+        if found is None:
+            return wire.FetchBlobReply()
+        return wire.FetchBlobReply(upload_id=found.upload_id, size_bytes=found.size_bytes)

@@ -35,9 +35,10 @@ class Resolved:
 
 @dataclass(frozen=True, slots=True)
 class Underway:
-    """A blob on its way: the upload that others may follow."""
+    """A blob on its way: the upload that others may follow. ``size_bytes`` of the whole; 0: nobody has said."""
 
     upload_id: str
+    size_bytes: int = 0
 
 
 class SyncClient(Protocol):

@@ -52,7 +52,7 @@ class GrpcSync:
     ) -> Underway | None:
         request = wire.FetchRequest(repository=repository, digest=str(digest))
         reply = self._call(m.FETCH_BLOB, request, patience_seconds)
-        return Underway(reply.upload_id) if reply.upload_id else None
+        return Underway(reply.upload_id, reply.size_bytes) if reply.upload_id else None
 
     def close(self) -> None:
         """Ends what is under way. A later call opens a new channel."""

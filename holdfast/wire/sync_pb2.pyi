@@ -35,7 +35,9 @@ class FetchManifestReply(_message.Message):
     def __init__(self) -> None: ...
 
 class FetchBlobReply(_message.Message):
-    __slots__ = ("upload_id",)
+    __slots__ = ("upload_id", "size_bytes")
     UPLOAD_ID_FIELD_NUMBER: _ClassVar[int]
+    SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
     upload_id: str
-    def __init__(self, upload_id: _Optional[str] = ...) -> None: ...
+    size_bytes: int
+    def __init__(self, upload_id: _Optional[str] = ..., size_bytes: _Optional[int] = ...) -> None: ...

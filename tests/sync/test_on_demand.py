@@ -286,3 +286,64 @@ def test_what_is_stored_outlives_the_worker(tmp_path: Path, stock: Stock, repo: 
             assert headers["warning"].startswith("111 holdfast")
         finally:
             os.kill(server.child("syncworker"), signal.SIGCONT)
+
+
+def test_a_root_level_name_of_docker_hub_is_served_where_the_hub_is_mirrored(tmp_path: Path, stock: Stock) -> None:
+    with mirroring(tmp_path, {"/hub": [stock.url]}, namespaces=["docker.io"]) as server:
+        wanted = stock.image("library/nginx", "v1", b"a layer")
+        for path in (
+            "/v2/library/nginx/manifests/v1",
+            "/v2/nginx/manifests/v1?ns=docker.io",
+            "/v2/hub/nginx/manifests/v1",
+        ):
+            assert server.request("GET", path)[::2] == (200, wanted), path
+        Peer(server.url).push_image("library/ours", "v1", b"ours")
+        assert server.request("GET", "/v2/library/ours/manifests/v1")[2] == image(b"ours")
+        assert stock.asked("", "library/ours") == []
+
+
+def test_a_blob_that_no_manifest_here_names_comes_if_the_repository_s_own_upstream_has_it(
+    server: Server, stock: Stock, repo: str
+) -> None:
+    layer = os.urandom(1000)
+    stock.image(repo, "v1", layer)
+    status, _, body = server.request("GET", blob_path(repo, layer))
+    assert (status, body) == (200, layer)
+    assert server.request("GET", blob_path(repo, b"nobody has it"))[0] == 404
+    assert server.request("GET", blob_path(f"{repo}/other", layer))[0] == 404
+
+
+def test_a_manifest_asked_for_by_digest_comes_too(server: Server, stock: Stock, repo: str) -> None:
+    wanted = stock.image(repo, "v1", b"layer")
+    status, headers, manifest = server.request("GET", manifest_path(repo, digest_of(wanted)))
+    assert (status, manifest, headers["content-type"]) == (200, wanted, OCI)
+    assert server.request("GET", manifest_path(repo, digest_of(b"nobody has it")))[0] == 404
+
+
+def test_a_deleted_tag_comes_again(server: Server, stock: Stock, repo: str) -> None:
+    manifest = pulled_manifest(server, stock, repo, b"layer")
+    assert server.request("DELETE", manifest_path(repo, digest_of(manifest)))[0] == 202
+    assert server.request("GET", manifest_path(repo))[2] == manifest
+
+
+def test_a_tag_that_is_gone_upstream_is_kept(server: Server, stock: Stock, repo: str) -> None:
+    manifest = pulled_manifest(server, stock, repo, b"layer")
+    del stock.manifests[f"{repo}/manifests/v1"]
+    assert server.request("GET", manifest_path(repo))[2] == manifest
+    assert "a tag is gone upstream and kept here" in server.log.read_text()
+
+
+def test_an_upstream_that_lies_about_a_length_breaks_the_pull(server: Server, stock: Stock, repo: str) -> None:
+    layer = os.urandom(MIB)
+    pulled_manifest(server, stock, repo, layer)
+    stock.blobs[f"{repo}/blobs/{digest_of(layer)}"] = layer[:-1]
+    pull = Pull(server, blob_path(repo, layer)).end()
+    assert pull.status >= 500 or pull.broken is not None
+
+
+def test_a_push_outranks_the_upstream_where_both_fill_a_repository(tmp_path: Path, stock: Stock, repo: str) -> None:
+    with mirroring(tmp_path, {"/up": [stock.url]}, allowPush=True) as server:
+        pulled_manifest(server, stock, repo, b"theirs")
+        Peer(server.url).push_image(f"up/{repo}", "v1", b"ours")
+        assert server.request("GET", manifest_path(repo))[2] == image(b"ours")
+        assert len(stock.asked("", manifest_path(repo)[6:])) == 1

@@ -28,6 +28,7 @@ def main() -> int:
     parser.add_argument("--config", type=Path, help="configuration file; without it the defaults hold")
     parser.add_argument("--node", help="gRPC target of the only storage node; without it the configuration's cluster")
     parser.add_argument("--metadata", default="", help="the SQLite file that holds the metadata")
+    parser.add_argument("--worker", default="", help="gRPC target of the only sync worker; with --node")
     parser.add_argument("--port", type=int, help="listen here instead of on the configured port")
     parser.add_argument("--parent-pipe", type=int, help="end when this descriptor does")
     args = parser.parse_args()
@@ -35,7 +36,7 @@ def main() -> int:
     def read() -> Options:
         settings = config.load(args.config) if args.config else config.defaults()
         return (
-            from_settings(settings, args.node, args.metadata, args.port)
+            from_settings(settings, args.node, args.metadata, args.port, args.worker)
             if args.node
             else in_cluster(settings, args.port)
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import falcon
@@ -24,10 +25,20 @@ if TYPE_CHECKING:
     from gateway.cache import ManifestCache
     from gateway.health import Health
     from gateway.lanes import Lanes
+    from gateway.mirroring import Mirroring
     from gateway.staleness import Staleness
     from holdfast.meta.repos import Repositories
     from holdfast.replicas.read import ReplicaReader
     from holdfast.replicas.write import ReplicaWriter
+
+
+@dataclass(frozen=True, slots=True)
+class Guards:
+    """What stands around the services: how many may be served, whether any can be, and what is said of an answer's age."""
+
+    lanes: Lanes
+    health: Health
+    staleness: Staleness
 
 
 def create_app(
@@ -35,32 +46,32 @@ def create_app(
     reader: ReplicaReader,
     writer: ReplicaWriter,
     cache: ManifestCache,
-    lanes: Lanes,
-    health: Health,
-    staleness: Staleness,
+    mirroring: Mirroring,
+    guards: Guards,
     *,
     sparse: bool = False,
 ) -> falcon.App[Any, Any]:
     """The registry as a WSGI application."""
-    blobs = Blobs(repos, reader)
-    uploads = Uploads(repos, reader, writer, open_staging)
-    manifests = Manifests(repos, reader, writer, cache, sparse=sparse)
+    blobs = Blobs(repos, reader, mirroring)
+    uploads = Uploads(repos, reader, writer, open_staging, mirroring)
+    manifests = Manifests(repos, reader, writer, cache, mirroring, sparse=sparse)
     listing = Listing(repos, manifests)
     app: falcon.App[Any, Any] = falcon.App(media_type="application/json")
     app.req_options.auto_parse_form_urlencoded = False
     app.resp_options.default_media_type = "application/json"
-    app.add_middleware(StaleWarning(staleness))
-    probes = HealthResource(health)
+    app.add_middleware(StaleWarning(guards.staleness))
+    probes = HealthResource(guards.health)
     for path in PATHS:
         app.add_route(path, probes)
     router.mount(
         app,
         router.Router(
-            BlobsResource(blobs, lanes),
-            UploadsResource(uploads, blobs, lanes),
+            BlobsResource(blobs, guards.lanes),
+            UploadsResource(uploads, blobs, guards.lanes),
             ManifestsResource(manifests),
             ListingResource(listing),
-            health.admit,
+            guards.health.admit,
+            mirroring.meant,
         ),
     )
     return app

@@ -7,32 +7,42 @@ long: what does not answer yet is the business of :mod:`gateway.arrival` and :mo
 from __future__ import annotations
 
 import os
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from gateway.accesslog import AccessLog
-from gateway.app import create_app
+from gateway.app import Guards, create_app
 from gateway.arrival import Arrival
 from gateway.cache import ManifestCache
+from gateway.following import Following
 from gateway.health import Health
 from gateway.lanes import Lanes
-from gateway.presence import Presence
+from gateway.mirroring import Mirroring
 from gateway.staleness import FallsBack, Staleness
 from holdfast import __version__, logs
 from holdfast.clock import SystemClock
-from holdfast.meta import keys
+from holdfast.meta import keys, versions
+from holdfast.meta.fetches import WORKER
 from holdfast.meta.layouts import LayoutBook
 from holdfast.meta.repos import Repositories
 from holdfast.meta.sqlite import SqliteStore
+from holdfast.meta.versions import Living
+from holdfast.mirrors.policy import Policy
+from holdfast.mirrors.routes import Routes
 from holdfast.replicas.access import access
 from holdfast.replicas.directory import OneNode
 from holdfast.replicas.fanout import FanOut
+from holdfast.replicas.presence import GATEWAY, Presence, Seen
 from holdfast.replicas.read import ReplicaReader
+from holdfast.replicas.workers import Workers
 from holdfast.replicas.write import ReplicaWriter
 from holdfast.rpc.client import GrpcNode
+from holdfast.rpc.credentials import Credentials, configured_files
 from holdfast.rpc.host import host_id
+from holdfast.rpc.syncclient import GrpcSync
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,6 +55,7 @@ if TYPE_CHECKING:
     from holdfast.config.cluster import Cluster
     from holdfast.meta.store import Store
     from holdfast.replicas.directory import NodeDirectory
+    from holdfast.rpc.sync import SyncClient
 
     Checks: TypeAlias = "dict[str, Callable[[], object]]"
 
@@ -73,6 +84,7 @@ class _Parts:
 
     store: Store
     nodes: NodeDirectory
+    workers: SyncClient
     checks: Checks
     arrival: Arrival
     leave: Callable[[], None]
@@ -99,12 +111,19 @@ def assemble(options: Options, refused: Callable[[], None]) -> Gateway:
         reader,
         ReplicaWriter(nodes, FanOut(nodes, pool, clock), book.mark_dirty, reader.remember),
         ManifestCache(MANIFEST_CACHE_BYTES),
-        Lanes(options.max_transfers, options.max_transfers, options.together),
-        health,
-        staleness,
+        _mirroring(options, parts, repos, reader, clock, staleness),
+        Guards(Lanes(options.max_transfers, options.max_transfers, options.together), health, staleness),
         sparse=options.sparse,
     )
     return Gateway(app, health, _access(options, descriptor), parts.leave)
+
+
+def _mirroring(
+    options: Options, parts: _Parts, repos: Repositories, reader: ReplicaReader, clock: Clock, staleness: Staleness
+) -> Mirroring:
+    following = Following(parts.workers, parts.nodes, reader, clock, time.sleep)
+    policy = Policy(Routes.of(options.sync))
+    return Mirroring(policy, repos, parts.workers, following, clock, staleness.warn)
 
 
 def _access(options: Options, descriptor: int) -> AccessLog:
@@ -133,7 +152,10 @@ def _one_machine(options: Options, clock: Clock, refused: Callable[[], None]) ->
     store = SqliteStore(Path(options.metadata_path), clock)
     node = GrpcNode(options.node_target, host_id=host_id())
     checks: Checks = {"metadata": lambda: store.get(keys.CLUSTER_ID), "storage": node.status}
-    return _Parts(store, OneNode(node), checks, Arrival((), refused), _nobody_counts_us)
+    # It is there, or about to be started again: who else would be asked?
+    alone = [Living(WORKER, "local", __version__, options.worker_target)]
+    workers = Workers(lambda: alone, GrpcSync, clock)
+    return _Parts(store, OneNode(node), workers, checks, Arrival((), refused), _nobody_counts_us)
 
 
 def _nobody_counts_us() -> None:
@@ -143,7 +165,7 @@ def _nobody_counts_us() -> None:
 def _cluster(cluster: Cluster, clock: Clock, staleness: Staleness, refused: Callable[[], None]) -> _Parts:
     found = access(cluster, clock, host_id())
     store = FallsBack(found.metadata, found.metadata.stale(cluster.stale_read_seconds.seconds, staleness.note))
-    presence = Presence(found.metadata, __version__, new_operation_id)
+    presence = Presence(found.metadata, Seen(GATEWAY, os.urandom(16).hex(), __version__), new_operation_id)
     arrival = Arrival((presence.start, found.directory.start), refused)
 
     def leave() -> None:
@@ -151,4 +173,11 @@ def _cluster(cluster: Cluster, clock: Clock, staleness: Staleness, refused: Call
         presence.stop()
 
     checks: Checks = {"metadata": lambda: store.get(keys.CLUSTER_ID), "storage": found.directory.ingest}
-    return _Parts(store, found.directory, checks, arrival, leave)
+    files = configured_files(cluster)
+    credentials = Credentials(files) if files else None
+    workers = Workers(
+        lambda: versions.workers(store),
+        lambda address: GrpcSync(address, credentials, insecure=cluster.insecure),
+        clock,
+    )
+    return _Parts(store, found.directory, workers, checks, arrival, leave)

@@ -17,6 +17,7 @@ from holdfast.rpc.node import Want
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from gateway.mirroring import Mirroring
     from holdfast.digest import Digest
     from holdfast.meta.repos import Repositories
     from holdfast.names import Repository
@@ -31,54 +32,75 @@ _HOLDERS: Final = 16
 
 @dataclass(frozen=True, slots=True)
 class BlobInfo:
-    """A blob that the repository links and a node holds."""
+    """A blob that the repository links and a node holds; or one that comes from upstream when ``expected_in`` is read from."""
 
     digest: Digest
     size_bytes: int
+    expected_in: Repository | None = None
 
 
 class Blobs:
     """Reading, mounting and unlinking."""
 
-    def __init__(self, repos: Repositories, reader: ReplicaReader) -> None:
+    def __init__(self, repos: Repositories, reader: ReplicaReader, mirroring: Mirroring) -> None:
         self._repos = repos
         self._reader = reader
+        self._mirroring = mirroring
 
     def linked(self, repo: Repository, digest: Digest) -> BlobInfo:
-        """What the link says; the bytes are not asked for.
+        """What the link says, or a mirrored manifest, or the repository's own upstream; no node is asked for the bytes.
 
         Raises:
-            BlobUnknownError, RepositoryUnknownError.
+            BlobUnknownError, RepositoryUnknownError. UpstreamError: of a mirrored repository, and nothing here names the blob.
         """
+        found = self._linked(repo, digest)
+        if found is not None:
+            return found
+        size_bytes = self._mirroring.asked_bytes(repo, digest)
+        return self._refuse(repo, digest) if size_bytes is None else BlobInfo(digest, size_bytes, repo)
+
+    def _linked(self, repo: Repository, digest: Digest) -> BlobInfo | None:
         link = self._repos.link(repo, digest)
-        if link is None:
-            self._refuse(repo, digest)
-        return BlobInfo(digest, link.size_bytes)
+        return self._expected(repo, digest) if link is None else BlobInfo(digest, link.size_bytes)
+
+    def _expected(self, repo: Repository, digest: Digest) -> BlobInfo | None:
+        size_bytes = self._mirroring.expected_bytes(repo, digest)
+        return None if size_bytes is None else BlobInfo(digest, size_bytes, repo)
 
     def confirmed(self, repo: Repository, digest: Digest) -> BlobInfo:
-        """Linked, and a node confirms the bytes.
+        """Linked, and a node confirms the bytes; or expected from upstream, which nobody is asked for now.
 
         Raises:
             BlobUnknownError, RepositoryUnknownError; NodeUnreachableError when nobody has it and not all could be asked.
         """
-        info = self.linked(repo, digest)
-        if self._reader.stat([Want(digest, info.size_bytes)])[0] is None:
-            raise BlobUnknownError("no copy of this blob is left; push it again", {"digest": str(digest)})
+        info = self._linked(repo, digest) or self._refuse(repo, digest)
+        if info.expected_in is None and self._reader.stat([Want(digest, info.size_bytes)])[0] is None:
+            expected = self._expected(repo, digest)
+            if expected is None:
+                raise BlobUnknownError("no copy of this blob is left; push it again", {"digest": str(digest)})
+            return expected
         return info
 
     def open_local(self, info: BlobInfo) -> LocalBlob | None:
         """The short-circuit read, when an owner is on this host. Raises BlobUnknownError, CorruptError."""
+        if info.expected_in is not None:
+            return None
         return self._reader.open(Want(info.digest, info.size_bytes))
 
     def read(self, info: BlobInfo, offset_bytes: int, length_bytes: int | None) -> Iterator[bytes | memoryview]:
         """The bytes by way of a node. Errors surface at the first step of the iterator or end it."""
-        return self._reader.read(Want(info.digest, info.size_bytes), offset_bytes, length_bytes)
+        want = Want(info.digest, info.size_bytes)
+        if info.expected_in is not None:
+            length = info.size_bytes - offset_bytes if length_bytes is None else length_bytes
+            return self._mirroring.read(info.expected_in, want, offset_bytes, length)
+        return self._reader.read(want, offset_bytes, length_bytes)
 
     def mount(self, target: Repository, source: Repository | None, digest: Digest) -> BlobInfo | None:
         """Link a blob that another repository links; None when that cannot be done and the client should upload.
 
         Without ``source`` any repository that links it and that the caller may read will do ("automatic content discovery").
         """
+        self._mirroring.require_pushable(target)
         sources = [source] if source else self._repos.holders(digest, _HOLDERS)
         for candidate in sources:
             info = self._mount_from(target, candidate, digest)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gateway.cache import ManifestCache
+    from gateway.mirroring import Mirroring
     from holdfast.digest import Digest
     from holdfast.meta.repos import Fence, ManifestRecord, Repositories
     from holdfast.names import Repository, Tag
@@ -61,9 +62,11 @@ class Manifests:
         reader: ReplicaReader,
         writer: ReplicaWriter,
         cache: ManifestCache,
+        mirroring: Mirroring,
         *,
         sparse: bool,
     ) -> None:
+        self._mirroring = mirroring
         self._repos = repos
         self._reader = reader
         self._writer = writer
@@ -76,10 +79,12 @@ class Manifests:
         """Store a manifest and point ``tags`` at it, all or nothing.
 
         Raises:
+            PushRefusedError: the repository is filled from an upstream.
             ManifestInvalidError, TooLargeError; DigestInvalidError: the body is not what ``digest`` names.
             ReferencesMissingError: it names content that the repository does not hold.
             StorageFullError, MetadataUnavailableError: nothing has become visible.
         """
+        self._mirroring.require_pushable(repo)
         parsed = manifests.parse(data, content_type)
         actual = digests.of(data, digest.algorithm if digest else "sha256")
         if digest is not None and actual != digest:
@@ -133,14 +138,36 @@ class Manifests:
             )
 
     def find(self, repo: Repository, reference: Tag | Digest) -> ManifestRecord:
-        """The record as it stands now. Raises ManifestUnknownError, RepositoryUnknownError."""
+        """The record as it stands now, here or upstream.
+
+        Raises:
+            ManifestUnknownError, RepositoryUnknownError. UpstreamError: of a mirrored repository that has no such manifest here.
+        """
         if isinstance(reference, digests.Digest):
-            return self._repos.manifest(repo, reference)
+            return self._by_digest(repo, reference)
+        relied = self._mirroring.refresh(repo, reference)
+        try:
+            return self._repos.manifest_by_tag(repo, reference)
+        except MissingError:
+            if not relied:
+                raise
+        # Deleted here since the upstream was asked: asked again it comes again.
+        self._mirroring.refresh(repo, reference, anew=True)
         return self._repos.manifest_by_tag(repo, reference)
 
-    def confirm(self, record: ManifestRecord) -> None:
+    def _by_digest(self, repo: Repository, digest: Digest) -> ManifestRecord:
+        try:
+            return self._repos.manifest(repo, digest)
+        except MissingError:
+            if not self._mirroring.bring_manifest(repo, digest):
+                raise
+        return self._repos.manifest(repo, digest)
+
+    def confirm(self, repo: Repository, record: ManifestRecord) -> None:
         """Say "exists" only if a node holds the bytes (ARCHITECTURE, promise 9). Raises ManifestUnknownError."""
         if self._reader.stat([Want(record.digest, record.size_bytes)])[0] is None:
+            if self._mirroring.bring_manifest(repo, record.digest):
+                return
             raise ManifestUnknownError(
                 "no copy of this manifest is left; push it again", {"digest": str(record.digest)}
             )
@@ -149,7 +176,12 @@ class Manifests:
         """The manifest exactly as pushed. Raises ManifestUnknownError when no good copy is left."""
         data = self._cache.get(repo, record.digest)
         if data is None:
-            data = self._read(record)
+            try:
+                data = self._read(record)
+            except ManifestUnknownError:
+                if not self._mirroring.bring_manifest(repo, record.digest):
+                    raise
+                data = self._read(record)
             self._cache.put(repo, record.digest, data)
         return data
 

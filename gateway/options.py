@@ -11,11 +11,12 @@ from holdfast.errors import ConfigError
 if TYPE_CHECKING:
     from holdfast.config import Settings
     from holdfast.config.cluster import Cluster
+    from holdfast.config.sync import Sync
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """``node_target`` is a gRPC target, ``metadata_path`` the SQLite file; in a ``cluster`` both are empty.
+    """``node_target`` and ``worker_target`` are gRPC targets, ``metadata_path`` the SQLite file; in a ``cluster`` all are empty.
 
     Lanes count per worker process.
     """
@@ -33,6 +34,8 @@ class Options:
     log_output: str
     node_target: str = ""
     metadata_path: str = ""
+    worker_target: str = ""
+    sync: Sync | None = None
     cluster: Cluster | None = None
 
     @property
@@ -41,7 +44,9 @@ class Options:
         return max(1, self.threads - max(8, self.threads // 16))
 
 
-def from_settings(settings: Settings, node_target: str, metadata_path: str, port: int | None = None) -> Options:
+def from_settings(
+    settings: Settings, node_target: str, metadata_path: str, port: int | None = None, worker_target: str = ""
+) -> Options:
     """``port`` overrides the configured one, where the supervisor has chosen it."""
     http = settings.http
     return Options(
@@ -58,6 +63,8 @@ def from_settings(settings: Settings, node_target: str, metadata_path: str, port
         log_output=settings.log.output,
         node_target=node_target,
         metadata_path=metadata_path,
+        worker_target=worker_target,
+        sync=settings.extensions.sync,
     )
 
 

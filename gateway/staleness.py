@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Staleness:
-    """The age of the oldest answer that this thread's request was given."""
+    """The age of the oldest answer that this thread's request was given, and what else is said of its freshness."""
 
     def __init__(self) -> None:
         self._local = threading.local()
@@ -31,6 +31,17 @@ class Staleness:
         self._local.age_seconds = None
         del self._local.age_seconds
         return age
+
+    def warn(self, warning: str) -> None:
+        """The value of a Warning header for the request that this thread serves."""
+        self._local.warning = warning
+
+    def take_warning(self) -> str:
+        """Of the request that ends; empty: there is none."""
+        warning: str = getattr(self._local, "warning", "")
+        if warning:
+            del self._local.warning
+        return warning
 
 
 class FallsBack:

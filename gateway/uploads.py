@@ -20,6 +20,7 @@ from holdfast.rpc.node import StoredBlob, UploadKey, UploadState, Want
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from gateway.mirroring import Mirroring
     from holdfast.digest import Digest
     from holdfast.meta.repos import Repositories
     from holdfast.names import Repository
@@ -65,15 +66,22 @@ class Uploads:
         reader: ReplicaReader,
         writer: ReplicaWriter,
         open_staging: Callable[[LocalAppend], int | None],
+        mirroring: Mirroring,
     ) -> None:
         """``open_staging`` opens an offered staging file if it is the right one, else answers None."""
+        self._mirroring = mirroring
         self._repos = repos
         self._reader = reader
         self._writer = writer
         self._open_staging = open_staging
 
     def start(self, repo: Repository, principal: str, algorithm: str | None) -> UploadState:
-        """Begin an upload. Raises DigestInvalidError for an algorithm that cannot be computed, StorageFullError."""
+        """Begin an upload.
+
+        Raises:
+            DigestInvalidError: an algorithm that cannot be computed. PushRefusedError, StorageFullError.
+        """
+        self._mirroring.require_pushable(repo)
         if algorithm is not None:
             digests.algorithm(algorithm)
         return self._writer.start(repo, principal, algorithm)
@@ -137,7 +145,8 @@ class Uploads:
         raise UnavailableError("sweeps or layouts kept changing while this blob was linked; push it again")
 
     def put(self, repo: Repository, digest: Digest, data: bytes) -> StoredBlob:
-        """A small blob in one step: stored and linked. Raises DigestInvalidError, StorageFullError."""
+        """A small blob in one step: stored and linked. Raises DigestInvalidError, PushRefusedError, StorageFullError."""
+        self._mirroring.require_pushable(repo)
         for _ in range(_TRIES):
             fence = self._repos.fence(digest)
             stored = self._writer.put(digest, data)

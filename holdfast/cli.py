@@ -18,6 +18,7 @@ from holdfast.ops.schema import schema
 from holdfast.ops.serve import serve
 from holdfast.ops.status.command import status
 from holdfast.ops.storagenode import storagenode
+from holdfast.ops.syncworker import syncworker
 from holdfast.ops.upload import app as upload
 from holdfast.ops.verify import verify
 
@@ -27,6 +28,7 @@ app = typer.Typer(
 app.command()(serve)
 app.command()(gateway)
 app.command()(storagenode)
+app.command()(syncworker)
 app.command()(verify)
 app.command()(schema)
 app.command()(status)

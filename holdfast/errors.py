@@ -14,6 +14,7 @@
     │   ├── PageInvalidError        ?n= is no number
     │   ├── LayoutInvalidError      rules, roles or a layout that contradict themselves or each other
     │   ├── RequestInvalidError     malformed in some other way
+    │   ├── PushRefusedError        the repository mirrors another registry and takes no pushes
     │   └── UnsupportedError        understood and refused
     ├── MissingError                not there, or not visible to the caller: both look the same
     │   ├── RepositoryUnknownError
@@ -36,6 +37,7 @@
     │   ├── NodeUnreachableError    no answer from a storage node
     │   │   └── NodeSilentError     none in time: it may be slow
     │   ├── PeerRefusedError        a storage node does not serve a process with this certificate
+    │   ├── WorkerUnreachableError  no answer from a sync worker
     │   ├── MetadataUnavailableError
     │   │   └── MetadataFullError    the metadata store is near its quota or at it; deletions go on
     │   ├── OutcomeUnknownError     a transaction may or may not have happened
@@ -122,6 +124,10 @@ class LayoutInvalidError(InputError):
 
 class RequestInvalidError(InputError):
     """Malformed in a way that has no class of its own."""
+
+
+class PushRefusedError(InputError):
+    """The repository is filled from another registry, and by nobody else."""
 
 
 class UnsupportedError(InputError):
@@ -218,6 +224,12 @@ class PeerRefusedError(UnavailableError):
     """A storage node does not take this call from a process with this certificate. An operator can cure that, no client."""
 
     retry_after_seconds = 30
+
+
+class WorkerUnreachableError(UnavailableError):
+    """No sync worker answered, so no upstream could be asked. What is stored may be served instead."""
+
+    retry_after_seconds = 5
 
 
 class NodeSilentError(NodeUnreachableError):

@@ -7,6 +7,7 @@ was never heard (measured). So the main thread waits on a socket that the C hand
 
 from __future__ import annotations
 
+import select
 import signal
 import socket
 
@@ -28,6 +29,12 @@ class StopSignals:
             (signum,) = self._read.recv(1)
             if signum in self._signums:
                 return signal.Signals(signum)
+
+    def within(self, seconds: float) -> signal.Signals | None:
+        """As ``wait``; None when the time is over first, or another signal came that the process handles."""
+        ready, _, _ = select.select([self._read], [], [], seconds)
+        (signum,) = self._read.recv(1) if ready else (0,)
+        return signal.Signals(signum) if signum in self._signums else None
 
 
 def _heard(_signum: int, _frame: object) -> None:

@@ -124,10 +124,15 @@ class StorageNode:
         return self._uploads.of(key).state()
 
     def append(
-        self, key: UploadKey, offset_bytes: int | None, chunks: Iterable[bytes], end: Callable[[], None]
+        self,
+        key: UploadKey,
+        offset_bytes: int | None,
+        chunks: Iterable[bytes],
+        end: Callable[[], None],
+        token: int | None = None,
     ) -> UploadState:
         """``end`` is called if a newer writer comes; it must make ``chunks`` end."""
-        return self._appending.stream(self._uploads.of(key), offset_bytes, chunks, end)
+        return self._appending.stream(self._uploads.of(key), offset_bytes, chunks, end, token or 0)
 
     def open_append(self, key: UploadKey, offset_bytes: int | None, host_id: str) -> StagingFile | None:
         upload = self._uploads.of(key)
@@ -201,7 +206,7 @@ class StorageNode:
         if hashing.hasher.hexdigest() != digest.encoded:
             raise DigestInvalidError(
                 "the uploaded bytes have another digest than was named; the upload is gone, start another one",
-                {"digest": str(digest), "size": size},
+                {"digest": str(digest), "size": size, "found": f"{digest.algorithm}:{hashing.hasher.hexdigest()}"},
             )
         return self._store.commit(stage, digest, size)
 

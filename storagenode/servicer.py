@@ -72,7 +72,8 @@ class Servicer:
     def append(self, request: Iterator[bytes], context: grpc.ServicerContext) -> wire.UploadState:
         header = _header(context, wire.AppendHeader)
         # Cancelling the call is what makes a stream of messages end that waits for a client.
-        state = self._node.append(convert.key(header.key), _offset(header), request, context.cancel)
+        token = header.token if header.HasField("token") else None
+        state = self._node.append(convert.key(header.key), _offset(header), request, context.cancel, token)
         return convert.state_to_wire(state)
 
     def finish_upload(self, request: wire.FinishUploadRequest, _context: grpc.ServicerContext) -> wire.StoredBlob:

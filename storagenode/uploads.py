@@ -5,6 +5,8 @@
       └──────────────── cancel, expiry ────────────────────┴─────────▶ DROPPED
 
 - One writer at a time. Each gets a higher token; a newer one ends the older and waits until it has let go.
+- A writer may bring a fence, which somebody else's order gave it: whoever brings a lower one than was seen before is refused, and
+  disturbs nobody.
 - A direct writer (the short-circuit write) is another process. It can be told that it is stale, but not stopped: whoever comes
   after one that has not closed must move the confirmed bytes to another file first (``Stage.is_lent`` remembers it).
 - ``offset_bytes`` is confirmed: received in order, and never taken back while anybody follows.
@@ -77,6 +79,7 @@ class Upload:
         self.digest: Digest | None = None
         self.last_used = now
         self._tokens = 0
+        self._fence = 0
         self._writer: Writer | None = None
 
     @property
@@ -102,9 +105,17 @@ class Upload:
         return (key.repository, key.principal) == (self.record.repository, self.record.principal)
 
     def claim(
-        self, offset_bytes: int | None, end: Callable[[], None], *, direct: bool = False, closing: Phase | None = None
+        self,
+        offset_bytes: int | None,
+        end: Callable[[], None],
+        *,
+        direct: bool = False,
+        closing: Phase | None = None,
+        fence: int = 0,
     ) -> Writer:
         """Become the writer; ``end`` will be called once if a newer one comes. ``closing``: the phase this begins.
+
+        ``fence`` 0: the writer brings none.
 
         Raises:
             OffsetError: nothing was changed. StaleWriterError: a newer writer came, or the upload is being finished.
@@ -112,6 +123,8 @@ class Upload:
         """
         with self.changed:
             self._require_open()
+            if fence:
+                self._pass(fence)
             if offset_bytes is not None and offset_bytes < self.offset_bytes:
                 self._refuse_offset()  # it only grows: no need to disturb anybody
             self._tokens += 1
@@ -123,6 +136,12 @@ class Upload:
             if closing is not None:
                 self.phase = closing
             return writer
+
+    def _pass(self, fence: int) -> None:
+        """Also counts when the claim then fails: whoever was first in that order has lost the upload in any case."""
+        if fence < self._fence:
+            raise StaleWriterError("whoever writes this upload now was given it later; stop writing")
+        self._fence = fence
 
     def _displace(self, token: int) -> None:
         while self._writer is not None:

@@ -33,11 +33,16 @@ class Appending:
         self._clock = clock
 
     def stream(
-        self, upload: Upload, offset_bytes: int | None, chunks: Iterable[bytes], end: Callable[[], None]
+        self,
+        upload: Upload,
+        offset_bytes: int | None,
+        chunks: Iterable[bytes],
+        end: Callable[[], None],
+        fence: int = 0,
     ) -> UploadState:
-        """Append messages until they end. Whatever ends them, what came in order is kept."""
+        """Append messages until they end. Whatever ends them, what came in order is kept. ``fence``: see ``Upload.claim``."""
         self._space.require()
-        writer = upload.claim(offset_bytes, end)
+        writer = upload.claim(offset_bytes, end, fence=fence)
         try:
             self._take_over(upload, writer)
             self._receive(upload, writer, chunks)

@@ -1,0 +1,15 @@
+"""The sync worker: asks other registries on behalf of the gateways, and brings what they have to storage nodes.
+
+    upstream/            the client of other registries
+    sources              which of them to ask for a repository, one after the other
+    joined               callers that want the same thing share one doing of it
+    tags                 what a tag stands for, checked as often as is right
+    manifests            storing what was fetched, as coming from upstream
+    fetching, flight     a blob from an upstream into an upload that others follow, once in the whole cluster
+    linking              a stored blob becomes a repository's
+    worker               the three of them as one service
+    servicer, server     the same over gRPC
+    options, assembly    how a configuration becomes all of this
+
+Never: serves a client of the registry.
+"""

@@ -36,6 +36,7 @@ ANSWERS: Final[dict[type[errors.HoldfastError], Answer]] = {
     errors.TooManyTagsError: Answer("414 URI Too Long", "TAG_INVALID"),
     errors.RangeInvalidError: Answer("416 Range Not Satisfiable", "RANGE_INVALID"),
     errors.PageInvalidError: Answer("400 Bad Request", "PAGINATION_NUMBER_INVALID"),
+    errors.PushRefusedError: Answer("403 Forbidden", "DENIED"),
     errors.UnsupportedError: Answer("405 Method Not Allowed", "UNSUPPORTED"),
     errors.InputError: Answer("400 Bad Request", "BLOB_UPLOAD_INVALID"),
     errors.RepositoryUnknownError: Answer("404 Not Found", "NAME_UNKNOWN"),

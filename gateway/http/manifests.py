@@ -36,7 +36,7 @@ class ManifestsResource:
 
     def head(self, req: Request, resp: Response, route: Route) -> None:
         record = self._manifests.find(route.repository, _wanted(route.argument))
-        self._manifests.confirm(record)
+        self._manifests.confirm(route.repository, record)
         if not _unchanged(req, resp, record):
             resp.content_length = record.size_bytes
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import falcon
@@ -21,12 +22,14 @@ if TYPE_CHECKING:
     from gateway.http.manifests import ManifestsResource
     from gateway.http.paths import Route
     from gateway.http.uploads import UploadsResource
+    from holdfast.names import Repository
 
     Handler: TypeAlias = Callable[[Request, Response, Route], None]
 
 log = logging.getLogger("holdfast.gateway")
 
 _JSON: Final = "application/json"
+_PULLS: Final = frozenset({"GET", "HEAD"})
 
 
 class Router:
@@ -39,8 +42,11 @@ class Router:
         manifests: ManifestsResource,
         listing: ListingResource,
         admit: Callable[[], None],
+        meant: Callable[[Repository, str | None], Repository],
     ) -> None:
+        """``meant``: the repository that a pull means by a name and an upstream's host, if it says one."""
         self._admit = admit
+        self._meant = meant
         self._table: dict[Kind, dict[str, Handler]] = {
             Kind.BASE: {"GET": _base, "HEAD": _base},
             Kind.BLOB: {"GET": blobs.get, "HEAD": blobs.head, "DELETE": blobs.delete},
@@ -77,7 +83,19 @@ class Router:
         if handler is None:
             resp.set_header("Allow", ", ".join(methods))
             raise UnsupportedError(f"{req.method} is not supported here", {"allowed": list(methods)})
-        handler(req, resp, route)
+        handler(req, resp, self._named(req, resp, route))
+
+    def _named(self, req: Request, resp: Response, route: Route) -> Route:
+        """distribution-spec, "Registry Proxying": ``ns`` says whose repository is meant, and is echoed where it was heeded."""
+        if req.method not in _PULLS or not route.repository:
+            return route
+        ns = req.get_param("ns")
+        repository = self._meant(route.repository, ns)
+        if repository == route.repository:
+            return route
+        if ns:
+            resp.set_header("OCI-Namespace", ns)
+        return replace(route, repository=repository)
 
     def routes(self) -> dict[Kind, list[str]]:
         """What is answered, for tests that must not miss an endpoint."""

@@ -32,7 +32,7 @@ class Effect(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Feature:
-    """``path``: the JSON path of the setting, ``*`` for any name in a map."""
+    """``path``: the JSON path of the setting, ``*`` for any name in a map and any item of a list."""
 
     path: str
     name: str
@@ -94,7 +94,12 @@ FEATURES: Final[tuple[Feature, ...]] = (
     Feature("extensions.search", "search", Effect.ADDS, _LATER),
     Feature("extensions.ui", "the pages", Effect.ADDS, _LATER),
     Feature("extensions.mgmt", "mgmt", Effect.ADDS, _LATER),
-    Feature("extensions.sync", "mirroring", Effect.ADDS, _SYNC),
+    Feature("extensions.sync.registries.*.onlySigned", "mirroring only what is signed", Effect.PROTECTS, _SYNC),
+    Feature("extensions.sync.registries.*.pollInterval", "periodic mirrors", Effect.ADDS, _SYNC),
+    Feature("extensions.sync.registries.*.prefetch", "fetching ahead of clients", Effect.ADDS, _SYNC),
+    Feature("extensions.sync.registries.*.cacheSize", "the budget of a cache", Effect.ADDS, _SYNC),
+    Feature("extensions.sync.registries.*.cacheMaxAge", "the age of a cache", Effect.ADDS, _SYNC),
+    Feature("extensions.sync.registries.*.credentialHelper", "short-lived credentials", Effect.ADDS, _SYNC),
     Feature("extensions.metrics", "metrics", Effect.ADDS, _HEALTH),
     Feature("extensions.scrub", "scrubbing", Effect.ADDS, _HEALTH),
     Feature("extensions.lint", "refusing manifests that lack something", Effect.ADDS, _LATER),
@@ -118,6 +123,6 @@ def _configured(node: Any, steps: list[str]) -> Iterator[bool]:
         name = next(name for name in type(node).model_fields if node.spelling(name) == steps[0])
         if name in node.model_fields_set:
             yield from _configured(getattr(node, name), steps[1:])
-    elif isinstance(node, Mapping):
-        for value in node.values():
+    elif isinstance(node, Mapping | tuple):
+        for value in node.values() if isinstance(node, Mapping) else node:
             yield from _configured(value, steps[1:])

@@ -107,6 +107,22 @@ class Node(Section):
         return self.advertise or self.listen
 
 
+class Worker(Section):
+    """One sync worker: it asks the upstreams of extensions.sync (ours)."""
+
+    listen: Listen = field(
+        "127.0.0.1:5200", "host:port to listen on, or unix:/path. Beyond loopback it needs certificates."
+    )
+    advertise: HostPort | None = field(
+        None, "host:port under which gateways reach the worker; its certificate names this host. When absent: listen."
+    )
+
+    @property
+    def advertised(self) -> str:
+        """``advertise``, or ``listen`` when nothing is said."""
+        return self.advertise or self.listen
+
+
 class Cluster(Section):
     """Many machines, one registry."""
 
@@ -126,6 +142,7 @@ class Cluster(Section):
         "Seconds, or a duration, for which reads go on while etcd has no quorum (ours); answers carry a Warning then. 0: never.",
     )
     node: Node = field(Node, "The storage node on this machine (ours).")
+    worker: Worker = field(Worker, "The sync worker on this machine (ours).")
 
     @property
     def has_certificates(self) -> bool:

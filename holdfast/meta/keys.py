@@ -13,6 +13,7 @@
     ref/<name>//<child digest>//<parent digest>       the parent's record may reference the child
     referrer/<name>//<subject digest>//<digest>       the manifest names the subject
     sweep/<partition>                                 bumped by a sweep of the partition
+    fetch/<digest>                                    an upstream's blob on its way, and who fetches it
 
     layout/current                                    the live versions; its revision is the layout revision
     layout/version/<number>                           one version, written once
@@ -116,6 +117,10 @@ def sweep(partition: int) -> bytes:
     return f"sweep/{partition:03x}".encode()
 
 
+def fetch(digest: Digest) -> bytes:
+    return f"fetch/{digest}".encode()
+
+
 def layout_version(number: int) -> bytes:
     return f"layout/version/{number:08x}".encode()
 
@@ -147,6 +152,7 @@ ALIVE: Final = _range("alive/")
 DIRTY: Final = _range("dirty/")
 MIN_VERSION_ALONE: Final = (CLUSTER_MIN_VERSION, CLUSTER_MIN_VERSION + b"\0")
 PROCESSES: Final = _range("process/")
+WORKERS: Final = _range("process/worker/")
 EVERYTHING: Final = (b"\0", b"\xff")
 
 

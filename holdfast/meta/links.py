@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from holdfast.clock import Clock
     from holdfast.digest import Digest
+    from holdfast.meta.records import Origin
     from holdfast.meta.store import Compare, Entry, Op, Store
     from holdfast.names import Repository
 
@@ -111,12 +112,16 @@ class Links:
         page = self._store.range(*keys.holders_of(digest), limit, keys_only=True)
         return [keys.holder_in(entry.key) for entry in page.entries]
 
-    def add(self, repository: Repository, digest: Digest, size_bytes: int, fence: Fence) -> None:
-        """Link it, or renew the link. Raises SweepMovedError, LayoutMovedError."""
+    def add(
+        self, repository: Repository, digest: Digest, size_bytes: int, fence: Fence, origin: Origin = "pushed"
+    ) -> None:
+        """Link it, or renew the link, which keeps the stronger origin. Raises SweepMovedError, LayoutMovedError."""
         link_key, repository_key = keys.link(repository, digest), keys.repository(repository)
         for _ in range(ATTEMPTS):
             standing = self._store.get_many([link_key, repository_key]).entries
-            if self._write(repository, Link(digest, size_bytes, self._clock.wall()), standing, fence, []):
+            known = standing.get(link_key)
+            kept: Origin = "pushed" if known and LinkRecord.decode(known.value).origin == "pushed" else origin
+            if self._write(repository, Link(digest, size_bytes, self._clock.wall()), standing, fence, [], kept):
                 return
         raise crowded()
 
@@ -138,13 +143,19 @@ class Links:
         raise crowded()
 
     def _write(
-        self, repository: Repository, link: Link, standing: Mapping[bytes, Entry], fence: Fence, compares: list[KeyAt]
+        self,
+        repository: Repository,
+        link: Link,
+        standing: Mapping[bytes, Entry],
+        fence: Fence,
+        compares: list[KeyAt],
+        origin: Origin = "pushed",
     ) -> bool:
         """Write both directions. False: something else than the fence moved, look again."""
         operation_id = self._new_id()
         link_key = keys.link(repository, link.digest)
         fences = fence.compares(link.digest)
-        record = LinkRecord(link.size_bytes, operation_id, link.renewed_seconds)
+        record = LinkRecord(link.size_bytes, operation_id, link.renewed_seconds, origin)
         compare, ops = first_of(repository, standing, operation_id, link.renewed_seconds)
         change = Change(
             primary=link_key,

@@ -28,10 +28,10 @@ from holdfast.meta import keys
 from holdfast.meta.commit import ATTEMPTS, Change, commit, crowded, insist, revision_of
 from holdfast.meta.links import both_ways, first_of
 from holdfast.meta.records import LinkRecord, ManifestRecord, TagRecord, pack_references
-from holdfast.meta.store import MAX_OPS, KeyAt, Put
+from holdfast.meta.store import MAX_OPS, KeyAt, Put, pages
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from holdfast.clock import Clock
     from holdfast.digest import Digest
@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 # Record, link, holder, referrer entry and repository; the rest of a transaction is for tags and refs.
 _FIXED_OPS: Final = 5
 MAX_TAGS: Final = 100
+# A base image's layer has thousands of parents, and the first one says all.
+_PARENTS: Final = 8
 # Well below MAX_TXN_BYTES: 10,000 references by sha512 need 0.8 MB. Only very long digests of unknown algorithms exceed it.
 _MAX_REFERENCES_BYTES: Final = 1_200_000
 
@@ -89,6 +91,23 @@ class Manifests:
         by_key = {keys.manifest(repository, digest): digest for digest in digests}
         entries = self._store.get_many(list(by_key)).entries
         return {by_key[key]: ManifestRecord.decode(by_key[key], entry.value) for key, entry in entries.items()}
+
+    def naming(self, repository: Repository, child: Digest) -> Iterator[ManifestRecord]:
+        """The live manifests of the repository that may reference a digest."""
+        for entry in pages(self._store, *keys.parents_of(repository, child), _PARENTS, keys_only=True):
+            # A ref without a record means nothing.
+            parent = keys.last_digest_in(entry.key)
+            found = self._store.get(keys.manifest(repository, parent))
+            if found is not None:
+                yield ManifestRecord.decode(parent, found.value)
+
+    def reference(self, repository: Repository, child: Digest) -> Reference | None:
+        """What a live manifest of the repository says of a digest; None: none names it."""
+        for record in self.naming(repository, child):
+            for reference in record.references:
+                if reference.digest == child:
+                    return reference
+        return None
 
     def put(
         self, repository: Repository, new: NewManifest, tags: Sequence[Tag], fence: Fence, removals_revision: int

@@ -26,10 +26,12 @@ from holdfast.meta.removals import Removals
 from holdfast.meta.sweeps import Sweeps
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from holdfast.clock import Clock
     from holdfast.digest import Digest
+    from holdfast.manifest import Reference
+    from holdfast.meta.records import Origin
     from holdfast.meta.store import Store
     from holdfast.names import Repository, Tag
 
@@ -64,14 +66,16 @@ class Repositories:
         """Repositories that link it, in byte order."""
         return self._links.holders(digest, limit)
 
-    def add_link(self, repository: Repository, digest: Digest, size_bytes: int, fence: Fence) -> None:
+    def add_link(
+        self, repository: Repository, digest: Digest, size_bytes: int, fence: Fence, origin: Origin = "pushed"
+    ) -> None:
         """Link it, or renew the link.
 
         Raises:
             SweepMovedError: stat the copies again under a new fence.
             LayoutMovedError: mark the partition dirty, and take a new one.
         """
-        self._links.add(repository, digest, size_bytes, fence)
+        self._links.add(repository, digest, size_bytes, fence, origin)
 
     def mount(self, source: Repository, target: Repository, digest: Digest, fence: Fence) -> Link:
         """Link what ``source`` links. Raises SweepMovedError; BlobUnknownError: the source does not link it (any more)."""
@@ -103,6 +107,14 @@ class Repositories:
     def manifests(self, repository: Repository, digests: Iterable[Digest]) -> dict[Digest, ManifestRecord]:
         """Those of them that are there."""
         return self._manifests.many(repository, digests)
+
+    def naming(self, repository: Repository, child: Digest) -> Iterator[ManifestRecord]:
+        """The manifests of the repository that reference a digest, found one after the other."""
+        return self._manifests.naming(repository, child)
+
+    def reference(self, repository: Repository, child: Digest) -> Reference | None:
+        """What a manifest of the repository says of a digest; None: none names it."""
+        return self._manifests.reference(repository, child)
 
     def exists(self, repository: Repository) -> bool:
         return self._listing.exists(repository)

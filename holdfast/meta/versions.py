@@ -27,18 +27,22 @@ from holdfast.meta.store import KeyAt, Put, pages
 from holdfast.wire import records_pb2 as wire
 
 if TYPE_CHECKING:
-    from holdfast.meta.store import Store
+    from holdfast.meta.store import Entry, Store
 
 _PROCESS: Final = Codec(wire.ProcessRecord)
 
 
 @dataclass(frozen=True, slots=True)
 class Living:
-    """A process that holds a lease. ``kind``: ``node`` or ``gateway``; ``version`` as it said itself."""
+    """A process that holds a lease. ``kind``: ``node``, ``gateway`` or ``worker``; ``version`` as it said itself.
+
+    ``address``: where a worker listens for gateways.
+    """
 
     kind: str
     process_id: str
     version: str
+    address: str = ""
 
     def is_at_least(self, minimum: Version) -> bool:
         """False also for a version that is none."""
@@ -84,10 +88,20 @@ def enter(store: Store, version: str, operation_id: bytes, lease_id: int) -> Non
     require_entry(store, version)
 
 
-def announce(store: Store, kind: str, process_id: str, version: str, lease_id: int) -> bool:
+def announce(store: Store, kind: str, process_id: str, version: str, lease_id: int, address: str = "") -> bool:
     """Say that a process is there, under its lease. False: the lease is gone."""
-    value = _PROCESS.encode(wire.ProcessRecord(version=version))
+    value = _PROCESS.encode(wire.ProcessRecord(version=version, address=address))
     return store.txn([], [Put(keys.process(kind, process_id), value, lease_id)]).succeeded
+
+
+def workers(store: Store) -> list[Living]:
+    """The sync workers, in the order of their ids."""
+    return [_living(entry) for entry in pages(store, *keys.WORKERS)]
+
+
+def _living(entry: Entry) -> Living:
+    record = _PROCESS.decode(entry.value)
+    return Living(*keys.process_in(entry.key), record.version, record.address)
 
 
 def living(store: Store) -> list[Living]:
@@ -96,11 +110,7 @@ def living(store: Store) -> list[Living]:
         Living("node", keys.node_in(entry.key), decode_alive(entry.value).version)
         for entry in pages(store, *keys.ALIVE)
     ]
-    others = [
-        Living(*keys.process_in(entry.key), _PROCESS.decode(entry.value).version)
-        for entry in pages(store, *keys.PROCESSES)
-    ]
-    return nodes + others
+    return nodes + [_living(entry) for entry in pages(store, *keys.PROCESSES)]
 
 
 def too_old(processes: list[Living], wanted: Version) -> list[Living]:

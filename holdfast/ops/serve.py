@@ -49,6 +49,7 @@ log = logging.getLogger("holdfast.serve")
 # struct sockaddr_un has 108 bytes, one of them the end.
 _SOCKET_PATH_BYTES: Final = 100
 _NODE_STOP_SECONDS: Final = 20.0
+_WORKER_STOP_SECONDS: Final = 10.0
 
 
 def serve(
@@ -147,7 +148,19 @@ def _children(
     gateway = ["-m", "gateway", "--node", target, "--metadata", str(metadata), "--port", str(port)]
     if path is not None:
         gateway += ["--config", str(path.absolute())]
-    return [Child("storagenode", node, _NODE_STOP_SECONDS), Child("gateway", gateway, settings.http.drain_seconds + 5)]
+    children = [Child("storagenode", node, _NODE_STOP_SECONDS)]
+    if path is not None and _fetches(settings):
+        listen = f"unix:{run_dir / 'sync.sock'}"
+        worker = ["--config", str(path.absolute()), "--node", target, "--metadata", str(metadata), "--listen", listen]
+        children.append(Child("syncworker", ["-m", "syncworker", *worker], _WORKER_STOP_SECONDS))
+        gateway += ["--worker", listen]
+    return [*children, Child("gateway", gateway, settings.http.drain_seconds + 5)]
+
+
+def _fetches(settings: Settings) -> bool:
+    """Whether any upstream is asked for what clients miss."""
+    sync = settings.extensions.sync
+    return sync is not None and sync.enable and any(registry.on_demand for registry in sync.registries)
 
 
 def _reload(path: Path | None, children: Sequence[Child]) -> None:

@@ -53,8 +53,10 @@ class ReplicaWriter:
     def state(self, key: UploadKey) -> UploadState:
         return self._directory.by_upload(key.upload_id).upload_state(key)
 
-    def append(self, key: UploadKey, offset_bytes: int | None, chunks: Iterable[bytes]) -> UploadState:
-        return self._directory.by_upload(key.upload_id).append(key, offset_bytes, chunks)
+    def append(
+        self, key: UploadKey, offset_bytes: int | None, chunks: Iterable[bytes], token: int | None = None
+    ) -> UploadState:
+        return self._directory.by_upload(key.upload_id).append(key, offset_bytes, chunks, token)
 
     def open_append(self, key: UploadKey, offset_bytes: int | None) -> LocalAppend | None:
         return self._directory.by_upload(key.upload_id).open_append(key, offset_bytes)

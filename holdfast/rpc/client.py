@@ -131,8 +131,10 @@ class GrpcNode:
         request = convert.key_to_wire(key)
         return convert.state(self._unary(m.GET_UPLOAD_STATE, request, self._deadlines.control_seconds))
 
-    def append(self, key: UploadKey, offset_bytes: int | None, chunks: Iterable[bytes]) -> UploadState:
-        header = wire.AppendHeader(key=convert.key_to_wire(key), offset_bytes=offset_bytes)
+    def append(
+        self, key: UploadKey, offset_bytes: int | None, chunks: Iterable[bytes], token: int | None = None
+    ) -> UploadState:
+        header = wire.AppendHeader(key=convert.key_to_wire(key), offset_bytes=offset_bytes, token=token)
         link = self._current_link()
         try:
             return convert.state(self._send(link, m.APPEND, header.SerializeToString(), chunks))
@@ -222,8 +224,11 @@ class GrpcNode:
         reply = self._unary(m.LIST_UPLOADS, wire.ListUploadsRequest(), self._deadlines.control_seconds)
         return [convert.open_upload(upload) for upload in reply.uploads]
 
-    def follow_upload(self, upload_id: str, offset_bytes: int) -> Iterator[bytes | memoryview]:
-        return self._stream(m.FOLLOW_UPLOAD, wire.FollowUploadRequest(upload_id=upload_id, offset_bytes=offset_bytes))
+    def follow_upload(
+        self, upload_id: str, offset_bytes: int, patience_seconds: float = math.inf
+    ) -> Iterator[bytes | memoryview]:
+        request = wire.FollowUploadRequest(upload_id=upload_id, offset_bytes=offset_bytes)
+        return self._stream(m.FOLLOW_UPLOAD, request, patience_seconds, patience_seconds)
 
     def put_blob(self, digest: Digest, data: bytes) -> StoredBlob:
         if len(data) > m.MAX_PUT_BYTES:

@@ -96,14 +96,22 @@ def _number(detail: object, member: str) -> int:
     return value if isinstance(value, int) else 0
 
 
-def from_rpc_error(error: grpc.RpcError) -> errors.HoldfastError:
-    """What a failed call means: the error that travelled, or how the network failed."""
+def travelled(error: grpc.RpcError) -> errors.HoldfastError | None:
+    """The error that the other side raised; None when the call failed in another way."""
     for item in error.trailing_metadata() or ():
         if item.key == ERROR_KEY and isinstance(item.value, bytes):
             try:
                 return from_failure(wire.Failure.FromString(item.value))
             except (DecodeError, ValueError):
                 break
+    return None
+
+
+def from_rpc_error(error: grpc.RpcError) -> errors.HoldfastError:
+    """What a failed call to a storage node means: the error that travelled, or how the network failed."""
+    told = travelled(error)
+    if told is not None:
+        return told
     code = error.code()
     cls = _BARE.get(code, errors.NodeUnreachableError)
     if code is grpc.StatusCode.UNAVAILABLE and any(sign in (error.details() or "") for sign in _NOT_TRUSTED):

@@ -1,6 +1,6 @@
-"""The methods of the storage service, as one table.
+"""The methods of the storage service and of the sync service, a table for each.
 
-Server handlers and client callables are both made from it, so they cannot disagree; a test compares it with the service's
+Server handlers and client callables are both made from them, so they cannot disagree; a test compares each with its service's
 descriptor. There are no generated ``_grpc`` stubs: those would put protobuf around the bytes of blobs (``RAW`` below).
 
 Never here: a channel, a server, or an opinion about errors.
@@ -16,11 +16,13 @@ from google.protobuf.message import Message
 
 from holdfast.certs.peer import Role
 from holdfast.wire import storage_pb2 as wire
+from holdfast.wire import sync_pb2 as sync
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 SERVICE: Final = "holdfast.wire.Storage"
+SYNC_SERVICE: Final = "holdfast.wire.Sync"
 
 # gRPC's default of 4 MiB would refuse a blob of 4 MiB in its envelope. Raw messages stay near 1 MiB: half of that costs throughput.
 MAX_MESSAGE_BYTES: Final = 16 << 20
@@ -39,6 +41,8 @@ EVERYBODY: Final = frozenset(Role) - {Role.ETCD}
 WRITERS: Final = EVERYBODY - {Role.OPS}
 # Whose uploads there are is nobody else's business.
 OPERATORS: Final = frozenset({Role.OPS})
+# Whoever has a worker fetch into a repository must have seen to it that the client may read there: that is what gateways do.
+EDGES: Final = frozenset({Role.GATEWAY})
 
 
 class Kind(Enum):
@@ -80,10 +84,11 @@ class Method:
     request: MessageType
     response: MessageType
     roles: frozenset[Role] = EVERYBODY
+    service: str = SERVICE
 
     @property
     def path(self) -> str:
-        return f"/{SERVICE}/{self.name}"
+        return f"/{self.service}/{self.name}"
 
 
 START_UPLOAD: Final = Method(
@@ -114,7 +119,21 @@ DELETE_BLOB: Final = Method("DeleteBlob", Kind.UNARY, Lane.CONTROL, wire.DeleteB
 LIST_BLOBS: Final = Method("ListBlobs", Kind.STREAM_OUT, Lane.READ, wire.ListBlobsRequest, wire.ListedBlobs)
 GET_NODE_STATUS: Final = Method("GetNodeStatus", Kind.UNARY, Lane.CONTROL, wire.NodeStatusRequest, wire.NodeStatus)
 
-METHODS: Final = {method.name: method for method in list(globals().values()) if isinstance(method, Method)}
+# A call waits in its thread while the upstream has not answered yet, so those for blobs, which a client's pull makes many at once
+# of, take none from those for manifests, which come first.
+RESOLVE: Final = Method(
+    "Resolve", Kind.UNARY, Lane.CONTROL, sync.ResolveRequest, sync.ResolveReply, EDGES, SYNC_SERVICE
+)
+FETCH_MANIFEST: Final = Method(
+    "FetchManifest", Kind.UNARY, Lane.CONTROL, sync.FetchRequest, sync.FetchManifestReply, EDGES, SYNC_SERVICE
+)
+FETCH_BLOB: Final = Method(
+    "FetchBlob", Kind.UNARY, Lane.READ, sync.FetchRequest, sync.FetchBlobReply, EDGES, SYNC_SERVICE
+)
+
+_ALL: Final = [method for method in list(globals().values()) if isinstance(method, Method)]
+METHODS: Final = {method.name: method for method in _ALL if method.service == SERVICE}
+SYNC_METHODS: Final = {method.name: method for method in _ALL if method.service == SYNC_SERVICE}
 
 
 def serializer(message_type: MessageType) -> Callable[[object], bytes]:

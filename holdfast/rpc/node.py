@@ -9,6 +9,7 @@ and those named at each method. Iterators raise the same, from inside.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -162,10 +163,13 @@ class NodeClient(Protocol):
         """Raises UploadUnknownError."""
         ...
 
-    def append(self, key: UploadKey, offset_bytes: int | None, chunks: Iterable[bytes]) -> UploadState:
+    def append(
+        self, key: UploadKey, offset_bytes: int | None, chunks: Iterable[bytes], token: int | None = None
+    ) -> UploadState:
         """Append bytes. ``offset_bytes`` None: wherever it stands.
 
-        An exception raised by ``chunks`` ends the call and leaves what arrived in order.
+        An exception raised by ``chunks`` ends the call and leaves what arrived in order. ``token`` orders writers that know
+        nothing of each other: once the upload has seen one, whoever brings a lower one is refused (StaleWriterError).
 
         Raises:
             UploadUnknownError, OffsetError (unchanged), StaleWriterError (a newer writer took over).
@@ -198,11 +202,14 @@ class NodeClient(Protocol):
         """All that are open, whoever's they are, in the order of their ids: for operators."""
         ...
 
-    def follow_upload(self, upload_id: str, offset_bytes: int) -> Iterator[bytes | memoryview]:
+    def follow_upload(
+        self, upload_id: str, offset_bytes: int, patience_seconds: float = math.inf
+    ) -> Iterator[bytes | memoryview]:
         """The bytes of an upload from ``offset_bytes`` as they arrive. The last message is withheld until the digest is confirmed.
 
         Raises:
             UploadUnknownError; CorruptError: the upload was dropped, what was delivered must not look complete.
+            NodeSilentError: nothing came for ``patience_seconds``; perhaps nobody writes it.
         """
         ...
 

@@ -64,16 +64,17 @@ class ServiceHandler:
         behaviours: Mapping[str, Behaviour],
         pools: Mapping[m.Lane, LanePool],
         admission: Admission = admit_anybody,
+        methods: Mapping[str, m.Method] = m.METHODS,
     ) -> None:
-        """``admission`` is asked before every behaviour."""
-        if behaviours.keys() != m.METHODS.keys():
-            raise ValueError(f"not every method has a behaviour: {sorted(behaviours.keys() ^ m.METHODS.keys())}")
-        self._pools = {method.path: pools[method.lane] for method in m.METHODS.values()}
+        """``admission`` is asked before every behaviour; ``methods``: the service's table."""
+        if behaviours.keys() != methods.keys():
+            raise ValueError(f"not every method has a behaviour: {sorted(behaviours.keys() ^ methods.keys())}")
+        self._pools = {method.path: pools[method.lane] for method in methods.values()}
         self._handlers = {
             method.path: _handler(method, _admitted(method, behaviours[method.name], admission), pools[method.lane])
-            for method in m.METHODS.values()
+            for method in methods.values()
         }
-        self._refusals = {method.path: _handler(method, _refuse, None) for method in m.METHODS.values()}
+        self._refusals = {method.path: _handler(method, _refuse, None) for method in methods.values()}
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[Any, Any] | None:
         """Called in gRPC's one serving thread, which also submits: between look and submit nobody else can enter."""
@@ -93,7 +94,7 @@ def _admitted(method: m.Method, behaviour: Behaviour, admission: Admission) -> B
 
 
 def _refuse(_request: object, _context: grpc.ServicerContext) -> object:
-    raise OverloadedError("the storage node is busy; try another copy, or try again in a moment")
+    raise OverloadedError("the storage node or sync worker is busy; try another one, or try again in a moment")
 
 
 def _handler(method: m.Method, behaviour: Behaviour, pool: LanePool | None) -> grpc.RpcMethodHandler[Any, Any]:
@@ -141,4 +142,4 @@ def _abort(context: grpc.ServicerContext, error: Exception) -> NoReturn:
     if not context.is_active():  # the caller is gone; gRPC raises that out of request iterators
         context.abort(grpc.StatusCode.CANCELLED, "the caller has gone")
     _LOG.error("a call failed in a way nobody thought of", exc_info=error)
-    context.abort(grpc.StatusCode.INTERNAL, "internal error; the storage node's log has it")
+    context.abort(grpc.StatusCode.INTERNAL, "internal error; the log of the process that was asked has it")

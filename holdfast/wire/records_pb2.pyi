@@ -147,10 +147,22 @@ class AliveRecord(_message.Message):
     def __init__(self, boot_id: _Optional[bytes] = ..., version: _Optional[str] = ..., host_id: _Optional[str] = ..., free_bytes: _Optional[int] = ..., capacity_bytes: _Optional[int] = ..., read_only: _Optional[bool] = ..., quarantined: _Optional[int] = ..., repair: _Optional[_Union[RepairProgress, _Mapping]] = ..., directory: _Optional[str] = ...) -> None: ...
 
 class ProcessRecord(_message.Message):
-    __slots__ = ("version",)
+    __slots__ = ("version", "address")
     VERSION_FIELD_NUMBER: _ClassVar[int]
+    ADDRESS_FIELD_NUMBER: _ClassVar[int]
     version: str
-    def __init__(self, version: _Optional[str] = ...) -> None: ...
+    address: str
+    def __init__(self, version: _Optional[str] = ..., address: _Optional[str] = ...) -> None: ...
+
+class FetchRecord(_message.Message):
+    __slots__ = ("operation_id", "worker", "upload_id")
+    OPERATION_ID_FIELD_NUMBER: _ClassVar[int]
+    WORKER_FIELD_NUMBER: _ClassVar[int]
+    UPLOAD_ID_FIELD_NUMBER: _ClassVar[int]
+    operation_id: bytes
+    worker: str
+    upload_id: str
+    def __init__(self, operation_id: _Optional[bytes] = ..., worker: _Optional[str] = ..., upload_id: _Optional[str] = ...) -> None: ...
 
 class RepairProgress(_message.Message):
     __slots__ = ("version", "partitions_done", "partitions_total", "copied_blobs", "copied_bytes", "failures", "answered")

@@ -49,12 +49,14 @@ class UploadState(_message.Message):
     def __init__(self, upload_id: _Optional[str] = ..., offset_bytes: _Optional[int] = ...) -> None: ...
 
 class AppendHeader(_message.Message):
-    __slots__ = ("key", "offset_bytes")
+    __slots__ = ("key", "offset_bytes", "token")
     KEY_FIELD_NUMBER: _ClassVar[int]
     OFFSET_BYTES_FIELD_NUMBER: _ClassVar[int]
+    TOKEN_FIELD_NUMBER: _ClassVar[int]
     key: UploadKey
     offset_bytes: int
-    def __init__(self, key: _Optional[_Union[UploadKey, _Mapping]] = ..., offset_bytes: _Optional[int] = ...) -> None: ...
+    token: int
+    def __init__(self, key: _Optional[_Union[UploadKey, _Mapping]] = ..., offset_bytes: _Optional[int] = ..., token: _Optional[int] = ...) -> None: ...
 
 class OpenAppendRequest(_message.Message):
     __slots__ = ("key", "offset_bytes", "host_id")

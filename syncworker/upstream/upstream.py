@@ -156,7 +156,7 @@ class Upstream:
                         extra={"upstream": line.registry.home.authority, "reason": str(error)},
                     )
         try:
-            raise max(errors, key=_severity)
+            raise max(errors, key=severity)
         finally:
             # An error that its own frame holds on to lives until the collector comes, and with it the socket it tells of.
             errors.clear()
@@ -210,5 +210,6 @@ def _told_seconds(error: UpstreamUnavailableError) -> float:
     return float(value) if isinstance(value, int) else 0.0
 
 
-def _severity(error: UpstreamError) -> int:
+def severity(error: UpstreamError) -> int:
+    """How much an error leaves open; the higher, the more (see the module)."""
     return max(rank for rank, kind in enumerate(_SEVERITY) if isinstance(error, kind))

@@ -23,6 +23,7 @@ from holdfast.errors import (
     RangeInvalidError,
     RequestInvalidError,
     SizeInvalidError,
+    StaleWriterError,
     TooLargeError,
     UploadUnknownError,
 )
@@ -163,6 +164,18 @@ def test_bytes_at_a_wrong_offset_change_nothing(node):
         assert refused.value.offset_bytes == 3
     assert node.append(key, 3, [b"d"]).offset_bytes == 4
     assert node.finish_upload(key, digests.of(b"abcd")).size_bytes == 4
+
+
+def test_a_writer_with_a_lower_token_than_was_seen_is_refused_and_changes_nothing(node):
+    key = begin(node)
+    node.append(key, 0, [b"abc"], 7)
+    with pytest.raises(StaleWriterError):
+        node.append(key, 3, [b"x"], 6)
+    assert node.append(key, 3, [b"d"], 7).offset_bytes == 4
+    assert node.append(key, 4, [b"e"], 9).offset_bytes == 5
+    with pytest.raises(StaleWriterError):
+        node.append(key, 5, [b"x"], 8)
+    assert node.finish_upload(key, digests.of(b"abcde")).size_bytes == 5
 
 
 def test_no_offset_means_wherever_it_stands(node):

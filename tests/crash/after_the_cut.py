@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from falcon.testing import TestClient
 
-from gateway.app import create_app
+from gateway.app import Guards, create_app
 from gateway.cache import ManifestCache
 from gateway.health import Health
 from gateway.lanes import Lanes
@@ -26,6 +26,7 @@ from holdfast.rpc.client import GrpcNode
 from storagenode.options import NodeOptions
 from storagenode.server import NodeServer
 from tests.crash.traffic import Answer
+from tests.fakes.mirrors import no_mirrors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -59,7 +60,8 @@ def started(data: Path) -> Iterator[Callable[..., Answer]]:
         lanes = Lanes(_PLACES, _PLACES, _PLACES)
         # One node alone is written to without a fan-out.
         writer = ReplicaWriter(nodes, FanOut(nodes, ThreadPoolExecutor(1), SystemClock()), lambda *_: None)
-        app = create_app(repos, reader, writer, ManifestCache(1 << 20), lanes, Health({}), Staleness())
+        guards = Guards(lanes, Health({}), Staleness())
+        app = create_app(repos, reader, writer, ManifestCache(1 << 20), no_mirrors(repos), guards)
         client = TestClient(app)
 
         def ask(method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None) -> Answer:

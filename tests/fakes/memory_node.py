@@ -11,6 +11,7 @@ It offers no short circuits.
 
 from __future__ import annotations
 
+import math
 import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -24,6 +25,7 @@ from holdfast.errors import (
     RangeInvalidError,
     RequestInvalidError,
     SizeInvalidError,
+    StaleWriterError,
     TooLargeError,
     UploadUnknownError,
 )
@@ -45,6 +47,7 @@ class _Upload:
     data: bytearray = field(default_factory=bytearray)
     committed: bool = False
     dropped: bool = False
+    token: int = 0
 
 
 class MemoryNode:
@@ -96,9 +99,15 @@ class MemoryNode:
         with self._changed:
             return UploadState(key.upload_id, len(self._upload(key).data))
 
-    def append(self, key: UploadKey, offset_bytes: int | None, chunks: Iterable[bytes]) -> UploadState:
+    def append(
+        self, key: UploadKey, offset_bytes: int | None, chunks: Iterable[bytes], token: int | None = None
+    ) -> UploadState:
         self._called("append")
         upload = self._upload(key)
+        if token is not None:
+            if token < upload.token:
+                raise StaleWriterError("a later writer has the upload")
+            upload.token = token
         if offset_bytes not in {None, len(upload.data)}:
             raise OffsetError("the upload stands elsewhere", len(upload.data))
         for chunk in chunks:
@@ -154,7 +163,7 @@ class MemoryNode:
             del self._uploads[key.upload_id]
             self._changed.notify_all()
 
-    def follow_upload(self, upload_id: str, offset_bytes: int) -> Iterator[bytes]:
+    def follow_upload(self, upload_id: str, offset_bytes: int, patience_seconds: float = math.inf) -> Iterator[bytes]:
         self._called("follow_upload")
         upload = self._uploads.get(upload_id)
         if upload is None:

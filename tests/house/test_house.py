@@ -55,7 +55,8 @@ def test_foreign_libraries_live_behind_their_adapters(path: Path) -> None:
         assert "falcon" not in found
     if not (
         name.startswith(("holdfast/rpc/", "holdfast/wire/", "holdfast/meta/etcd/"))
-        or name in {"storagenode/servicer.py", "storagenode/server.py"}
+        or name
+        in {f"{service}/{part}.py" for service in ("storagenode", "syncworker") for part in ("servicer", "server")}
     ):
         assert "grpc" not in found
     if name != "holdfast/meta/sqlite.py" and not name.startswith("holdfast/meta/sqlite"):

@@ -21,7 +21,8 @@ from tests.serving import free_port
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
+    from email.message import Message
     from pathlib import Path
 
 LOGIN = "Basic " + base64.b64encode(b"alice:s3cret").decode()
@@ -62,9 +63,7 @@ class Peer:
     def host(self) -> str:
         return urlsplit(self.url).netloc
 
-    def request(
-        self, method: str, target: str, body: bytes = b"", **headers: str
-    ) -> tuple[int, Mapping[str, str], bytes]:
+    def request(self, method: str, target: str, body: bytes = b"", **headers: str) -> tuple[int, Message, bytes]:
         """One request on a connection of its own."""
         if self.context:
             connection: Any = http.client.HTTPSConnection(self.host, timeout=30, context=self.context)
@@ -73,7 +72,7 @@ class Peer:
         with contextlib.closing(connection):
             connection.request(method, target, body or None, headers)
             answer = connection.getresponse()
-            return answer.status, dict(answer.getheaders()), answer.read()
+            return answer.status, answer.headers, answer.read()
 
     def push_blob(self, repository: str, data: bytes) -> str:
         authorization = self._authorization(repository)

@@ -17,6 +17,7 @@ def another_thread():
     signal.pthread_kill(threading.get_ident(), signal.{name})
 
 threading.Timer(0.2, another_thread).start()  # by then the main thread waits
+assert told.within(0.01) is None
 print(told.wait().name)
 """
 

@@ -9,7 +9,7 @@ import pytest
 
 from holdfast.config import Effect, Settings, defaults, parse, unavailable
 from holdfast.config.availability import FEATURES
-from holdfast.config.shape import NamesOf, keys_of
+from holdfast.config.shape import ListOf, NamesOf, keys_of
 
 
 def lacking(**extra: Any) -> dict[str, Effect]:
@@ -21,7 +21,7 @@ def lacking(**extra: Any) -> dict[str, Effect]:
 def test_every_path_of_the_table_leads_to_a_setting(feature: Any) -> None:
     kind: Any = Settings
     for step in feature.path.split("."):
-        if isinstance(kind, NamesOf):
+        if isinstance(kind, NamesOf | ListOf):
             assert step == "*"
             kind = kind.item
         else:

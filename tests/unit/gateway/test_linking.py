@@ -23,6 +23,7 @@ from holdfast.replicas.write import ReplicaWriter
 from holdfast.rpc.node import UploadKey
 from tests.fakes.memory_node import MemoryNode
 from tests.fakes.memory_store import MemoryStore
+from tests.fakes.mirrors import no_mirrors
 from tests.fakes.several import Several
 from tests.unit.meta.world import REPO, new_ids
 
@@ -44,7 +45,7 @@ class World:
         self.writer = ReplicaWriter(
             self.directory, fan_out, lambda *what: self.marks.append(what), self.reader.remember
         )
-        self.uploads = Uploads(self.repos, self.reader, self.writer, lambda _local: None)
+        self.uploads = Uploads(self.repos, self.reader, self.writer, lambda _local: None, no_mirrors(self.repos))
 
     def change_layout(self) -> None:
         self.store.txn([], [Put(keys.LAYOUT_CURRENT, b"another")])
@@ -133,7 +134,7 @@ def test_a_manifest_that_was_read_wrongly_is_neither_answered_nor_kept(world):
     world.directory.nodes = {"wrong": wrong, "right": right}
     wrong.blobs[record.digest] = b"[" + data[1:]
     cache = Cache()
-    manifests = Manifests(world.repos, world.reader, world.writer, cache, sparse=False)
+    manifests = Manifests(world.repos, world.reader, world.writer, cache, no_mirrors(world.repos), sparse=False)
     with pytest.raises(ManifestUnknownError):
         manifests.bytes_of(REPO, record)
     assert cache == {}

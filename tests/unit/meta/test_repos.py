@@ -655,3 +655,17 @@ def test_an_operation_id_is_in_every_primary_record():
     for key in (b"manifest/", b"tag/", b"link/", b"removals/", b"repo/"):
         for name in keys_below(store, key):
             assert len(store.get(name).value) > 16
+
+
+def test_a_digest_is_referenced_while_a_live_manifest_of_the_same_repository_names_it():
+    _, repos = world()
+    child = blob("a layer")
+    link(repos, child)
+    link(repos, child, repo=OTHER)
+    assert repos.reference(REPO, child) is None
+    new = image("an image", child)
+    push(repos, new, V1)
+    assert repos.reference(REPO, child).size_bytes == 10
+    assert repos.reference(OTHER, child) is None
+    repos.delete_manifest(REPO, new.digest)
+    assert repos.reference(REPO, child) is None

@@ -1,4 +1,4 @@
-"""The table of methods and the .proto say the same."""
+"""The tables of methods and the .proto files say the same."""
 
 from __future__ import annotations
 
@@ -6,22 +6,31 @@ import pytest
 
 from holdfast.rpc import methods as m
 from holdfast.wire import storage_pb2 as wire
+from holdfast.wire import sync_pb2
 
-SERVICE = wire.DESCRIPTOR.services_by_name["Storage"]
+TABLES = [
+    (wire.DESCRIPTOR.services_by_name["Storage"], m.SERVICE, m.METHODS),
+    (sync_pb2.DESCRIPTOR.services_by_name["Sync"], m.SYNC_SERVICE, m.SYNC_METHODS),
+]
 
 
 def described(message_type) -> str:
     return "Raw" if message_type is m.RAW else message_type.DESCRIPTOR.name
 
 
-def test_the_table_has_every_method_of_the_service_and_no_other():
-    assert SERVICE.full_name == m.SERVICE
-    assert set(m.METHODS) == {method.name for method in SERVICE.methods}
+@pytest.mark.parametrize(("service", "name", "table"), TABLES, ids=["storage", "sync"])
+def test_the_table_has_every_method_of_the_service_and_no_other(service, name, table):
+    assert service.full_name == name
+    assert set(table) == {method.name for method in service.methods}
+    assert {row.path for row in table.values()} == {f"/{name}/{method.name}" for method in service.methods}
 
 
-@pytest.mark.parametrize("name", sorted(m.METHODS))
-def test_kinds_and_types_are_those_of_the_service(name):
-    row, told = m.METHODS[name], SERVICE.methods_by_name[name]
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [(row, service.methods_by_name[row.name]) for service, _, table in TABLES for row in table.values()],
+    ids=[row.name for _, _, table in TABLES for row in table.values()],
+)
+def test_kinds_and_types_are_those_of_the_service(row, told):
     kinds = {(False, False): m.Kind.UNARY, (True, False): m.Kind.STREAM_IN, (False, True): m.Kind.STREAM_OUT}
     assert row.kind is kinds[told.client_streaming, told.server_streaming]
     assert described(row.request) == told.input_type.name

@@ -1,13 +1,14 @@
-"""Being seen: a worker process of a gateway says, under a lease, that it is there and of which version it is.
+"""Being seen: a process that is no storage node says, under a lease, that it is there, of which version, and where it listens.
 
-Nothing is placed by it and nobody waits for it; it is there so that the cluster's minimum version is not raised over a running
-gateway. One that cannot renew its lease goes on serving.
+It is there so that the cluster's minimum version is not raised over a running process, and so that gateways find sync workers. No
+bytes are placed by it. One that cannot renew its lease goes on serving.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from holdfast.errors import HoldfastError, MetadataFullError
@@ -18,22 +19,31 @@ if TYPE_CHECKING:
 
     from holdfast.meta.store import Store
 
-_LOG: Final = logging.getLogger("holdfast.gateway")
+_LOG: Final = logging.getLogger("holdfast.cluster")
 
 TTL_SECONDS: Final = 10.0
-KIND: Final = "gateway"
+GATEWAY: Final = "gateway"
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What is said of a process. ``address``: where gateways reach it, if it is a sync worker."""
+
+    kind: str
+    process_id: str
+    version: str
+    address: str = ""
 
 
 class Presence:
     """One thread. ``new_id`` gives 16 random bytes."""
 
     def __init__(
-        self, store: Store, version: str, new_id: Callable[[], bytes], *, ttl_seconds: float = TTL_SECONDS
+        self, store: Store, seen: Seen, new_id: Callable[[], bytes], *, ttl_seconds: float = TTL_SECONDS
     ) -> None:
         self._store = store
-        self._version = version
+        self._seen = seen
         self._new_id = new_id
-        self._process_id = new_id().hex()
         self._ttl_seconds = ttl_seconds
         self._lease_id = 0
         self._stopping = threading.Event()
@@ -47,11 +57,11 @@ class Presence:
         """
         try:
             self._announce()
-            versions.enter(self._store, self._version, self._new_id(), self._lease_id)
+            versions.enter(self._store, self._seen.version, self._new_id(), self._lease_id)
         except MetadataFullError as error:
             # Pulls need no lease, and an etcd that is full gives none.
-            _LOG.warning("the gateway starts unseen", extra={"reason": error.message})
-            versions.require_entry(self._store, self._version)
+            _LOG.warning("a process starts unseen", extra={"kind": self._seen.kind, "reason": error.message})
+            versions.require_entry(self._store, self._seen.version)
         self._thread.start()
 
     def stop(self) -> None:
@@ -72,8 +82,9 @@ class Presence:
                 if not self._lease_id or not self._store.keep_alive(self._lease_id):
                     self._announce()
             except HoldfastError as error:
-                _LOG.warning("the gateway could not renew its lease", extra={"reason": error.message})
+                _LOG.warning("a lease could not be renewed", extra={"kind": self._seen.kind, "reason": error.message})
 
     def _announce(self) -> None:
         self._lease_id = self._store.grant_lease(self._ttl_seconds).lease_id
-        versions.announce(self._store, KIND, self._process_id, self._version, self._lease_id)
+        seen = self._seen
+        versions.announce(self._store, seen.kind, seen.process_id, seen.version, self._lease_id, seen.address)

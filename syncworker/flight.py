@@ -1,0 +1,296 @@
+"""One blob on its way from an upstream into an upload that others follow.
+
+    look ──held by another──▶ its upload is the answer
+      │ take (the token grows) ──stored meanwhile──▶ over
+      ▼
+    the former holder's upload, if its node still has it; else a new one
+      │ open the upstream at its offset ──▶ answer: follow this upload
+      ▼
+    append with the token ──broken off──▶ the next source from there on, or the same node again
+      │
+      ▼
+    finish: the node compares the digest ──▶ link ──▶ the fetch is over
+
+Promises
+    * The answer comes when an upstream has answered, so that "missing" is still an answer to a client.
+    * Bytes go through here once, in messages; nothing is held but one of them.
+    * What does not have the digest is dropped: followers break, the log says what was expected and what came.
+    * What was cut off stays where it is, and the next fetch goes on there.
+
+Never: writes after another worker has taken the fetch over: the storage node refuses its token.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from holdfast.errors import (
+    DigestInvalidError,
+    HoldfastError,
+    OffsetError,
+    StaleWriterError,
+    UnavailableError,
+    UploadUnknownError,
+    UpstreamError,
+    UpstreamWrongError,
+)
+from holdfast.rpc.node import UploadKey, Want
+from holdfast.rpc.sync import Underway
+
+if TYPE_CHECKING:
+    from holdfast.digest import Digest
+    from holdfast.meta.fetches import Fetch, Fetches, Standing
+    from holdfast.meta.repos import Fence, Repositories
+    from holdfast.names import Repository
+    from holdfast.replicas.write import ReplicaWriter
+    from holdfast.rpc.node import StoredBlob
+    from syncworker.linking import Linking
+    from syncworker.sources import Sources
+    from syncworker.upstream.pace import Pause
+    from syncworker.upstream.upstream import Upstream
+
+_log: Final = logging.getLogger("holdfast.sync")
+
+# Neither is a repository's or a principal's name, so no client can reach the upload.
+OWNER: Final = "//upstream"
+PRINCIPAL: Final = "//sync"
+# A node that was restarted is back within seconds, with what it had.
+_NODE_TRIES: Final = 20
+_NODE_PAUSE_SECONDS: Final = 0.25
+# For another worker that has just begun, and has not said yet where; and for its lease to end if it died.
+_OTHERS_TRIES: Final = 240
+_OTHERS_PAUSE_SECONDS: Final = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What flights work with."""
+
+    fetches: Fetches
+    repos: Repositories
+    writer: ReplicaWriter
+    linking: Linking
+    sources: Sources
+    pause: Pause
+
+
+@dataclass(eq=False, slots=True)
+class Flight:
+    """``repositories``: those that asked for it; the first one's upstreams are asked. ``begun``: what they are answered; None: it
+    is stored.
+    """
+
+    digest: Digest
+    size_bytes: int | None
+    repositories: list[Repository]
+    begun: Future[Underway | None] = field(default_factory=Future)
+    wrong: UpstreamWrongError | None = None
+
+
+@dataclass(slots=True)
+class _Hold:
+    """The fetch as this worker has written it last; its token is what counts."""
+
+    fetch: Fetch
+
+
+class OthersError(Exception):
+    """Another worker fetches it; ``upload_id`` may be followed."""
+
+    def __init__(self, upload_id: str) -> None:
+        super().__init__(upload_id)
+        self.upload_id = upload_id
+
+
+class Runner:
+    """Runs flights, each in a thread of its own."""
+
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
+
+    def run(self, flight: Flight) -> None:
+        """To its end, however it ends; ``flight.begun`` is set in any case."""
+        try:
+            self._run(flight)
+        except OthersError as others:
+            _answer(flight, others.upload_id)
+        except HoldfastError as error:
+            _fail(flight, error)
+        except Exception:  # noqa: BLE001 - nobody else is there to notice, and callers wait
+            _log.exception("a fetch broke")
+            _fail(flight, UnavailableError("the fetch broke; the sync worker's log has it"))
+
+    def _run(self, flight: Flight) -> None:
+        hold = _Hold(self._take(flight.digest))
+        try:
+            if not hold.fetch.upload_id and self._is_done(flight):
+                self._tools.fetches.end(hold.fetch)
+                flight.begun.set_result(None)
+                return
+            stored, fence = self._bring(flight, hold)
+        except StaleWriterError:
+            _log.warning("another worker has taken a fetch over", extra={"digest": str(flight.digest)})
+            raise
+        except UpstreamWrongError as error:
+            flight.wrong = error
+            self._drop(hold.fetch)
+            raise
+        except BaseException:
+            # What has come stays; it is gone on with when somebody asks again. Without that word the fetch stays this worker's.
+            with contextlib.suppress(UnavailableError):
+                self._tools.fetches.leave(hold.fetch)
+            raise
+        try:
+            self._tools.linking.link(tuple(flight.repositories), stored, fence)
+        finally:
+            self._tools.fetches.end(hold.fetch)
+        _log.info(
+            "fetched a blob",
+            extra={"digest": str(flight.digest), "size": stored.size_bytes, "repositories": list(flight.repositories)},
+        )
+
+    # -- whose fetch it is
+
+    def _take(self, digest: Digest) -> Fetch:
+        for _ in range(_OTHERS_TRIES):
+            standing = self._tools.fetches.look(digest)
+            if standing.is_held:
+                _follow_others(standing)
+            else:
+                fetch = self._tools.fetches.take(digest, standing)
+                if fetch is not None:
+                    return fetch
+            self._tools.pause(_OTHERS_PAUSE_SECONDS)
+        raise UnavailableError("another sync worker fetches this and has not begun; try again")
+
+    def _is_done(self, flight: Flight) -> bool:
+        """Whether another worker has come to the end between the caller's look at what is stored and this fetch."""
+        want = Want(flight.digest, flight.size_bytes)
+        return all(self._tools.linking.adopt(repository, want) for repository in tuple(flight.repositories))
+
+    def _rename(self, hold: _Hold, upload_id: str) -> None:
+        """Say which upload grows. Raises StaleWriterError: the fetch is another's by now."""
+        named = self._tools.fetches.name(hold.fetch, upload_id)
+        if named is None:
+            raise StaleWriterError("another sync worker has taken this fetch over")
+        hold.fetch = named
+
+    def _drop(self, fetch: Fetch) -> None:
+        """Nothing of it may be used. The fetch goes first: who takes it over in between must not lose what is right."""
+        if self._tools.fetches.end(fetch) and fetch.upload_id:
+            with contextlib.suppress(UploadUnknownError):  # the node has dropped it itself
+                self._tools.writer.cancel(_key(fetch.upload_id))
+
+    # -- the bytes
+
+    def _bring(self, flight: Flight, hold: _Hold) -> tuple[StoredBlob, Fence]:
+        """All of them, compared and durable."""
+        for _ in range(_NODE_TRIES):
+            try:
+                self._pour(flight, hold, self._standing(flight, hold))
+                fence = self._tools.repos.fence(flight.digest)
+                return self._finish(flight, hold.fetch.upload_id), fence
+            except (OffsetError, UploadUnknownError) as error:
+                _log.warning("looking again where a fetch stands", extra={"reason": error.message})
+            except UnavailableError as error:
+                _log.warning("a fetch waits for its storage node", extra={"reason": error.message})
+                self._tools.pause(_NODE_PAUSE_SECONDS)
+        if hold.fetch.upload_id:
+            # The node stays away with what it has. The next fetch begins at another one.
+            self._rename(hold, "")
+        raise UnavailableError("the storage nodes do not keep what is fetched; try again")
+
+    def _standing(self, flight: Flight, hold: _Hold) -> int:
+        """How much has come. A new upload is begun only when there is an upstream to fill it."""
+        if not hold.fetch.upload_id:
+            return 0
+        try:
+            return self._tools.writer.state(_key(hold.fetch.upload_id)).offset_bytes
+        except UploadUnknownError:
+            self._rename(hold, "")
+            if flight.begun.done():
+                # Whoever was sent to the upload that is no more asks again, and is to hear of the next one.
+                flight.begun = Future()
+            return 0
+
+    def _pour(self, flight: Flight, hold: _Hold, offset_bytes: int) -> None:
+        """From the sources of the repository that asked, in their order, each going on where the one before broke off."""
+        if hold.fetch.upload_id and offset_bytes == flight.size_bytes:
+            _answer(flight, hold.fetch.upload_id)
+            return
+
+        def pour(upstream: Upstream, name: Repository) -> bool:
+            at_bytes = self._standing(flight, hold)
+            with upstream.blob(name, flight.digest, at_bytes, size_bytes=flight.size_bytes, verify=False) as stream:
+                if not hold.fetch.upload_id:
+                    self._begin(flight, hold)
+                flight.size_bytes = stream.total_bytes
+                _answer(flight, hold.fetch.upload_id)
+                self._tools.writer.append(_key(hold.fetch.upload_id), at_bytes, stream, hold.fetch.token)
+            return True
+
+        self._tools.sources.ask(flight.repositories[0], pour)
+
+    def _begin(self, flight: Flight, hold: _Hold) -> None:
+        state = self._tools.writer.start(OWNER, PRINCIPAL, flight.digest.algorithm)
+        try:
+            self._rename(hold, state.upload_id)
+        except StaleWriterError:
+            self._tools.writer.cancel(_key(state.upload_id))
+            raise
+
+    def _finish(self, flight: Flight, upload_id: str) -> StoredBlob:
+        for _ in range(_NODE_TRIES):
+            try:
+                return self._compared(flight, upload_id)
+            except UnavailableError as error:
+                # The bytes are there: asking again joins what was begun, and copies what is short.
+                _log.warning("a fetched blob waits for its copies", extra={"reason": error.message})
+                self._tools.pause(_NODE_PAUSE_SECONDS)
+        return self._compared(flight, upload_id)
+
+    def _compared(self, flight: Flight, upload_id: str) -> StoredBlob:
+        try:
+            return self._tools.writer.finish(_key(upload_id), flight.digest)
+        except DigestInvalidError as error:
+            seen = error.detail if isinstance(error.detail, dict) else {}
+            _log.error(
+                "an upstream sent other bytes than it was asked for; nothing of them is kept",
+                extra={
+                    "repository": flight.repositories[0],
+                    "expected": str(flight.digest),
+                    "seen": seen.get("found"),
+                    "size": seen.get("size"),
+                },
+            )
+            raise UpstreamWrongError(
+                "the upstream sent other bytes than the digest names", {"digest": str(flight.digest)}
+            ) from error
+
+
+def _key(upload_id: str) -> UploadKey:
+    return UploadKey(upload_id, OWNER, PRINCIPAL)
+
+
+def _follow_others(standing: Standing) -> None:
+    if standing.fetch is not None and standing.fetch.upload_id:
+        raise OthersError(standing.fetch.upload_id)
+
+
+def _answer(flight: Flight, upload_id: str) -> None:
+    if not flight.begun.done():
+        flight.begun.set_result(Underway(upload_id, flight.size_bytes or 0))
+
+
+def _fail(flight: Flight, error: HoldfastError) -> None:
+    if not flight.begun.done():
+        flight.begun.set_exception(error)
+    elif isinstance(error, UpstreamError):
+        _log.warning(
+            "a fetch broke off; what has come is kept unless it was wrong",
+            extra={"digest": str(flight.digest), "reason": error.message},
+        )

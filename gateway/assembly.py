@@ -62,6 +62,8 @@ if TYPE_CHECKING:
 # How long a worker that starts waits, before it accepts, for an etcd that is slow, and for its own channels to stand.
 _ETCD_PATIENCE_SECONDS: Final = 3.0
 _SETTLE_SECONDS: Final = 10.0
+# The only sync worker, which its supervisor starts again.
+_RESTART_SECONDS: Final = 5.0
 # Small blobs on their way to several nodes, in one worker process.
 _COPY_THREADS: Final = 64
 # Per worker process. Most manifests have a few KiB; this holds about ten thousand of them.
@@ -154,7 +156,7 @@ def _one_machine(options: Options, clock: Clock, refused: Callable[[], None]) ->
     checks: Checks = {"metadata": lambda: store.get(keys.CLUSTER_ID), "storage": node.status}
     # It is there, or about to be started again: who else would be asked?
     alone = [Living(WORKER, "local", __version__, options.worker_target)]
-    workers = Workers(lambda: alone, GrpcSync, clock)
+    workers = Workers(lambda: alone, GrpcSync, clock, _RESTART_SECONDS, time.sleep)
     return _Parts(store, OneNode(node), workers, checks, Arrival((), refused), _nobody_counts_us)
 
 

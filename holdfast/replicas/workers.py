@@ -36,14 +36,29 @@ Result = TypeVar("Result")
 _NEVER: Final = float("-inf")
 _YOUNG_SECONDS: Final = 2.0
 _REST_SECONDS: Final = 2.0
+_PAUSE_SECONDS: Final = 0.1
+
+
+def _at_once(_seconds: float) -> None:
+    """Where nobody is waited for."""
 
 
 class Workers:
-    """Implements ``holdfast.rpc.sync.SyncClient``. ``living`` reads who there is, ``connect`` makes a client of an address."""
+    """Implements ``holdfast.rpc.sync.SyncClient``. ``living`` reads who there is, ``connect`` makes a client of an address.
+
+    ``restart_seconds``: how long one that does not answer is waited for where there is no other, and ``pause`` is how.
+    """
 
     def __init__(
-        self, living: Callable[[], Sequence[Living]], connect: Callable[[str], SyncClient], clock: Clock
+        self,
+        living: Callable[[], Sequence[Living]],
+        connect: Callable[[str], SyncClient],
+        clock: Clock,
+        restart_seconds: float = 0.0,
+        pause: Callable[[float], object] = _at_once,
     ) -> None:
+        self._restart_seconds = restart_seconds
+        self._pause = pause
         self._living = living
         self._connect = connect
         self._clock = clock
@@ -65,6 +80,16 @@ class Workers:
         return self._ask(str(digest), lambda worker: worker.fetch_blob(repository, digest, patience_seconds))
 
     def _ask(self, key: str, question: Callable[[SyncClient], Result]) -> Result:
+        until = self._clock.monotonic() + self._restart_seconds
+        while True:
+            try:
+                return self._ask_round(key, question)
+            except WorkerUnreachableError:
+                if self._clock.monotonic() >= until:
+                    raise
+                self._pause(_PAUSE_SECONDS)
+
+    def _ask_round(self, key: str, question: Callable[[SyncClient], Result]) -> Result:
         worst: UnavailableError | None = None
         for worker in self._order(key):
             try:

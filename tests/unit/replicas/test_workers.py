@@ -90,6 +90,22 @@ def test_without_a_worker_nothing_can_be_asked():
         World().workers().fetch_blob(REPO, DIGESTS[0])
 
 
+def test_the_only_worker_is_waited_for_while_it_is_started_again():
+    world = World("a")
+    world.known["a"].error = WorkerUnreachableError("starting")
+
+    def pause(seconds: float) -> None:
+        world.clock.advance(seconds)
+        if world.known["a"].asked == 3:
+            world.known["a"].error = None
+
+    workers = Workers(world.living, world.known.__getitem__, world.clock, 5.0, pause)
+    assert workers.fetch_blob(REPO, DIGESTS[0]).upload_id == "a"
+    world.known["a"].asked, world.known["a"].error = 100, WorkerUnreachableError("gone")
+    with pytest.raises(WorkerUnreachableError):
+        workers.fetch_blob(REPO, DIGESTS[0])
+
+
 def test_the_last_known_workers_are_asked_while_the_metadata_is_away():
     world = World("a")
     workers = world.workers()

@@ -105,7 +105,7 @@ def test_the_layout_has_all_four_nodes_with_copies_in_both_zones(cluster: Cluste
     assert all(node["partitions"] == 3 * 4096 / 4 for node in nodes)
 
 
-@pytest.mark.parametrize("service", [STORES[0], GATEWAYS[0], "etcd-1", "balancer"])
+@pytest.mark.parametrize("service", [STORES[0], GATEWAYS[0], "worker", "etcd-1", "balancer"])
 def test_no_process_is_root_or_has_capabilities_or_may_write_to_its_root(cluster: Cluster, service: str) -> None:
     lines = cluster.inside(service, "grep", "-E", "^(Uid|Gid|Cap...):", "/proc/1/status").out.splitlines()
     said = {name: set(values) for name, *values in (line.split() for line in lines)}
@@ -115,7 +115,7 @@ def test_no_process_is_root_or_has_capabilities_or_may_write_to_its_root(cluster
     assert (refused.code, "Read-only file system" in refused.err) == (1, True)
 
 
-@pytest.mark.parametrize(("host", "port"), [("etcd-2", 2379), ("store-b1", 5100)])
+@pytest.mark.parametrize(("host", "port"), [("etcd-2", 2379), ("store-b1", 5100), ("worker", 5200)])
 def test_only_who_shows_a_certificate_is_answered(cluster: Cluster, host: str, port: int) -> None:
     answers = [cluster.inside(GATEWAYS[0], "python3", "-c", ASK, host, str(port), *papers) for papers in ([], PAPERS)]
     # Some servers say why, others close.

@@ -47,7 +47,7 @@ def test_the_balancer_alone_is_published_and_on_loopback_alone() -> None:
         "balancer": ["${HOLDFAST_PORT:-127.0.0.1:5000}:5000"]
     }
     reached = {name for name, service in SERVICES.items() if "outside" in service.get("networks", ())}
-    assert reached == {"gateway-1", "gateway-2", "balancer"}
+    assert reached == {"gateway-1", "gateway-2", "worker", "balancer"}
 
 
 def test_each_process_has_its_own_key_and_nobody_but_prepare_the_authority() -> None:

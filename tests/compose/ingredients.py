@@ -28,7 +28,7 @@ PACKAGES: Final = ("python3", "python3-venv", "etcd-server", "etcd-client", "hap
 _DEBOOTSTRAP_SECONDS: Final = 900.0
 _PIP_SECONDS: Final = 600.0
 # What the Dockerfile may see, and what the compose file mounts.
-_SOURCES: Final = ("holdfast", "gateway", "storagenode", "compose")
+_SOURCES: Final = ("holdfast", "gateway", "storagenode", "syncworker", "compose")
 _FILES: Final = ("pyproject.toml", "README.md", "LICENSE", ".dockerignore")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import tomllib
 from typing import Any
 
 import pytest
@@ -71,6 +72,14 @@ def test_every_variable_stands_in_the_sample_with_its_default() -> None:
 def test_the_default_base_is_the_same_in_both_places() -> None:
     (default,) = re.findall(r"^ARG BASE=(\S+)$", (COMPOSE / "Dockerfile").read_text(encoding="utf-8"), re.MULTILINE)
     assert f"HOLDFAST_BASE={default}" in (COMPOSE / "env.sample").read_text(encoding="utf-8").splitlines()
+
+
+def test_the_image_is_given_every_package() -> None:
+    found = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]["packages"][
+        "find"
+    ]
+    lines = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    assert {f"!{name.rstrip('*')}" for name in found["include"]} <= set(lines)
 
 
 def test_the_configuration_has_no_fault() -> None:

@@ -10,6 +10,10 @@ from __future__ import annotations
 import select
 import signal
 import socket
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Self
 
 
 class StopSignals:
@@ -22,6 +26,15 @@ class StopSignals:
         signal.set_wakeup_fd(self._write.fileno(), warn_on_full_buffer=False)
         for signum in signums:
             signal.signal(signum, _heard)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nobody waits any more, and the process goes on: where it is a test's, or a start was refused."""
+        signal.set_wakeup_fd(-1)
+        self._read.close()
+        self._write.close()
 
     def wait(self) -> signal.Signals:
         """The first of them that comes, or that has come since this was made."""

@@ -166,10 +166,10 @@ def run(options: NodeOptions, files: Files | None = None, join: Join | None = No
         ConfigError: see ``NodeServer``.
     """
     os.umask(0o077)
-    told = StopSignals(signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
-    server = NodeServer(options, files, join=join)
-    server.start()
-    settled()
-    got = told.wait()
-    _LOG.info("storage node is stopping", extra={"signal": got.name})
-    server.stop(0.0 if got == signal.SIGQUIT else DRAIN_SECONDS)
+    with StopSignals(signal.SIGTERM, signal.SIGINT, signal.SIGQUIT) as told:
+        server = NodeServer(options, files, join=join)
+        server.start()
+        settled()
+        got = told.wait()
+        _LOG.info("storage node is stopping", extra={"signal": got.name})
+        server.stop(0.0 if got == signal.SIGQUIT else DRAIN_SECONDS)

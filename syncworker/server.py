@@ -46,7 +46,11 @@ def run(options: Options) -> None:
         ConfigError: an upstream, a certificate or the address cannot be used, or the cluster takes no process of this version.
     """
     os.umask(0o077)
-    told = StopSignals(signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
+    with StopSignals(signal.SIGTERM, signal.SIGINT, signal.SIGQUIT) as told:
+        _serve(options, told)
+
+
+def _serve(options: Options, told: StopSignals) -> None:
     stopping = threading.Event()
     credentials = _credentials(options)
     assembled = assemble(options, stopping.wait)

@@ -1,7 +1,7 @@
 """A process that has started: its modules, routes and tables stay, so the collector of cycles need not look at them again.
 
-Without this every full collection walks some hundred thousand objects that were made at the start and never go: a twentieth of the
-CPU of gateway and node under many pushes (measured), in pauses that hold every thread.
+Without this every full collection walks some hundred thousand objects that were made at the start and never go: about three per
+cent of the CPU of gateway and node under many pushes (measured), in pauses that hold every thread.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Its name says who may write it: ``<upload id>.data.<n>`` only we, ``<upload id>.lent.<n>`` another process as well, also after a
 restart of ours. A lent file that its borrower did not give back is never committed: ``move`` copies the confirmed bytes to another
 inode. The commit renames the file: an upload makes one inode and removes none, which is what file systems do at the least cost
-(a directory for each upload took a tenth of the CPU of a push of 10 MB on ext4, measured).
+(a directory for each upload took a twentieth of the CPU of a push of 10 MB on ext4, measured).
 
 While bytes arrive they are flushed in the background, so that the fsync of the finish is short. A flush that fails is remembered:
 a later fsync on another descriptor might say that all is well.

@@ -7,7 +7,6 @@
     selection    which tags, which platforms, only signed ones; what belongs to a digest
     children     an index's children, with their platforms
     freshness    when a tag is checked, and what is answered when it cannot be
-    retries      how often and after which pauses something is tried again
     plan         what to fetch for a manifest, in which order
     keeping      what goes from a cache that is full or old
 

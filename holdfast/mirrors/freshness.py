@@ -32,13 +32,13 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
-from holdfast.mirrors.retries import MOST_PATIENCE_SECONDS
-
 if TYPE_CHECKING:
     from holdfast.config.sync import SyncRegistry
     from holdfast.digest import Digest
 
 _MOST_DOUBLINGS: Final = 20
+# An upstream that wants longer than this is a failure to report, not one to wait for.
+_MOST_PATIENCE_SECONDS: Final = 3600.0
 
 
 class Verdict(Enum):
@@ -111,7 +111,7 @@ class Rules:
         """How long nobody asks after this many failures in a row."""
         doubled = self.first_hold_seconds * 2.0 ** min(failures - 1, _MOST_DOUBLINGS)
         held = min(doubled, self.longest_hold_seconds)
-        return max(held, min(failed.told_seconds or 0.0, MOST_PATIENCE_SECONDS))
+        return max(held, min(failed.told_seconds or 0.0, _MOST_PATIENCE_SECONDS))
 
 
 @dataclass(frozen=True, slots=True)

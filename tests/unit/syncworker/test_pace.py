@@ -5,7 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from holdfast.clock import ManualClock
+from holdfast.config.sync import SyncRegistry
 from syncworker.upstream import tokens
+from syncworker.upstream.assembly import retry_of
 from syncworker.upstream.pace import Mark, Pace, Retry, Time
 
 
@@ -46,6 +48,22 @@ def test_pauses_grow_up_to_the_longest_and_are_spread_below_it(failures: int, di
 def test_pauses_do_not_grow_where_the_longest_is_the_first() -> None:
     retry = Retry(first_seconds=2.0, longest_seconds=2.0)
     assert [retry.pause_seconds(n, lambda: 0.999999) for n in (1, 5, 50)] == pytest.approx([2.0, 2.0, 2.0], abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("keys", "retries", "pauses"),
+    [
+        ({}, Retry().retries, [0.25, 0.5, 1, 2, 4, 5, 5]),
+        ({"maxRetries": 0}, 0, []),
+        ({"maxRetries": 2, "retryDelay": "5m"}, 2, [300, 300]),
+        ({"maxRetries": 5, "retryDelay": "1s", "maxRetryDelay": "10s"}, 5, [1, 2, 4, 8, 10]),
+        ({"maxRetries": 2, "retryDelay": "1m", "maxRetryDelay": "1s"}, 2, [60, 60]),
+    ],
+)
+def test_pauses_are_as_configured_and_without_a_longest_they_stay_the_same(keys, retries, pauses) -> None:
+    retry = retry_of(SyncRegistry.model_validate({"urls": ["https://up"], **keys}))
+    assert retry.retries == retries
+    assert [retry.pause_seconds(n, lambda: 0.999999) for n in range(1, len(pauses) + 1)] == pytest.approx(pauses, 1e-5)
 
 
 def test_a_mark_ends_by_itself_or_by_an_answer_and_a_shorter_one_does_not_end_it_sooner() -> None:

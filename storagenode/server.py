@@ -25,7 +25,7 @@ from holdfast.rpc.credentials import Credentials
 from holdfast.rpc.host import host_id
 from holdfast.rpc.serving import LanePool, ServiceHandler
 from holdfast.settled import settled
-from holdfast.stopping import StopSignals
+from holdfast.signals import Signals
 from storagenode.cluster.ear import listening
 from storagenode.disk import identity
 from storagenode.disk.fsio import Files
@@ -166,7 +166,7 @@ def run(options: NodeOptions, files: Files | None = None, join: Join | None = No
         ConfigError: see ``NodeServer``.
     """
     os.umask(0o077)
-    with StopSignals(signal.SIGTERM, signal.SIGINT, signal.SIGQUIT) as told:
+    with Signals(signal.SIGTERM, signal.SIGINT, signal.SIGQUIT) as told:
         server = NodeServer(options, files, join=join)
         server.start()
         settled()

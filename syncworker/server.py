@@ -23,7 +23,7 @@ from holdfast.rpc.channel import SERVER_OPTIONS, require_protection
 from holdfast.rpc.credentials import Credentials
 from holdfast.rpc.serving import LanePool, ServiceHandler
 from holdfast.settled import settled
-from holdfast.stopping import StopSignals
+from holdfast.signals import Signals
 from syncworker.assembly import assemble
 from syncworker.servicer import Servicer
 
@@ -46,11 +46,11 @@ def run(options: Options) -> None:
         ConfigError: an upstream, a certificate or the address cannot be used, or the cluster takes no process of this version.
     """
     os.umask(0o077)
-    with StopSignals(signal.SIGTERM, signal.SIGINT, signal.SIGQUIT) as told:
+    with Signals(signal.SIGTERM, signal.SIGINT, signal.SIGQUIT) as told:
         _serve(options, told)
 
 
-def _serve(options: Options, told: StopSignals) -> None:
+def _serve(options: Options, told: Signals) -> None:
     stopping = threading.Event()
     credentials = _credentials(options)
     assembled = assemble(options, stopping.wait)

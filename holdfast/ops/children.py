@@ -15,6 +15,8 @@ import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from holdfast.signals import Signals
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -87,32 +89,23 @@ class Supervisor:
         self._clock = clock
         self._on_reload = on_reload
         self._read_end, self._write_end = os.pipe()  # children read from it, nobody writes
-        self._wake_read, self._wake_write = os.pipe()
-        os.set_blocking(self._wake_write, False)
-        self._signals: list[int] = []
 
     def run(self, on_start: Callable[[], None]) -> int:
         """Start everything and stay until SIGTERM or SIGINT; the exit code."""
-        for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(signum, self._note)
-        signal.set_wakeup_fd(self._wake_write)
-        for child in self._children:
-            child.start(self._read_end, self._clock.monotonic())
-        on_start()
-        code = self._watch()
-        self._stop()
+        with Signals(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as told:
+            for child in self._children:
+                child.start(self._read_end, self._clock.monotonic())
+            on_start()
+            code = self._watch(told)
+            self._stop()
         return code
 
-    def _note(self, signum: int, _frame: object) -> None:
-        self._signals.append(signum)
-
-    def _watch(self) -> int:
+    def _watch(self, told: Signals) -> int:
         while True:
-            self._wait(self._pause_seconds())
-            while self._signals:
-                signum = self._signals.pop(0)
-                if signum != signal.SIGHUP:
-                    log.info("stopping", extra={"signal": signal.Signals(signum).name})
+            self._wait(told, self._pause_seconds())
+            for got in told.come():
+                if got != signal.SIGHUP:
+                    log.info("stopping", extra={"signal": got.name})
                     return 0
                 self._on_reload()
             for child in self._children:
@@ -141,15 +134,13 @@ class Supervisor:
         waiting = [c.due_seconds for c in self._children if c.process is None]
         return max(0.0, min(waiting) - self._clock.monotonic()) if waiting else None
 
-    def _wait(self, timeout_seconds: float | None) -> None:
+    def _wait(self, told: Signals, timeout_seconds: float | None) -> None:
         poll = select.poll()
-        poll.register(self._wake_read, select.POLLIN)
+        poll.register(told, select.POLLIN)
         for child in self._children:
             if child.descriptor >= 0:
                 poll.register(child.descriptor, select.POLLIN)
-        for descriptor, _ in poll.poll(None if timeout_seconds is None else int(timeout_seconds * 1000) + 1):
-            if descriptor == self._wake_read:
-                os.read(self._wake_read, 4096)
+        poll.poll(None if timeout_seconds is None else int(timeout_seconds * 1000) + 1)
 
     def _stop(self) -> None:
         """Last started, first stopped: the edge drains while what it needs is still there."""

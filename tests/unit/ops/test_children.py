@@ -76,8 +76,7 @@ class World:
 
 def close(supervisor: Supervisor) -> None:
     """A process has one supervisor and ends with it; here are many."""
-    pipes = (supervisor._read_end, supervisor._write_end, supervisor._wake_read, supervisor._wake_write)
-    for descriptor in pipes:
+    for descriptor in (supervisor._read_end, supervisor._write_end):
         os.close(descriptor)
     for child in supervisor._children:
         if child.process is not None and child.descriptor >= 0 and isinstance(child.process, subprocess.Popen):
@@ -148,7 +147,6 @@ def real_signals():
     """``run`` takes over the signals of this process; they are put back."""
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
     yield
-    signal.set_wakeup_fd(-1)
     for number, handler in before.items():
         signal.signal(number, handler)
 

@@ -7,9 +7,9 @@ import sys
 
 PROGRAM = """
 import os, signal, threading
-from holdfast.stopping import StopSignals
+from holdfast.signals import Signals
 
-told = StopSignals(signal.SIGTERM, signal.SIGINT)
+told = Signals(signal.SIGTERM, signal.SIGINT)
 signal.signal(signal.SIGUSR1, lambda *_: None)
 
 def another_thread():

@@ -10,9 +10,10 @@ import pytest
 
 from tests.clients import engines, images
 from tests.clients.images import Shape
-from tests.serving import wait_for
+from tests.serving import serving, wait_for
 from tests.sync.mirrored import mirroring
 from tests.sync.peers import docker_registry
+from tests.sync.stock import Stock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -112,3 +113,84 @@ def test_docker_pulls_and_pulls_again_without_the_upstream(
         upstream.close()
         docker.forget(name)
         assert made.digest in docker.call("pull", name)
+
+
+def test_containerd_names_the_registry_that_it_means(
+    upstream: contextlib.ExitStack, skopeo: Program, tmp_path: Path
+) -> None:
+    made = filled(upstream, skopeo, tmp_path)
+    places = {"/example": [f"http://{upstream.host}"]}
+    with (
+        mirroring(tmp_path / "mirror", places, namespaces=["registry.example"]) as server,
+        engines.containerd() as containerd,
+    ):
+        name, hosts = f"registry.example/{NAME}", str(containerd.hosts)
+        containerd.mirror("registry.example", server.host)
+        for _ in range(2):
+            containerd.ctr("images", "pull", "--hosts-dir", hosts, name)
+            assert made.digest in containerd.ctr("images", "ls", f"name=={name}")
+            wait_for("the image to be synced", lambda: synced(server))
+            upstream.close()
+            containerd.forget(name)
+
+
+def test_docker_asks_its_mirror_for_what_it_would_ask_docker_hub_for(
+    upstream: contextlib.ExitStack, skopeo: Program, tmp_path: Path
+) -> None:
+    made = filled(upstream, skopeo, tmp_path)
+    places = {"/hub": [f"http://{upstream.host}"]}
+    with (
+        mirroring(tmp_path / "mirror", places, namespaces=["docker.io"]) as server,
+        engines.dockerd(mirror=server.host) as docker,
+    ):
+        for _ in range(2):
+            assert made.digest in docker.call("pull", "busybox:latest")
+            wait_for("the image to be synced", lambda: synced(server))
+            upstream.close()
+            docker.forget("busybox:latest")
+
+
+def test_each_image_comes_from_the_upstream_whose_prefix_matches_and_the_other_is_not_asked(
+    skopeo: Program, tmp_path: Path
+) -> None:
+    with Stock().serving() as google, Stock().serving() as all_else:
+        google.image("google-containers/pause", "3.9", b"pause")
+        all_else.image("kube-proxy", "v1.26.0", b"proxy")
+        entries = [
+            {"urls": [google.url], "onDemand": True, "content": [{"prefix": "/google-containers/*"}]},
+            {"urls": [all_else.url], "onDemand": True},
+        ]
+        with serving(tmp_path / "mirror", extensions={"sync": {"registries": entries}}) as server:
+            for name in ("google-containers/pause:3.9", "kube-proxy:v1.26.0"):
+                at = tmp_path / name.partition(":")[0].replace("/", "-")
+                skopeo("copy", "--src-tls-verify=false", f"docker://{server.host}/{name}", f"dir:{at}")
+                assert (at / "manifest.json").exists()
+        assert google.asked("", "kube-proxy") == []
+        assert all_else.asked("", "google-containers") == []
+
+
+def test_own_images_are_pushed_beside_the_caches_and_none_into_them(
+    server: Server, upstream: contextlib.ExitStack, skopeo: Program, tmp_path: Path
+) -> None:
+    made = filled(upstream, skopeo, tmp_path)
+    own = f"docker://{server.host}/private/own:v1"
+    skopeo("copy", "--dest-tls-verify=false", made.oci, own)
+    assert json.loads(skopeo("inspect", "--tls-verify=false", own))["Digest"] == made.digest
+    refused = skopeo.try_("copy", "--dest-tls-verify=false", made.oci, f"docker://{server.host}/dockerhub/own:v1")
+    assert refused.code != 0
+    assert "allowPush" in refused.text
+
+
+def test_what_is_not_cached_is_clearly_missing_while_the_upstream_is_down(
+    server: Server, upstream: contextlib.ExitStack, skopeo: Program, tmp_path: Path
+) -> None:
+    filled(upstream, skopeo, tmp_path)
+    upstream.close()
+    name = f"{server.host}/dockerhub/library/never:v1"
+    with engines.dockerd() as docker:
+        said = docker.call.try_("pull", name)
+    assert said.code != 0
+    assert "502 Bad Gateway" in said.text  # docker keeps the answer's words to itself
+    status, _, body = server.request("GET", "/v2/dockerhub/library/never/manifests/v1")
+    assert status == 502
+    assert upstream.host in json.loads(body)["errors"][0]["message"]

@@ -8,7 +8,7 @@
     the next request of the same client is usually on its way, and the way through the event loop costs more than it;
   * each worker keeps to one core: a pool whose threads hop between cores pays more than twice the CPU (measured).
 
-This is the one module that knows gunicorn's internals; ``tests/http`` notices when they change.
+Beside :mod:`gateway.refusals` this is the one module that knows gunicorn's internals; ``tests/http`` notices when they change.
 """
 
 from __future__ import annotations
@@ -25,14 +25,13 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
 from gunicorn import util
-from gunicorn.http import errors as refused
 from gunicorn.http import wsgi
 from gunicorn.workers.gthread import _DEFER, TConn, ThreadWorker
 
 from gateway.affinity import Affinity
 from gateway.flights import CLIENT, SERVER, Flight, Watch
 from gateway.health import PATHS
-from gateway.http.errors import body as error_body
+from gateway.refusals import TlsHelloError, closing_answer, refusal_of
 from holdfast.clock import SystemClock
 from holdfast.settled import settled
 
@@ -56,32 +55,6 @@ _JOINED_BYTES: Final = 64 * 1024
 _PEEK_BYTES: Final = 64
 # struct linger {1, 0}: closing sends a RST, so that a cut answer never looks like an ended one.
 _RESET: Final = b"\1\0\0\0\0\0\0\0"
-
-
-class TlsHelloError(Exception):
-    """The client speaks TLS to a plain port."""
-
-
-# What is said of requests that cannot be read: status, code, and a sentence without the names of our insides.
-_MALFORMED: Final = ("400 Bad Request", "UNSUPPORTED", "this is no well-formed HTTP request")
-_BUG: Final = ("500 Internal Server Error", "UNKNOWN", "an internal error; the server's log tells more")
-_REFUSALS: Final[dict[type[Exception], tuple[str, str, str]]] = {
-    TlsHelloError: ("400 Bad Request", "UNSUPPORTED", "this port speaks plain HTTP; the client sent a TLS hello"),
-    refused.InvalidRequestLine: ("400 Bad Request", "UNSUPPORTED", "the request line cannot be read"),
-    refused.InvalidRequestMethod: ("400 Bad Request", "UNSUPPORTED", "the request's method is no method"),
-    refused.InvalidHTTPVersion: ("505 HTTP Version Not Supported", "UNSUPPORTED", "use HTTP/1.1 or HTTP/1.0"),
-    refused.InvalidHeader: ("400 Bad Request", "UNSUPPORTED", "a header is malformed, or contradicts another"),
-    refused.InvalidHeaderName: ("400 Bad Request", "UNSUPPORTED", "a header's name is malformed"),
-    refused.ObsoleteFolding: ("400 Bad Request", "UNSUPPORTED", "a header is folded over lines; put it on one"),
-    refused.LimitRequestLine: ("414 URI Too Long", "NAME_INVALID", "the request line is too long"),
-    refused.LimitRequestHeaders: (
-        "431 Request Header Fields Too Large",
-        "UNSUPPORTED",
-        "the request has too many headers, or too large ones",
-    ),
-    refused.ExpectationFailed: ("417 Expectation Failed", "UNSUPPORTED", "the only expectation met is 100-continue"),
-    refused.UnsupportedTransferCoding: ("501 Not Implemented", "UNSUPPORTED", "the only transfer coding is chunked"),
-}
 
 
 class Connection(TConn):  # type: ignore[misc]  # gunicorn has no types
@@ -240,7 +213,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
             return False
         well, body = self._health.answer(path)
         status = "200 OK" if well else "503 Service Unavailable"
-        answer = _answer(status, body)
+        answer = closing_answer(status, body)
         with contextlib.suppress(OSError):
             conn.sock.recv(65536, socket.MSG_DONTWAIT)  # else closing would send a RST ahead of the answer
             conn.sock.send(answer, socket.MSG_DONTWAIT)
@@ -331,22 +304,22 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
 
     def handle_error(self, _req: Any, client: socket.socket, addr: Any, exc: Exception) -> None:
         """Answer what never became a request, in the protocol's form."""
-        known = isinstance(exc, (TlsHelloError, refused.ParseException))
-        if not known:
+        refusal = refusal_of(exc)
+        if refusal.is_bug:
             log.error("unexpected error in a worker thread", exc_info=exc)
-        status, code, message = _REFUSALS.get(type(exc), _MALFORMED if known else _BUG)
         with contextlib.suppress(OSError):
-            client.send(_answer(status, error_body(code, message)), socket.MSG_DONTWAIT)
-        self._access.line_for("-", "-", status[:3])(
+            client.send(refusal.answer(), socket.MSG_DONTWAIT)
+        status = refusal.status[:3]
+        self._access.line_for("-", "-", status)(
             _stamp(),
             self._request_id(),
             _client(addr),
             "-",
             "-",
-            status[:3],
+            status,
             0,
             0.0,
-            message,
+            refusal.message,
         )
 
 
@@ -391,11 +364,6 @@ def _unread(reader: Any) -> bool:
     if hasattr(reader, "length"):
         return bool(reader.length > _DROPPED_BYTES)
     return getattr(reader, "parser", None) is not None
-
-
-def _answer(status: str, body: bytes) -> bytes:
-    head = f"HTTP/1.1 {status}\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-    return head.encode() + body
 
 
 def _linger(sock: socket.socket) -> None:

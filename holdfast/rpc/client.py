@@ -31,6 +31,7 @@ from holdfast.rpc import methods as m
 from holdfast.rpc.channel import open_channel, require_protection
 from holdfast.rpc.feed import Feed
 from holdfast.rpc.link import Link
+from holdfast.rpc.localfile import LocalFile, settle
 from holdfast.rpc.stalls import StallWatch
 from holdfast.wire import storage_pb2 as wire
 
@@ -46,7 +47,6 @@ if TYPE_CHECKING:
         NodeStatus,
         OpenUpload,
         PartitionSum,
-        StagingFile,
         StoredBlob,
         UploadKey,
         UploadState,
@@ -55,7 +55,6 @@ if TYPE_CHECKING:
 
     _Metadata: TypeAlias = tuple[tuple[str, str | bytes], ...]
 
-_FAREWELL_SECONDS: Final = 10.0
 _STALLS: Final = StallWatch(SystemClock())
 
 
@@ -160,7 +159,7 @@ class GrpcNode:
         except BaseException:
             # What was sent stays: end the stream in order, and do not go on before the node has let go of it.
             feed.end()
-            _settle(call, self._deadlines.advance_seconds)
+            settle(call, self._deadlines.advance_seconds)
             raise
         feed.end()
         try:
@@ -206,7 +205,7 @@ class GrpcNode:
         if not reply.HasField("file"):
             return None
         file = convert.staging(reply.file)
-        local = LocalFile(self, key, file)
+        local = LocalFile(self.advance, key, file)
         if not _is_here(file.path, file.device, file.inode):
             # Another view of the file system. Said now, the node need not fear a writer and can keep the file.
             local.close(file.offset_bytes)
@@ -351,64 +350,6 @@ class GrpcNode:
 def _is_unknown_there(error: NodeUnreachableError) -> bool:
     """The other side does not have this method, says gRPC."""
     return error.detail == {"status": grpc.StatusCode.UNIMPLEMENTED.name}
-
-
-class LocalFile:
-    """Implements ``holdfast.rpc.node.LocalAppend``. For one thread."""
-
-    def __init__(self, node: GrpcNode, key: UploadKey, file: StagingFile) -> None:
-        self._node = node
-        self._key = convert.key_to_wire(key)
-        self._file = file
-        self._pending: Any = None
-        self._link: Link | None = None
-
-    @property
-    def file(self) -> StagingFile:
-        return self._file
-
-    def advance(self, offset_bytes: int) -> None:
-        self._settle()
-        self._pending = self._announce(offset_bytes, last=False)
-
-    def close(self, offset_bytes: int) -> UploadState:
-        try:
-            self._settle()
-        except HoldfastError:
-            # The node must hear all the same that the descriptor is closed, and a call that nobody waits for is cancelled.
-            _settle(self._announce(offset_bytes, last=True), _FAREWELL_SECONDS)
-            raise
-        return convert.state(_result(self._announce(offset_bytes, last=True)))
-
-    def _announce(self, offset_bytes: int, *, last: bool) -> Any:
-        call, self._link = self._node.advance(
-            wire.AdvanceRequest(key=self._key, token=self._file.token, offset_bytes=offset_bytes, last=last)
-        )
-        return call
-
-    def _settle(self) -> None:
-        pending, self._pending = self._pending, None
-        if pending is not None:
-            _result(pending)
-
-
-def _result(call: Any) -> Any:
-    try:
-        return call.result()
-    except grpc.RpcError as error:
-        raise failures.from_rpc_error(error) from error
-    except grpc.FutureCancelledError as error:
-        raise NodeUnreachableError("the connection to the storage node was closed; try again") from error
-
-
-def _settle(call: Any, seconds: float) -> None:
-    """Wait until a call is over, however it ends: its caller has a better error to raise."""
-    try:
-        call.exception(timeout=seconds)
-    except grpc.FutureTimeoutError:
-        call.cancel()
-    except grpc.FutureCancelledError:
-        return
 
 
 def _messages(chunk: bytes) -> Iterator[bytes]:

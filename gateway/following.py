@@ -15,11 +15,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from holdfast.errors import (
+    BlobUnknownError,
     CorruptError,
     NodeSilentError,
     NodeUnreachableError,
     UnavailableError,
     UploadUnknownError,
+    UpstreamMissingError,
 )
 from holdfast.rpc.sync import PATIENCE_SECONDS
 
@@ -64,7 +66,8 @@ class Following:
         """``length_bytes`` from ``offset_bytes`` on, as they come.
 
         Raises:
-            UpstreamError: it cannot be fetched. CorruptError: what was passed on may be wrong. UnavailableError.
+            BlobUnknownError: no upstream has it. UpstreamError: it cannot be fetched.
+            CorruptError: what was passed on may be wrong. UnavailableError.
         """
         trail = _Trail(offset_bytes, offset_bytes + length_bytes, self._clock.monotonic())
         while True:
@@ -81,7 +84,10 @@ class Following:
     def _go_on(self, repository: Repository, want: Want, trail: _Trail) -> Iterator[Piece]:
         # An upstream that has answered before is not waited for again: a worker that is silent now hangs itself.
         patience = PATIENCE_SECONDS if not trail.upload_id else _AGAIN_SECONDS
-        underway = self._workers.fetch_blob(repository, want.digest, patience)
+        try:
+            underway = self._workers.fetch_blob(repository, want.digest, patience)
+        except UpstreamMissingError as error:
+            raise BlobUnknownError(error.message, {"digest": str(want.digest)}) from error
         if underway is None:
             is_whole = trail.first_bytes == trail.at_bytes == 0 and want.size_bytes == trail.end_bytes
             yield from self._reader.read(want, trail.at_bytes, None if is_whole else trail.left_bytes)

@@ -18,7 +18,7 @@ import threading
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
 
-from holdfast.errors import MissingError, PushRefusedError, UnavailableError
+from holdfast.errors import MissingError, PushRefusedError, UnavailableError, UpstreamMissingError
 from holdfast.rpc.sync import PATIENCE_SECONDS
 
 if TYPE_CHECKING:
@@ -134,14 +134,17 @@ class Mirroring:
     def asked_bytes(self, repository: Repository, digest: Digest) -> int | None:
         """The size of a blob that nothing here names, but the repository's own upstream has: it is on its way when this returns.
 
-        None: no upstream is asked for this repository, or none says how long the blob is.
+        None: no upstream is asked for this repository, none has the blob, or none says how long it is.
 
         Raises:
             UpstreamError, UnavailableError: it cannot be had.
         """
         if not self.is_mirrored(repository):
             return None
-        underway = self._workers.fetch_blob(repository, digest)
+        try:
+            underway = self._workers.fetch_blob(repository, digest)
+        except UpstreamMissingError:
+            return None
         if underway is not None:
             return underway.size_bytes or None
         link = self._repos.link(repository, digest)

@@ -309,8 +309,17 @@ def test_a_blob_that_no_manifest_here_names_comes_if_the_repository_s_own_upstre
     stock.image(repo, "v1", layer)
     status, _, body = server.request("GET", blob_path(repo, layer))
     assert (status, body) == (200, layer)
-    assert server.request("GET", blob_path(repo, b"nobody has it"))[0] == 404
+    status, _, said = server.request("GET", blob_path(repo, b"nobody has it"))
+    assert (status, code_of(said)) == (404, "BLOB_UNKNOWN")
     assert server.request("GET", blob_path(f"{repo}/other", layer))[0] == 404
+
+
+def test_a_blob_that_the_upstream_has_lost_is_unknown(server: Server, stock: Stock, repo: str) -> None:
+    layer = os.urandom(1000)
+    pulled_manifest(server, stock, repo, layer)
+    del stock.blobs[f"{repo}/blobs/{digest_of(layer)}"]
+    status, _, said = server.request("GET", blob_path(repo, layer))
+    assert (status, code_of(said)) == (404, "BLOB_UNKNOWN")
 
 
 def test_a_manifest_asked_for_by_digest_comes_too(server: Server, stock: Stock, repo: str) -> None:

@@ -196,6 +196,8 @@ class Share:
         leash = Leash(part, self._runs, halt, self._time.clock, self._mirror.timeout_seconds)
         copied, error = self._copied(part, tag, leash)
         if copied is None and leash.is_cut():
+            if leash.is_lost():
+                self._warn_taken(part)
             return False
         failure = None
         if copied is None:
@@ -214,7 +216,7 @@ class Share:
             return True
         part = self._runs.report(tally.part, tag, tally.counts, failure)
         if part is None:
-            _log.warning("another worker has taken a repository over", extra={"repository": tally.part.repository})
+            self._warn_taken(tally.part)
             return False
         tally.part, tally.counts, tally.reported_at_seconds = part, Counts(), now
         return True
@@ -241,6 +243,13 @@ class Share:
         elif copied.is_changed:
             about = {"digest": str(copied.digest), "size": copied.size_bytes}
             _log.info("successfully synced image", extra=named | about)
+
+    def _warn_taken(self, part: Part) -> None:
+        self._warn(
+            "another worker has taken a repository over",
+            "this one was not seen for a while",
+            repository=part.repository,
+        )
 
     def _failure(self, message: str, repository: str = "", tag: str = "") -> Failure:
         return Failure(message, repository, tag, self._time.clock.wall())

@@ -38,8 +38,8 @@ MIRRORS: dict[str, dict[str, Any]] = {
 
 
 def entry(url: str, **keys: Any) -> dict[str, Any]:
-    """A polled entry that is due whenever it is looked at."""
-    return {"urls": [url], "pollInterval": "100ms", "maxRetries": 1, "retryDelay": "100ms", **keys}
+    """A polled entry that runs twice a second."""
+    return {"urls": [url], "pollInterval": "500ms", "maxRetries": 1, "retryDelay": "100ms", **keys}
 
 
 @contextlib.contextmanager

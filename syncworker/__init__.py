@@ -5,9 +5,13 @@
     joined               callers that want the same thing share one doing of it
     tags                 what a tag stands for, checked as often as is right
     manifests            storing what was fetched, as coming from upstream
+    referrers            what belongs to a manifest: signatures, attestations, bills of material
+    signatures           what may come where only signed images are mirrored
+    ahead                what clients will ask for next
+    refused              what upstreams have just refused
     fetching, flight     a blob from an upstream into an upload that others follow, once in the whole cluster
     linking              a stored blob becomes a repository's
-    worker               the three of them as one service
+    worker               all of them as one service
     servicer, server     the same over gRPC
     options, assembly    how a configuration becomes all of this
 

@@ -27,10 +27,14 @@ from holdfast.replicas.read import ReplicaReader
 from holdfast.replicas.write import ReplicaWriter
 from holdfast.rpc.client import GrpcNode
 from holdfast.rpc.host import host_id
+from syncworker.ahead import Ahead
 from syncworker.fetching import Fetching
 from syncworker.flight import Runner, Tools
 from syncworker.linking import Linking
 from syncworker.manifests import Manifests
+from syncworker.referrers import Referrers
+from syncworker.refused import Refused
+from syncworker.signatures import Signatures
 from syncworker.sources import Sources
 from syncworker.tags import Tags
 from syncworker.upstream import assembly as upstreams
@@ -89,14 +93,18 @@ def assemble(options: Options, pause: Pause) -> Assembled:
     pool = ThreadPoolExecutor(_COPY_THREADS, thread_name_prefix="copy")
     book = LayoutBook(parts.store, _new_id, clock)
     writer = ReplicaWriter(parts.nodes, FanOut(parts.nodes, pool, clock), book.mark_dirty, reader.remember)
-    sources = _sources(options.sync, Time(clock, pause, random.SystemRandom().random))
+    time = Time(clock, pause, random.SystemRandom().random)
+    sources = _sources(options.sync, time)
     linking = Linking(repos, reader, writer)
-    manifests = Manifests(repos, reader, writer, sources)
+    signatures = Signatures(repos, clock)
+    manifests = Manifests(repos, reader, writer, sources, signatures, Refused(clock))
+    tags = Tags(repos, manifests, sources, signatures, clock)
+    referrers = Referrers(repos, manifests, tags, sources, clock)
     fetches = Fetches(parts.store, _new_id, parts.process_id)
     runner = Runner(Tools(fetches, repos, writer, linking, sources, pause))
-    worker = SyncWorker(
-        Tags(repos, manifests, sources, clock), manifests, Fetching(repos, linking, sources, runner, clock)
-    )
+    fetching = Fetching(repos, linking, sources, runner, clock)
+    ahead = Ahead(manifests, tags, referrers, fetching, sources, time)
+    worker = SyncWorker(tags, manifests, referrers, fetching, Refused(clock), ahead)
     seen = Seen(WORKER, parts.process_id, __version__, options.advertise)
     presence = Presence(parts.store, seen, _new_id, ttl_seconds=_TTL_SECONDS)
 
@@ -106,6 +114,7 @@ def assemble(options: Options, pause: Pause) -> Assembled:
 
     def end() -> None:
         presence.stop()
+        ahead.end()
         sources.close()
         parts.end()
 

@@ -62,6 +62,7 @@ class SyncContent(Section):
     strip_prefix: Flag = field(False, "Leave the prefix out of the name here.")
     tags: SyncTags | None = field(None, "Which tags.")
     platforms: Listed[PlatformText] | None = field(None, "Which platforms; absent: those of the registry.")
+    prefetch: Prefetch | None = field(None, "What is fetched ahead of clients (ours); absent: as the registry.")
     allow_push: Flag | None = field(
         None, "Whether clients may push to these repositories (ours); absent: as the registry."
     )

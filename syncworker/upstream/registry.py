@@ -144,6 +144,8 @@ class Registry:
             if answer.status == 200 and content_type == manifests.OCI_INDEX:
                 link = fields.next_link(answer.header("Link"))
                 found = _children(answer, answer.whole(_REFERRERS_BYTES))
+                # Else the next page could wait for the connection that this one still has.
+                answer.close()
                 return (*found, *self._more(answer, link, scope)) if link else found
             if answer.status != 200 and answer.status not in _NO_REFERRERS:
                 raise verdict(answer, self.home, "referrers", self._time.clock.wall())
@@ -223,8 +225,11 @@ class Registry:
         digest = reference if isinstance(reference, Digest) else announced or digests.of(data)
         if announced is not None and announced.algorithm == digest.algorithm and announced != digest:
             raise answer.wrong(f"a GET for {digest} was answered with {announced}")
-        if digests.of(data, digest.algorithm) != digest:
-            raise answer.wrong(f"the bytes of the manifest {reference} do not have the digest {digest}")
+        seen = digests.of(data, digest.algorithm)
+        if seen != digest:
+            raise answer.wrong(
+                f"the {len(data)} bytes of the manifest {reference} have the digest {seen}, not {digest}"
+            )
         content_type = manifests.media_type_of(answer.header("Content-Type"))
         try:
             parsed = manifests.parse(data, None if content_type in _VAGUE else content_type)

@@ -125,17 +125,25 @@ class Manifests:
     def _require_references(self, repo: Repository, references: Sequence[manifests.Reference]) -> None:
         if self._sparse:
             return
-        needed = [r for r in references if not r.may_be_absent]
-        links = self._repos.links(repo, [r.digest for r in needed])
-        missing = [r.digest for r in needed if r.digest not in links]
-        linked = [Want(digest, link.size_bytes) for digest, link in links.items()]
-        found = self._reader.stat(linked) if linked else []
-        missing += [want.digest for want, blob in zip(linked, found, strict=True) if blob is None]
+        needed = [r.digest for r in references if not r.may_be_absent]
+        missing = self._missing(repo, needed)
+        if missing:
+            # In a repository that is a cache as well, the client may have been told that these are there.
+            self._mirroring.complete(repo, missing)
+            missing = self._missing(repo, needed)
         if missing:
             raise ReferencesMissingError(
                 f"{len(missing)} of the digests that the manifest names are not in the repository; push them first",
                 [{"digest": str(digest)} for digest in missing[:_NAMED]],
             )
+
+    def _missing(self, repo: Repository, needed: Sequence[Digest]) -> list[Digest]:
+        """Those that the repository does not link, or of which no node has a copy."""
+        links = self._repos.links(repo, needed)
+        linked = [Want(digest, link.size_bytes) for digest, link in links.items()]
+        found = self._reader.stat(linked) if linked else []
+        gone = [want.digest for want, blob in zip(linked, found, strict=True) if blob is None]
+        return [digest for digest in needed if digest not in links] + gone
 
     def find(self, repo: Repository, reference: Tag | Digest) -> ManifestRecord:
         """The record as it stands now, here or upstream.

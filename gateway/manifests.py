@@ -108,8 +108,8 @@ class Manifests:
                 fence = self._repos.fence(new.digest)
                 fence = fence.placed_by(self._writer.put(new.digest, data).layout_revision)
             removals = self._repos.removals(repo)
-            self._require_references(repo, new.references)
             try:
+                self._require_references(repo, new.references)
                 self._repos.put_manifest(repo, new, tags, fence, removals)
             except SweepMovedError:
                 fence = None
@@ -136,6 +136,7 @@ class Manifests:
                 f"{len(missing)} of the digests that the manifest names are not in the repository; push them first",
                 [{"digest": str(digest)} for digest in missing[:_NAMED]],
             )
+        self._claim(repo, needed)
 
     def _missing(self, repo: Repository, needed: Sequence[Digest]) -> list[Digest]:
         """Those that the repository does not link, or of which no node has a copy."""
@@ -144,6 +145,21 @@ class Manifests:
         found = self._reader.stat(linked) if linked else []
         gone = [want.digest for want, blob in zip(linked, found, strict=True) if blob is None]
         return [digest for digest in needed if digest not in links] + gone
+
+    def _claim(self, repo: Repository, needed: Sequence[Digest]) -> None:
+        """What a push names is pushed, also where an upstream gave it: a cache lets go of what only came from there.
+
+        Raises:
+            SweepMovedError: look at the copies again.
+        """
+        if not self._mirroring.is_mirrored(repo):
+            return
+        fences = self._repos.fences(needed)
+        cached = [link for link in self._repos.links(repo, needed).values() if link.origin == "upstream"]
+        found = self._reader.stat([Want(link.digest, link.size_bytes) for link in cached]) if cached else []
+        for link, blob in zip(cached, found, strict=True):
+            if blob is not None:
+                self._repos.add_link(repo, link.digest, link.size_bytes, fences[link.digest])
 
     def find(self, repo: Repository, reference: Tag | Digest) -> ManifestRecord:
         """The record as it stands now, here or upstream.

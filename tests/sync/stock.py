@@ -69,6 +69,10 @@ class Stock:
         assert self.server is not None
         return self.server
 
+    @property
+    def connected(self) -> set[int]:
+        return self._running.connected
+
     def asked(self, method: str, part: str) -> list[dict[str, str]]:
         return self._running.asked(method, part)
 

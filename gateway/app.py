@@ -55,7 +55,7 @@ def create_app(
     blobs = Blobs(repos, reader, mirroring)
     uploads = Uploads(repos, reader, writer, open_staging, mirroring)
     manifests = Manifests(repos, reader, writer, cache, mirroring, sparse=sparse)
-    listing = Listing(repos, manifests)
+    listing = Listing(repos, manifests, mirroring)
     app: falcon.App[Any, Any] = falcon.App(media_type="application/json")
     app.req_options.auto_parse_form_urlencoded = False
     app.resp_options.default_media_type = "application/json"

@@ -26,9 +26,10 @@ from holdfast.errors import (
 from holdfast.rpc.sync import PATIENCE_SECONDS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from holdfast.clock import Clock
+    from holdfast.digest import Digest
     from holdfast.names import Repository
     from holdfast.replicas.directory import NodeDirectory
     from holdfast.replicas.read import ReplicaReader
@@ -80,6 +81,26 @@ class Following:
                 self._pause(_PAUSE_SECONDS)
             else:
                 return
+
+    def until_whole(self, repository: Repository, digests: Iterable[Digest], patience_seconds: float) -> list[Digest]:
+        """Wait for blobs to be stored and linked; those that are still on their way after so long, and go on without us.
+
+        Raises:
+            UpstreamError, UnavailableError: they cannot be fetched. One that no upstream has is on no way.
+        """
+        until = self._clock.monotonic() + patience_seconds
+        coming = list(digests)
+        while True:
+            coming = [digest for digest in coming if self._is_coming(repository, digest)]
+            if not coming or self._clock.monotonic() >= until:
+                return coming
+            self._pause(_PAUSE_SECONDS)
+
+    def _is_coming(self, repository: Repository, digest: Digest) -> bool:
+        try:
+            return self._workers.fetch_blob(repository, digest) is not None
+        except UpstreamMissingError:
+            return False
 
     def _go_on(self, repository: Repository, want: Want, trail: _Trail) -> Iterator[Piece]:
         # An upstream that has answered before is not waited for again: a worker that is silent now hangs itself.

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from gateway.manifests import Manifests
+    from gateway.mirroring import Mirroring
     from holdfast.digest import Digest
     from holdfast.meta.repos import Repositories
     from holdfast.names import Repository, Tag
@@ -40,9 +41,10 @@ def encode(value: object) -> bytes:
 class Listing:
     """Pages of names, and referrers."""
 
-    def __init__(self, repos: Repositories, store: Manifests) -> None:
+    def __init__(self, repos: Repositories, store: Manifests, mirroring: Mirroring) -> None:
         self._repos = repos
         self._manifests = store
+        self._mirroring = mirroring
 
     def tags(self, repo: Repository, after: str, limit: int) -> tuple[list[Tag], bool]:
         """At most ``limit`` tags that sort after ``after``, and whether more remain. Raises RepositoryUnknownError."""
@@ -64,7 +66,11 @@ class Listing:
         """A page of descriptors of what refers to ``subject``, and whether more remain.
 
         In the order of the digests' text, from behind ``after``; only of ``types`` where any are given.
+
+        Raises:
+            UpstreamError, UnavailableError: of a mirrored repository that nothing is known of the subject in.
         """
+        self._mirroring.refresh_referrers(repo, subject)
         found = {*self._repos.referrers(repo, subject), *self._fallback(repo, subject)}
         page: list[dict[str, object]] = []
         size_bytes = 0
@@ -86,7 +92,7 @@ class Listing:
             f"{subject.algorithm[:_FALLBACK_ALGORITHM]}-{subject.encoded[:_FALLBACK_ENCODED]}".replace("+", "-")
         )
         try:
-            record = self._manifests.find(repo, tag)
+            record = self._repos.manifest_by_tag(repo, tag)
             if record.media_type not in manifests.INDEXES:
                 return
             children = json.loads(self._manifests.bytes_of(repo, record)).get("manifests", ())
@@ -100,7 +106,7 @@ class Listing:
 
     def _describe(self, repo: Repository, digest: Digest) -> dict[str, object] | None:
         try:
-            record = self._manifests.find(repo, digest)
+            record = self._repos.manifest(repo, digest)
             data = self._manifests.bytes_of(repo, record)
         except (MissingError, BlobUnknownError):
             return None  # deleted since the list was read, or listed in a fallback tag without ever being pushed

@@ -108,8 +108,8 @@ class Manifests:
                 fence = self._repos.fence(new.digest)
                 fence = fence.placed_by(self._writer.put(new.digest, data).layout_revision)
             removals = self._repos.removals(repo)
-            self._require_references(repo, new.references)
             try:
+                self._require_references(repo, new.references)
                 self._repos.put_manifest(repo, new, tags, fence, removals)
             except SweepMovedError:
                 fence = None
@@ -125,17 +125,41 @@ class Manifests:
     def _require_references(self, repo: Repository, references: Sequence[manifests.Reference]) -> None:
         if self._sparse:
             return
-        needed = [r for r in references if not r.may_be_absent]
-        links = self._repos.links(repo, [r.digest for r in needed])
-        missing = [r.digest for r in needed if r.digest not in links]
-        linked = [Want(digest, link.size_bytes) for digest, link in links.items()]
-        found = self._reader.stat(linked) if linked else []
-        missing += [want.digest for want, blob in zip(linked, found, strict=True) if blob is None]
+        needed = [r.digest for r in references if not r.may_be_absent]
+        missing = self._missing(repo, needed)
+        if missing:
+            # In a repository that is a cache as well, the client may have been told that these are there.
+            self._mirroring.complete(repo, missing)
+            missing = self._missing(repo, needed)
         if missing:
             raise ReferencesMissingError(
                 f"{len(missing)} of the digests that the manifest names are not in the repository; push them first",
                 [{"digest": str(digest)} for digest in missing[:_NAMED]],
             )
+        self._claim(repo, needed)
+
+    def _missing(self, repo: Repository, needed: Sequence[Digest]) -> list[Digest]:
+        """Those that the repository does not link, or of which no node has a copy."""
+        links = self._repos.links(repo, needed)
+        linked = [Want(digest, link.size_bytes) for digest, link in links.items()]
+        found = self._reader.stat(linked) if linked else []
+        gone = [want.digest for want, blob in zip(linked, found, strict=True) if blob is None]
+        return [digest for digest in needed if digest not in links] + gone
+
+    def _claim(self, repo: Repository, needed: Sequence[Digest]) -> None:
+        """What a push names is pushed, also where an upstream gave it: a cache lets go of what only came from there.
+
+        Raises:
+            SweepMovedError: look at the copies again.
+        """
+        if not self._mirroring.is_mirrored(repo):
+            return
+        fences = self._repos.fences(needed)
+        cached = [link for link in self._repos.links(repo, needed).values() if link.origin == "upstream"]
+        found = self._reader.stat([Want(link.digest, link.size_bytes) for link in cached]) if cached else []
+        for link, blob in zip(cached, found, strict=True):
+            if blob is not None:
+                self._repos.add_link(repo, link.digest, link.size_bytes, fences[link.digest])
 
     def find(self, repo: Repository, reference: Tag | Digest) -> ManifestRecord:
         """The record as it stands now, here or upstream.

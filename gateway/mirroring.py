@@ -22,7 +22,7 @@ from holdfast.errors import MissingError, PushRefusedError, UnavailableError, Up
 from holdfast.rpc.sync import PATIENCE_SECONDS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from gateway.following import Following
     from holdfast.clock import Clock
@@ -31,13 +31,17 @@ if TYPE_CHECKING:
     from holdfast.mirrors.policy import Policy
     from holdfast.names import Repository, Tag
     from holdfast.rpc.node import Want
-    from holdfast.rpc.sync import SyncClient
+    from holdfast.rpc.sync import Listed, Resolved, SyncClient
 
 _log: Final = logging.getLogger("holdfast.gateway")
 
 _LIMIT: Final = 20_000
 # For the check of a tag that could be served as it is.
 _STORED_SECONDS: Final = 5.0
+# For what a push names and an upstream has. Clients and proxies give an answer about a minute.
+_COMPLETE_SECONDS: Final = 45.0
+# How many digests an error names; a manifest may have thousands.
+_NAMED: Final = 20
 
 
 class Mirroring:
@@ -59,8 +63,8 @@ class Mirroring:
         self._clock = clock
         self._warn = warn
         self._lock = threading.Lock()
-        # Until when an answer about a tag holds, and its warning.
-        self._known: OrderedDict[tuple[Repository, Tag], tuple[float, str]] = OrderedDict()
+        # Until when an answer about a tag, or about what refers to a digest, holds; and its warning.
+        self._known: OrderedDict[tuple[Repository, Tag | Digest], tuple[float, str]] = OrderedDict()
         routes = policy.routes
         self.is_mirrored: Callable[[Repository], bool] = functools.lru_cache(_LIMIT)(
             lambda name: bool(routes.asked(name))
@@ -89,29 +93,33 @@ class Mirroring:
         """
         if not self.is_mirrored(repository):
             return False
-        key = (repository, tag)
-        if not anew:
-            with self._lock:
-                until, warning = self._known.get(key, (0.0, ""))
-            if self._clock.monotonic() < until:
-                self._note(warning)
-                return True
+        if not anew and self._is_fresh(repository, tag):
+            return True
         has = self._has(repository, tag)
         try:
             found = self._workers.resolve(repository, tag, _STORED_SECONDS if has else PATIENCE_SECONDS)
         except UnavailableError as error:
             if not has:
                 raise
-            self._note('111 holdfast "upstream not asked: no sync worker answers"')
             self._log_unasked(repository, tag, error)
             return False
-        with self._lock:
-            self._known[key] = (self._clock.monotonic() + found.fresh_seconds, found.warning)
-            self._known.move_to_end(key)
-            if len(self._known) > _LIMIT:
-                self._known.popitem(last=False)
-        self._note(found.warning)
+        self._remember(repository, tag, found)
         return False
+
+    def refresh_referrers(self, repository: Repository, subject: Digest) -> None:
+        """See to it that what refers to a manifest is here as the upstream has it.
+
+        Raises:
+            UpstreamError, UnavailableError: nothing is known of it here, so that an empty list would be a claim.
+        """
+        if not self.is_mirrored(repository) or self._is_fresh(repository, subject):
+            return
+        try:
+            self._remember(repository, subject, self._workers.fetch_referrers(repository, subject))
+        except UnavailableError as error:
+            if not self._repos.manifests(repository, [subject]) and not self._repos.referrers(repository, subject):
+                raise
+            self._log_unasked(repository, subject, error)
 
     def bring_manifest(self, repository: Repository, digest: Digest) -> bool:
         """Have a manifest that is not here; False: no upstream is asked for this repository.
@@ -150,6 +158,29 @@ class Mirroring:
         link = self._repos.link(repository, digest)
         return link.size_bytes if link is not None else None
 
+    def complete(self, repository: Repository, digests: Collection[Digest]) -> None:
+        """Have the blobs that a push names, that are not here, and that were said to be there because a manifest here names them.
+
+        A client that was told so has not sent them. All others are the client's to send.
+
+        Raises:
+            UnavailableError: they are still coming; what has come stays. UpstreamError: they cannot be had.
+        """
+        if not self.is_mirrored(repository):
+            return
+        named = [digest for digest in digests if self._is_promised(repository, digest)]
+        coming = self._following.until_whole(repository, named, _COMPLETE_SECONDS)
+        if coming:
+            raise UnavailableError(
+                f"{len(coming)} of the blobs that the manifest names are still being fetched from upstream; push it again",
+                [{"digest": str(digest)} for digest in coming[:_NAMED]],
+            )
+
+    def _is_promised(self, repository: Repository, digest: Digest) -> bool:
+        """Whether it is a blob that was said to be there. Manifests are not: what is said of them is said when they are stored."""
+        reference = self._repos.reference(repository, digest)
+        return reference is not None and not reference.is_manifest
+
     def read(
         self, repository: Repository, want: Want, offset_bytes: int, length_bytes: int
     ) -> Iterator[bytes | memoryview]:
@@ -167,9 +198,27 @@ class Mirroring:
         if warning:
             self._warn(warning)
 
-    @staticmethod
-    def _log_unasked(repository: Repository, tag: Tag, error: UnavailableError) -> None:
+    def _is_fresh(self, repository: Repository, reference: Tag | Digest) -> bool:
+        """Whether the worker's last answer still holds; what it warned of is noted again then."""
+        with self._lock:
+            until, warning = self._known.get((repository, reference), (0.0, ""))
+        if self._clock.monotonic() >= until:
+            return False
+        self._note(warning)
+        return True
+
+    def _remember(self, repository: Repository, reference: Tag | Digest, found: Resolved | Listed) -> None:
+        key = (repository, reference)
+        with self._lock:
+            self._known[key] = (self._clock.monotonic() + found.fresh_seconds, found.warning)
+            self._known.move_to_end(key)
+            if len(self._known) > _LIMIT:
+                self._known.popitem(last=False)
+        self._note(found.warning)
+
+    def _log_unasked(self, repository: Repository, reference: Tag | Digest, error: UnavailableError) -> None:
+        self._note('111 holdfast "upstream not asked: no sync worker answers"')
         _log.warning(
             "served a tag that could not be checked",
-            extra={"repository": repository, "tag": tag, "reason": error.message},
+            extra={"repository": repository, "tag": str(reference), "reason": error.message},
         )

@@ -5,6 +5,10 @@
     joined               callers that want the same thing share one doing of it
     tags                 what a tag stands for, checked as often as is right
     manifests            storing what was fetched, as coming from upstream
+    referrers            what belongs to a manifest: signatures, attestations, bills of material
+    signatures           what may come where only signed images are mirrored
+    ahead                what clients will ask for next
+    refused              what upstreams have just refused
     fetching, flight     a blob from an upstream into an upload that others follow, once in the whole cluster
     linking              a stored blob becomes a repository's
     jobs                 what one configured mirror has to have copied: the seam to what runs it
@@ -12,8 +16,8 @@
     schedule             when a mirror is due
     share, leash         one worker's share of a run, and how far it may go
     rounds, configured   the mirrors of a worker, each watched
-    worker               the three of them as one service
-    servicer, server     that over gRPC
+    worker               all of them as one service
+    servicer, server     the same over gRPC
     options, assembly    how a configuration becomes all of this
 
 Never: serves a client of the registry.

@@ -28,6 +28,7 @@ from holdfast.replicas.read import ReplicaReader
 from holdfast.replicas.write import ReplicaWriter
 from holdfast.rpc.client import GrpcNode
 from holdfast.rpc.host import host_id
+from syncworker.ahead import Ahead
 from syncworker.configured import mirrors
 from syncworker.copying import Tools as CopyTools
 from syncworker.fetching import Fetching
@@ -35,7 +36,10 @@ from syncworker.flight import Runner, Tools
 from syncworker.linking import Linking
 from syncworker.manifests import Manifests
 from syncworker.pulling import PullJob
+from syncworker.referrers import Referrers
+from syncworker.refused import Refused
 from syncworker.rounds import Rounds
+from syncworker.signatures import Signatures
 from syncworker.sources import Sources
 from syncworker.tags import Tags
 from syncworker.upstream import assembly as upstreams
@@ -101,12 +105,16 @@ def assemble(options: Options, pause: Pause) -> Assembled:
     around = _upstreams(options.sync, time)
     sources = Sources(routes, around, _rules(options.sync))
     linking = Linking(repos, reader, writer)
-    manifests = Manifests(repos, reader, writer, sources)
+    signatures = Signatures(repos, clock)
+    manifests = Manifests(repos, reader, writer, sources, signatures, Refused(clock))
+    tags = Tags(repos, manifests, sources, signatures, clock)
+    referrers = Referrers(repos, manifests, tags, sources, clock)
     fetches = Fetches(parts.store, _new_id, parts.process_id)
     # What periodic runs alone fill is fetched by the same flights; clients' misses come here only where pulls on demand are on.
     runner = Runner(Tools(fetches, repos, writer, linking, sources.every(), pause))
     fetching = Fetching(repos, linking, sources.every(), runner, clock)
-    worker = SyncWorker(Tags(repos, manifests, sources, clock), manifests, fetching)
+    ahead = Ahead(manifests, tags, referrers, fetching, sources, time)
+    worker = SyncWorker(tags, manifests, referrers, fetching, Refused(clock), ahead)
     copying = CopyTools(repos, reader, writer, fetching, time)
 
     def job_of(entry: Entry, registry: SyncRegistry) -> Job | None:
@@ -127,6 +135,7 @@ def assemble(options: Options, pause: Pause) -> Assembled:
     def end() -> None:
         rounds.stop()
         presence.stop()
+        ahead.end()
         sources.close()
         parts.end()
 

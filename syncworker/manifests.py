@@ -1,7 +1,8 @@
 """Manifests that came from an upstream: stored, recorded as such, and tagged, all at once.
 
 Promises: what is stored has been compared with its digest and accepted by ``manifest.parse``. Its record says ``origin=upstream``:
-what it references may be absent, and is fetched when somebody asks for it (ARCHITECTURE, promise 2).
+what it references may be absent, and is fetched when somebody asks for it (ARCHITECTURE, promise 2). What upstreams
+have just refused is not asked for again (``refused``).
 
 Never: fetches what a manifest references.
 """
@@ -11,46 +12,102 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final
 
-from holdfast.errors import LayoutMovedError, RemovalsMovedError, SweepMovedError, UnavailableError
+from holdfast import digest as digests
+from holdfast.errors import (
+    CorruptError,
+    LayoutMovedError,
+    MissingError,
+    RemovalsMovedError,
+    SweepMovedError,
+    UnavailableError,
+)
 from holdfast.meta.repos import NewManifest
 from holdfast.rpc.node import Want
 from syncworker.joined import Joined
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from holdfast.digest import Digest
     from holdfast.meta.repos import ManifestRecord, Repositories
     from holdfast.names import Repository, Tag
     from holdfast.replicas.read import ReplicaReader
     from holdfast.replicas.write import ReplicaWriter
-    from syncworker.sources import Sources
+    from syncworker.refused import Refused
+    from syncworker.signatures import Signatures
+    from syncworker.sources import Source, Sources
     from syncworker.upstream.values import Fetched
 
 _log: Final = logging.getLogger("holdfast.sync")
 
 _TRIES: Final = 5
 _PATIENCE_SECONDS: Final = 60.0
+# How many copies may be damaged before nobody is asked any more.
+_COPIES: Final = 4
 
 
 class Manifests:
     """Shared by threads."""
 
-    def __init__(self, repos: Repositories, reader: ReplicaReader, writer: ReplicaWriter, sources: Sources) -> None:
+    def __init__(
+        self,
+        repos: Repositories,
+        reader: ReplicaReader,
+        writer: ReplicaWriter,
+        sources: Sources,
+        signatures: Signatures,
+        refused: Refused,
+    ) -> None:
         self._repos = repos
         self._reader = reader
         self._writer = writer
         self._sources = sources
-        self._joined: Joined[tuple[Repository, Digest], None] = Joined(_PATIENCE_SECONDS)
+        self._signatures = signatures
+        self._refused = refused
+        self._joined: Joined[tuple[Repository, Digest, str], None] = Joined(_PATIENCE_SECONDS)
 
     def have(self, repository: Repository, digest: Digest) -> None:
-        """See to it that the repository has the manifest, record and bytes.
+        """See to it that the repository has the manifest, record and bytes, if it may (``signatures``).
 
         Raises:
             UpstreamError: it must be fetched, and cannot be. UnavailableError.
         """
+
+        def admitted(source: Source) -> Fetched | None:
+            fetched = source.upstream.manifest(source.name, digest)
+            return fetched and self._signatures.admit(source, repository, fetched)
+
+        def fetch() -> None:
+            with self._refused.remembering(repository, digest):
+                self._fetch(repository, digest, admitted)
+
         if not self._has(repository, digest):
-            self._joined.run((repository, digest), lambda: self._fetch(repository, digest))
+            self._joined.run((repository, digest, "asked for"), fetch)
+
+    def attach(self, repository: Repository, digest: Digest) -> None:
+        """As ``have``, for what an upstream lists as belonging to a manifest, and nobody signs."""
+
+        def fetch() -> None:
+            self._fetch(repository, digest, lambda source: source.upstream.manifest(source.name, digest))
+
+        if not self._has(repository, digest):
+            self._joined.run((repository, digest, "attached"), fetch)
+
+    def read(self, repository: Repository, digest: Digest) -> bytes:
+        """The bytes of one that is stored, compared with its digest.
+
+        Raises:
+            MissingError: it is not stored, or no good copy is left. UnavailableError.
+        """
+        want = Want(digest, self._repos.manifest(repository, digest).size_bytes)
+        for _ in range(_COPIES):
+            try:
+                data = b"".join(self._reader.read(want, 0, None))
+            except CorruptError:
+                continue  # that copy is in quarantine now
+            if digests.of(data, digest.algorithm) == digest:
+                return data
+        raise MissingError("the stored manifest is damaged", {"digest": str(digest)})
 
     def keep(self, repository: Repository, fetched: Fetched, tags: Sequence[Tag]) -> ManifestRecord:
         """Store it and point ``tags`` at it.
@@ -83,7 +140,7 @@ class Manifests:
         found = self._repos.manifests(repository, [digest]).get(digest)
         return found is not None and self._reader.stat([Want(digest, found.size_bytes)])[0] is not None
 
-    def _fetch(self, repository: Repository, digest: Digest) -> None:
-        fetched = self._sources.ask(repository, lambda upstream, name: upstream.manifest(name, digest))
+    def _fetch(self, repository: Repository, digest: Digest, question: Callable[[Source], Fetched | None]) -> None:
+        fetched = self._sources.ask_each(repository, question)
         self.keep(repository, fetched, [])
         _log.info("fetched a manifest", extra={"repository": repository, "digest": str(digest)})

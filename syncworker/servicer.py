@@ -27,6 +27,7 @@ class Servicer:
         return {
             m.RESOLVE.name: self.resolve,
             m.FETCH_MANIFEST.name: self.fetch_manifest,
+            m.FETCH_REFERRERS.name: self.fetch_referrers,
             m.FETCH_BLOB.name: self.fetch_blob,
         }
 
@@ -37,6 +38,10 @@ class Servicer:
     def fetch_manifest(self, request: wire.FetchRequest, _context: grpc.ServicerContext) -> wire.FetchManifestReply:
         self._worker.fetch_manifest(names.repository(request.repository), convert.digest(request.digest))
         return wire.FetchManifestReply()
+
+    def fetch_referrers(self, request: wire.FetchRequest, _context: grpc.ServicerContext) -> wire.FetchReferrersReply:
+        found = self._worker.fetch_referrers(names.repository(request.repository), convert.digest(request.digest))
+        return wire.FetchReferrersReply(warning=found.warning, fresh_seconds=found.fresh_seconds)
 
     def fetch_blob(self, request: wire.FetchRequest, _context: grpc.ServicerContext) -> wire.FetchBlobReply:
         found = self._worker.fetch_blob(names.repository(request.repository), convert.digest(request.digest))

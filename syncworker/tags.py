@@ -7,6 +7,8 @@ Promises
     * One check for each tag at a time, whoever asks; at most one in ``manifestCheckInterval``.
     * What was pushed here is served as it was pushed, and no upstream moves its tag: an acknowledged push is not undone.
     * A tag that is gone upstream is kept, and reported.
+    * A tag that the configuration leaves out, and an image that ought to be signed and is not,
+      do not come; what is stored is served.
 
 Never: fetches a blob.
 """
@@ -22,17 +24,20 @@ from typing import TYPE_CHECKING, Final
 from holdfast.errors import MissingError, UpstreamError, UpstreamMissingError, UpstreamUnavailableError
 from holdfast.mirrors import freshness
 from holdfast.mirrors.freshness import Absent, Failed, Found, Verdict, Watched
+from holdfast.mirrors.selection import is_attached
 from holdfast.rpc.sync import Resolved
 from syncworker.joined import Joined
 
 if TYPE_CHECKING:
     from holdfast.clock import Clock
+    from holdfast.digest import Digest
     from holdfast.meta.repos import ManifestRecord, Repositories
     from holdfast.mirrors.freshness import Answer, Decision, Rules
     from holdfast.names import Repository, Tag
     from syncworker.manifests import Manifests
-    from syncworker.sources import Sources
-    from syncworker.upstream.values import Fetched
+    from syncworker.signatures import Signatures
+    from syncworker.sources import Source, Sources
+    from syncworker.upstream.values import Descriptor, Fetched
 
     Key = tuple[Repository, Tag]
 
@@ -55,10 +60,13 @@ class _Known:
 class Tags:
     """Shared by threads."""
 
-    def __init__(self, repos: Repositories, manifests: Manifests, sources: Sources, clock: Clock) -> None:
+    def __init__(
+        self, repos: Repositories, manifests: Manifests, sources: Sources, signatures: Signatures, clock: Clock
+    ) -> None:
         self._repos = repos
         self._manifests = manifests
         self._sources = sources
+        self._signatures = signatures
         self._clock = clock
         self._lock = threading.Lock()
         self._known: OrderedDict[Key, _Known] = OrderedDict()
@@ -79,12 +87,14 @@ class Tags:
         stored = self._stored(repository, tag)
         if stored is not None and stored.origin == "pushed":
             return Resolved(stored.digest, fresh_seconds=_PUSHED_SECONDS)
+        if not self._sources.selects(repository, tag):
+            return _left_out(tag, stored)
         key = (repository, tag)
         known = self._recall(key, stored)
         watched, decision = freshness.ask(known.watched, rules, self._clock.monotonic())
         if decision.verdict is Verdict.CHECK:
             # Nothing here: the manifest itself is the answer, and one request enough.
-            fetched, answer, error = self._fetch(key) if stored is None else self._look(key)
+            fetched, answer, error = self._fetch(key) if stored is None else self._look(key, stored)
             now = self._clock.monotonic()
             watched, decision = freshness.answered(watched, rules, now, decision.token, answer)
             known = _Known(watched, error)
@@ -117,21 +127,39 @@ class Tags:
             if len(self._known) > _LIMIT:
                 self._known.popitem(last=False)
 
-    def _look(self, key: Key) -> tuple[Fetched | None, Answer, UpstreamError | None]:
+    def _look(self, key: Key, stored: ManifestRecord) -> tuple[Fetched | None, Answer, UpstreamError | None]:
         repository, tag = key
+
+        def look(source: Source) -> Descriptor | None:
+            described = source.upstream.head(source.name, tag)
+            if described is not None and described.digest != stored.digest and not is_attached(tag):
+                self._signatures.require(source, repository, described.digest)
+            return described
+
         try:
-            described = self._sources.ask(repository, lambda upstream, name: upstream.head(name, tag))
+            described = self._sources.ask_for_tag(repository, tag, look)
         except UpstreamError as error:
             return None, _failed(error), error
         return None, Found(described.digest), None
 
     def _fetch(self, key: Key) -> tuple[Fetched | None, Answer, UpstreamError | None]:
-        repository, tag = key
         try:
-            fetched = self._sources.ask(repository, lambda upstream, name: upstream.manifest(name, tag))
+            fetched = self._asked(key, key[1])
         except UpstreamError as error:
             return None, _failed(error), error
         return fetched, Found(fetched.digest), None
+
+    def _asked(self, key: Key, reference: Tag | Digest) -> Fetched:
+        """The manifest from upstream, by the tag or by the digest that it was found to stand for."""
+        repository, tag = key
+
+        def fetch(source: Source) -> Fetched | None:
+            fetched = source.upstream.manifest(source.name, reference)
+            if fetched is None or is_attached(tag):
+                return fetched
+            return self._signatures.admit(source, repository, fetched)
+
+        return self._sources.ask_for_tag(repository, tag, fetch)
 
     def _have(self, key: Key, known: _Known, decision: Decision, rules: Rules, fetched: Fetched | None) -> Resolved:
         """Store what the tag stands for upstream, and set the tag."""
@@ -140,7 +168,7 @@ class Tags:
             raise AssertionError("a decision to fetch names a digest")
         try:
             if fetched is None:
-                fetched = self._sources.ask(repository, lambda upstream, name: upstream.manifest(name, digest))
+                fetched = self._asked(key, digest)
         except UpstreamError as error:
             watched, decision = freshness.not_fetched(known.watched, rules, self._clock.monotonic(), _failure(error))
             known = _Known(watched, error)
@@ -158,7 +186,8 @@ class Tags:
             if decision.verdict is Verdict.STALE:
                 _log.warning("served a tag that could not be checked", extra={**named, "reason": decision.warning})
             elif decision.verdict is Verdict.GONE:
-                _log.warning("a tag is gone upstream and kept here", extra=named)
+                reason = known.error.message if known.error else ""
+                _log.warning("a tag is gone upstream and kept here", extra={**named, "reason": reason})
             return self._resolved(known.watched, decision)
         if known.error is not None:
             raise known.error
@@ -173,6 +202,15 @@ class Tags:
             raise AssertionError("what is served has a digest")
         fresh_seconds = max(0.0, watched.quiet_until_seconds - self._clock.monotonic())
         return Resolved(decision.digest, decision.warning or "", fresh_seconds)
+
+
+def _left_out(tag: Tag, stored: ManifestRecord | None) -> Resolved:
+    """The configuration mirrors no such tag: what came before it said so, or by a push, is served."""
+    if stored is None:
+        raise UpstreamMissingError(
+            "the configuration leaves this tag of the mirrored repository out", {"tag": tag, "reason": "content.tags"}
+        )
+    return Resolved(stored.digest, fresh_seconds=_PUSHED_SECONDS)
 
 
 def _failed(error: UpstreamError) -> Answer:

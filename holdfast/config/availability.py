@@ -94,7 +94,6 @@ FEATURES: Final[tuple[Feature, ...]] = (
     Feature("extensions.search", "search", Effect.ADDS, _LATER),
     Feature("extensions.ui", "the pages", Effect.ADDS, _LATER),
     Feature("extensions.mgmt", "mgmt", Effect.ADDS, _LATER),
-    Feature("extensions.sync.registries.*.prefetch", "fetching ahead of clients", Effect.ADDS, _SYNC),
     Feature("extensions.sync.registries.*.cacheSize", "the budget of a cache", Effect.ADDS, _SYNC),
     Feature("extensions.sync.registries.*.cacheMaxAge", "the age of a cache", Effect.ADDS, _SYNC),
     Feature("extensions.sync.registries.*.credentialHelper", "short-lived credentials", Effect.ADDS, _SYNC),

@@ -62,6 +62,7 @@ class SyncContent(Section):
     strip_prefix: Flag = field(False, "Leave the prefix out of the name here.")
     tags: SyncTags | None = field(None, "Which tags.")
     platforms: Listed[PlatformText] | None = field(None, "Which platforms; absent: those of the registry.")
+    prefetch: Prefetch | None = field(None, "What is fetched ahead of clients (ours); absent: as the registry.")
     allow_push: Flag | None = field(
         None, "Whether clients may push to these repositories (ours); absent: as the registry."
     )
@@ -124,9 +125,13 @@ class SyncRegistry(Section):
     sync_legacy_cosign_tags: Flag = field(True, "Also tags such as sha256-<digest>.sig.")
     preserve_digest: Flag = field(False, "Do not convert manifests; needs http.compat.")
     sync_timeout: NotNegativeTime = field(seconds(3 * 3600), "Patience for one image.")
-    req_concurrent: Positive = field(3, "Requests at once to one host.")
+    req_concurrent: Positive = field(
+        3, "Requests at once to one host, of which blobs leave one to what is small; absent: three blobs, and one more."
+    )
     req_per_sec: Count = field(0, "Requests in a second to one host; 0: no limit.")
-    disable_http2: Flag = field(False, "One connection for each request.", alias="disableHTTP2")
+    disable_http2: Flag = field(
+        False, "One connection for each request at a time; HTTP/2 is not spoken in any case.", alias="disableHTTP2"
+    )
     max_idle_conns_per_host: Count = field(2, "Idle connections kept to one host.")
     credential_helper: Helper = field("", "Where short-lived credentials come from: ecr, gcp or oauth2.")
     oauth2_credential_helper: OAuth2Helper | None = field(None, "Settings of oauth2.", alias="oauth2CredentialHelper")

@@ -80,6 +80,7 @@ class Link:
     digest: Digest
     size_bytes: int
     renewed_seconds: float
+    origin: Origin = "pushed"
 
 
 class Links:
@@ -189,4 +190,4 @@ def first_of(
 
 def _read(digest: Digest, entry: Entry) -> Link:
     record = LinkRecord.decode(entry.value)
-    return Link(digest, record.size_bytes, record.renewed_seconds)
+    return Link(digest, record.size_bytes, record.renewed_seconds, record.origin)

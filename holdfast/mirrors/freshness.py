@@ -192,7 +192,7 @@ def _failing(tag: Watched, rules: Rules, now_seconds: float, failed: Failed) -> 
 def _settled(tag: Watched, now_seconds: float) -> Decision:
     """What is answered while nobody asks."""
     if tag.failed is not None and tag.stored is not None:
-        return Decision(Verdict.STALE, tag.stored, warning=_warning(tag.failed))
+        return Decision(Verdict.STALE, tag.stored, warning=warning_of(tag.failed))
     if tag.failed is not None:
         wait = max(tag.quiet_until_seconds - now_seconds, 0.0)
         return Decision(Verdict.UNAVAILABLE, retry_after_seconds=wait)
@@ -203,7 +203,7 @@ def _settled(tag: Watched, now_seconds: float) -> Decision:
     return Decision(Verdict.GONE if tag.gone else Verdict.CURRENT, tag.stored)
 
 
-def _warning(failed: Failed) -> str:
+def warning_of(failed: Failed) -> str:
     """RFC 7234, section 5.5.2: 111, revalidation failed. The reason is ours, so it needs no more than its quotes gone."""
     text = "".join(character for character in failed.reason if character.isprintable() and character not in '"\\')
     return f'111 holdfast "upstream not asked: {text}"'.encode("ascii", "replace").decode()

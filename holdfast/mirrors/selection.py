@@ -99,6 +99,17 @@ def is_attached(tag: str) -> bool:
     return match is not None and match[1] in digests.ALGORITHMS
 
 
+def is_cosign(tag: str) -> bool:
+    """Whether a tag is one of cosign's for a digest; the referrers tag schema has no suffix."""
+    return is_attached(tag) and tag.endswith(_SUFFIXES)
+
+
+def signature_tag(subject: Digest) -> Tag | None:
+    """Where cosign's signature of an image would be; None for a digest that is too long for a tag."""
+    text = f"{subject.algorithm}-{subject.encoded}{_SIGNATURE}"
+    return Tag(text) if len(text) <= _LONGEST_TAG else None
+
+
 def subject_of(tag: str) -> Digest | None:
     """The digest that a tag belongs to; None for a tag of its own, and for one that holds half of a digest."""
     match = _ATTACHED.fullmatch(tag)

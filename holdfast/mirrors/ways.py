@@ -9,11 +9,11 @@ Never: knows of the other ways; ``routes`` does.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from holdfast.config.sync import PUSH, SyncContent
+from holdfast.config.sync import NOTHING, PUSH, SyncContent
 from holdfast.mirrors.namespaces import DOCKER_HUB, OFFICIAL, namespace, namespace_of
-from holdfast.mirrors.selection import TagRule
+from holdfast.mirrors.selection import TagRule, is_attached, is_cosign
 from holdfast.names import Repository
 from holdfast.patterns import platforms as platform_texts
 from holdfast.patterns.renaming import IDENTITY, Renaming
@@ -21,6 +21,9 @@ from holdfast.patterns.renaming import IDENTITY, Renaming
 if TYPE_CHECKING:
     from holdfast.config.sync import Sync, SyncRegistry
     from holdfast.patterns.platforms import Platform
+
+# zot's, also for a syncTimeout of zero.
+_PATIENCE_SECONDS: Final = 3 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,10 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """Between an upstream's repositories and ours. ``renaming`` leads from the source to where it is mirrored."""
+    """Between an upstream's repositories and ours. ``renaming`` leads from the source to where it is mirrored.
+
+    ``patience_seconds``: for one image that is fetched ahead, or by a periodic mirror.
+    """
 
     registry: int
     content: int | None
@@ -47,6 +53,10 @@ class Way:
     tags: TagRule
     platforms: tuple[Platform, ...]
     limits: Limits
+    prefetch: str = NOTHING
+    only_signed: bool = False
+    cosign_tags: bool = True
+    patience_seconds: float = _PATIENCE_SECONDS
 
     @property
     def is_docker_hub(self) -> bool:
@@ -60,6 +70,12 @@ class Way:
         """The upstream's repository that a name here stands for; None when none does by this way."""
         found = self.renaming.backward(name)
         return None if found is None else self.official(found)
+
+    def selects(self, tag: str) -> bool:
+        """Whether a tag is mirrored. One that belongs to a digest comes with it, whatever the filters say of names."""
+        if is_attached(tag):
+            return self.cosign_tags or not is_cosign(tag)
+        return self.tags.selects(tag)
 
 
 def pulled(sync: Sync | None) -> tuple[Way, ...]:
@@ -108,6 +124,10 @@ def _way(number: int, registry: SyncRegistry, index: int | None, content: SyncCo
         tags=TagRule.of(content.tags),
         platforms=tuple(map(platform_texts.parse, chosen)),
         limits=_limits(number, registry, index, content),
+        prefetch=registry.prefetch if content.prefetch is None else content.prefetch,
+        only_signed=registry.only_signed,
+        cosign_tags=registry.sync_legacy_cosign_tags,
+        patience_seconds=registry.sync_timeout.seconds or _PATIENCE_SECONDS,
     )
 
 

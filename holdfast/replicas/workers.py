@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from holdfast.digest import Digest
     from holdfast.meta.versions import Living
     from holdfast.names import Repository, Tag
-    from holdfast.rpc.sync import Resolved, SyncClient, Underway
+    from holdfast.rpc.sync import Listed, Resolved, SyncClient, Underway
 
 Result = TypeVar("Result")
 
@@ -73,6 +73,11 @@ class Workers:
 
     def fetch_manifest(self, repository: Repository, digest: Digest) -> None:
         return self._ask(str(digest), lambda worker: worker.fetch_manifest(repository, digest))
+
+    def fetch_referrers(
+        self, repository: Repository, subject: Digest, patience_seconds: float = PATIENCE_SECONDS
+    ) -> Listed:
+        return self._ask(str(subject), lambda worker: worker.fetch_referrers(repository, subject, patience_seconds))
 
     def fetch_blob(
         self, repository: Repository, digest: Digest, patience_seconds: float = PATIENCE_SECONDS

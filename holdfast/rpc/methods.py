@@ -127,6 +127,9 @@ RESOLVE: Final = Method(
 FETCH_MANIFEST: Final = Method(
     "FetchManifest", Kind.UNARY, Lane.CONTROL, sync.FetchRequest, sync.FetchManifestReply, EDGES, SYNC_SERVICE
 )
+FETCH_REFERRERS: Final = Method(
+    "FetchReferrers", Kind.UNARY, Lane.CONTROL, sync.FetchRequest, sync.FetchReferrersReply, EDGES, SYNC_SERVICE
+)
 FETCH_BLOB: Final = Method(
     "FetchBlob", Kind.UNARY, Lane.READ, sync.FetchRequest, sync.FetchBlobReply, EDGES, SYNC_SERVICE
 )

@@ -34,6 +34,14 @@ class Resolved:
 
 
 @dataclass(frozen=True, slots=True)
+class Listed:
+    """What refers to a manifest is stored, as the upstream has it; ``warning`` and ``fresh_seconds`` as of ``Resolved``."""
+
+    warning: str = ""
+    fresh_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Underway:
     """A blob on its way: the upload that others may follow. ``size_bytes`` of the whole; 0: nobody has said."""
 
@@ -53,6 +61,12 @@ class SyncClient(Protocol):
 
     def fetch_manifest(self, repository: Repository, digest: Digest) -> None:
         """The manifest is stored in the repository when this returns."""
+        ...
+
+    def fetch_referrers(
+        self, repository: Repository, subject: Digest, patience_seconds: float = PATIENCE_SECONDS
+    ) -> Listed:
+        """The manifests that refer to ``subject`` are stored when this returns."""
         ...
 
     def fetch_blob(

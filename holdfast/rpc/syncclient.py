@@ -19,7 +19,7 @@ from holdfast.rpc import convert, failures
 from holdfast.rpc import methods as m
 from holdfast.rpc.channel import open_channel, require_protection
 from holdfast.rpc.link import Link
-from holdfast.rpc.sync import PATIENCE_SECONDS, Resolved, Underway
+from holdfast.rpc.sync import PATIENCE_SECONDS, Listed, Resolved, Underway
 from holdfast.wire import sync_pb2 as wire
 
 if TYPE_CHECKING:
@@ -46,6 +46,13 @@ class GrpcSync:
 
     def fetch_manifest(self, repository: Repository, digest: Digest) -> None:
         self._call(m.FETCH_MANIFEST, wire.FetchRequest(repository=repository, digest=str(digest)))
+
+    def fetch_referrers(
+        self, repository: Repository, subject: Digest, patience_seconds: float = PATIENCE_SECONDS
+    ) -> Listed:
+        request = wire.FetchRequest(repository=repository, digest=str(subject))
+        reply = self._call(m.FETCH_REFERRERS, request, patience_seconds)
+        return Listed(reply.warning, reply.fresh_seconds)
 
     def fetch_blob(
         self, repository: Repository, digest: Digest, patience_seconds: float = PATIENCE_SECONDS

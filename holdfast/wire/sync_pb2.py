@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18holdfast/wire/sync.proto\x12\rholdfast.wire\"1\n\x0eResolveRequest\x12\x12\n\nrepository\x18\x01 \x01(\t\x12\x0b\n\x03tag\x18\x02 \x01(\t\"F\n\x0cResolveReply\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12\x0f\n\x07warning\x18\x02 \x01(\t\x12\x15\n\rfresh_seconds\x18\x03 \x01(\x01\"2\n\x0c\x46\x65tchRequest\x12\x12\n\nrepository\x18\x01 \x01(\t\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\"\x14\n\x12\x46\x65tchManifestReply\"7\n\x0e\x46\x65tchBlobReply\x12\x11\n\tupload_id\x18\x01 \x01(\t\x12\x12\n\nsize_bytes\x18\x02 \x01(\x04\x32\xe7\x01\n\x04Sync\x12\x45\n\x07Resolve\x12\x1d.holdfast.wire.ResolveRequest\x1a\x1b.holdfast.wire.ResolveReply\x12O\n\rFetchManifest\x12\x1b.holdfast.wire.FetchRequest\x1a!.holdfast.wire.FetchManifestReply\x12G\n\tFetchBlob\x12\x1b.holdfast.wire.FetchRequest\x1a\x1d.holdfast.wire.FetchBlobReplyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18holdfast/wire/sync.proto\x12\rholdfast.wire\"1\n\x0eResolveRequest\x12\x12\n\nrepository\x18\x01 \x01(\t\x12\x0b\n\x03tag\x18\x02 \x01(\t\"F\n\x0cResolveReply\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12\x0f\n\x07warning\x18\x02 \x01(\t\x12\x15\n\rfresh_seconds\x18\x03 \x01(\x01\"2\n\x0c\x46\x65tchRequest\x12\x12\n\nrepository\x18\x01 \x01(\t\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\"\x14\n\x12\x46\x65tchManifestReply\"=\n\x13\x46\x65tchReferrersReply\x12\x0f\n\x07warning\x18\x01 \x01(\t\x12\x15\n\rfresh_seconds\x18\x02 \x01(\x01\"7\n\x0e\x46\x65tchBlobReply\x12\x11\n\tupload_id\x18\x01 \x01(\t\x12\x12\n\nsize_bytes\x18\x02 \x01(\x04\x32\xba\x02\n\x04Sync\x12\x45\n\x07Resolve\x12\x1d.holdfast.wire.ResolveRequest\x1a\x1b.holdfast.wire.ResolveReply\x12O\n\rFetchManifest\x12\x1b.holdfast.wire.FetchRequest\x1a!.holdfast.wire.FetchManifestReply\x12Q\n\x0e\x46\x65tchReferrers\x12\x1b.holdfast.wire.FetchRequest\x1a\".holdfast.wire.FetchReferrersReply\x12G\n\tFetchBlob\x12\x1b.holdfast.wire.FetchRequest\x1a\x1d.holdfast.wire.FetchBlobReplyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,8 +39,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FETCHREQUEST']._serialized_end=216
   _globals['_FETCHMANIFESTREPLY']._serialized_start=218
   _globals['_FETCHMANIFESTREPLY']._serialized_end=238
-  _globals['_FETCHBLOBREPLY']._serialized_start=240
-  _globals['_FETCHBLOBREPLY']._serialized_end=295
-  _globals['_SYNC']._serialized_start=298
-  _globals['_SYNC']._serialized_end=529
+  _globals['_FETCHREFERRERSREPLY']._serialized_start=240
+  _globals['_FETCHREFERRERSREPLY']._serialized_end=301
+  _globals['_FETCHBLOBREPLY']._serialized_start=303
+  _globals['_FETCHBLOBREPLY']._serialized_end=358
+  _globals['_SYNC']._serialized_start=361
+  _globals['_SYNC']._serialized_end=675
 # @@protoc_insertion_point(module_scope)

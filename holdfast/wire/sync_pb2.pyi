@@ -34,6 +34,14 @@ class FetchManifestReply(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
+class FetchReferrersReply(_message.Message):
+    __slots__ = ("warning", "fresh_seconds")
+    WARNING_FIELD_NUMBER: _ClassVar[int]
+    FRESH_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    warning: str
+    fresh_seconds: float
+    def __init__(self, warning: _Optional[str] = ..., fresh_seconds: _Optional[float] = ...) -> None: ...
+
 class FetchBlobReply(_message.Message):
     __slots__ = ("upload_id", "size_bytes")
     UPLOAD_ID_FIELD_NUMBER: _ClassVar[int]

@@ -4,6 +4,7 @@
     pace                                         limits, pauses and marks, on a clock that is given
     credentials, programs, tls                   logins and certificates as files and programs keep them
     connections, exchange                        the only modules that know urllib3
+    gate                                         how many blobs come at once
     tokens, authorizer                           what goes into ``Authorization``
     registry, lists, blobs                       one URL and the distribution API
     upstream, assembly                           several URLs in order, and how a configuration becomes them

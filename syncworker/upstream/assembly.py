@@ -20,6 +20,7 @@ from syncworker.upstream.authorizer import Authorizer
 from syncworker.upstream.connections import Connections, resolve
 from syncworker.upstream.credentials import InOrder
 from syncworker.upstream.exchange import Exchange
+from syncworker.upstream.gate import Gate
 from syncworker.upstream.pace import Mark, Pace, Patience, Retry, Time
 from syncworker.upstream.registry import Registry
 from syncworker.upstream.upstream import Line, Upstream
@@ -73,13 +74,23 @@ def retry_of(entry: SyncRegistry) -> Retry:
     return retry
 
 
+def shares_of(entry: SyncRegistry) -> tuple[int, int]:
+    """Connections to one host, and how many of them blobs may take. What an operator writes is never exceeded; the default is
+    zot's number of blobs, and one connection more for all else.
+    """
+    if "req_concurrent" in entry.model_fields_set:
+        return entry.req_concurrent, max(1, entry.req_concurrent - 1)
+    return entry.req_concurrent + 1, entry.req_concurrent
+
+
 def _registry(url: str, entry: SyncRegistry, contexts: tls.Contexts, around: Surroundings) -> Registry:
     home, prefix = site(url)
-    connections = Connections(home, contexts, around.patience, entry.req_concurrent, around.resolver)
+    places, blobs = shares_of(entry)
+    connections = Connections(home, contexts, around.patience, places, entry.max_idle_conns_per_host, around.resolver)
     pace = Pace(entry.req_per_sec, around.time)
     exchange = Exchange(home, connections, pace, around.time, around.patience)
     authorizer = Authorizer(exchange, InOrder(around.logins), around.time, around.realms)
-    return Registry(exchange, authorizer, around.time, prefix)
+    return Registry(exchange, authorizer, around.time, Gate(blobs, around.patience.queue_seconds), prefix)
 
 
 def site(url: str) -> tuple[Origin, str]:

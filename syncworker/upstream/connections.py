@@ -1,9 +1,11 @@
 """Connections to an upstream and to where it sends us: kept, bounded, and made only to addresses that the guard admits.
 
-Promises: at most ``concurrent`` connections to one origin; more requests wait in line, for a bounded time. The address that was
+Promises: at most ``concurrent`` connections to one origin; more requests wait in line, for a bounded time. At most ``idle`` of them
+stay open while nobody uses them (none said: all). The address that was
 judged is the address that is connected to: names are resolved here, once for each connection.
 
-Stands on two private names of urllib3's connections (``_new_conn``, ``_dns_host``): its own place for what we do here.
+Stands on private names of urllib3's: ``_new_conn`` and ``_dns_host`` of connections, ``_put_conn`` of pools. They are its own
+places for what we do here.
 """
 
 from __future__ import annotations
@@ -86,11 +88,26 @@ class _Tls(HTTPSConnection):
         return self._dialer.dial(self)
 
 
-class _PlainPool(urllib3.HTTPConnectionPool):
+class _KeepsFew(urllib3.HTTPConnectionPool):
+    """``idle``: connections kept open while nobody uses them. One that is closed is connected again when it is used."""
+
+    idle = 0
+
+    def _put_conn(self, conn: Any) -> None:
+        if self.idle and self.pool is not None and conn is not None and not conn.is_closed:
+            with self.pool.mutex:  # nobody takes one meanwhile
+                open_ones = [other for other in self.pool.queue if other is not None and not other.is_closed]
+                # The one that was used last is taken first, so the one at the bottom goes.
+                for other in open_ones[: len(open_ones) + 1 - self.idle]:
+                    other.close()
+        super()._put_conn(conn)
+
+
+class _PlainPool(_KeepsFew):
     ConnectionCls = _Plain
 
 
-class _TlsPool(urllib3.HTTPSConnectionPool):
+class _TlsPool(_KeepsFew, urllib3.HTTPSConnectionPool):
     ConnectionCls = _Tls
 
 
@@ -98,12 +115,19 @@ class Connections:
     """Pools by origin, for one upstream. Shared by threads."""
 
     def __init__(
-        self, home: Origin, contexts: Contexts, patience: Patience, concurrent: int, resolver: Resolver = resolve
+        self,
+        home: Origin,
+        contexts: Contexts,
+        patience: Patience,
+        concurrent: int,
+        idle: int = 0,
+        resolver: Resolver = resolve,
     ) -> None:
         self._home = home
         self._contexts = contexts
         self._patience = patience
         self._concurrent = concurrent
+        self._idle = idle
         self._dialer = _Dialer(trust.Guard(home), resolver)
         self._lock = threading.Lock()
         self._pools: OrderedDict[Origin, urllib3.HTTPConnectionPool] = OrderedDict()
@@ -141,9 +165,13 @@ class Connections:
             "retries": False,
             "dialer": self._dialer,
         }
+        pool: _PlainPool | _TlsPool
         if origin.scheme == "http":
-            return _PlainPool(origin.host, origin.port, **options)
-        return _TlsPool(origin.host, origin.port, ssl_context=self._context(origin), **options)
+            pool = _PlainPool(origin.host, origin.port, **options)
+        else:
+            pool = _TlsPool(origin.host, origin.port, ssl_context=self._context(origin), **options)
+        pool.idle = self._idle
+        return pool
 
     def _context(self, origin: Origin) -> ssl.SSLContext:
         if origin == self._home:

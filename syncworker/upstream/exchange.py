@@ -23,7 +23,7 @@ from syncworker.upstream import trust
 from syncworker.upstream.place import Place
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from typing import Self
 
     from urllib3 import BaseHTTPResponse
@@ -58,6 +58,7 @@ class Answer:
         self._home = home
         self._time = time
         self._patience = patience
+        self._after_close: Callable[[], None] | None = None
         self.place = place
         self.status = response.status
 
@@ -128,17 +129,25 @@ class Answer:
         """An error about this answer."""
         return UpstreamWrongError(f"{self._home.authority}: {what}", detail(self._home))
 
+    def when_closed(self, do: Callable[[], None]) -> None:
+        """Have this done, once, when the answer is closed."""
+        self._after_close = do
+
     def close(self) -> None:
         """Give the connection back, or close it when there is still something on it. More than once does no harm."""
         rest = self._response.length_remaining
         try:
-            if rest is not None and 0 < rest <= _DISCARDED_BYTES and self.status >= 300:
+            # Nothing left is read, too: an answer to a HEAD keeps its connection until somebody has seen the end of it.
+            if rest == 0 or (rest is not None and rest <= _DISCARDED_BYTES and self.status >= 300):
                 self._response.read(decode_content=False)
         except (foreign.HTTPError, OSError):
             pass  # nobody wants what is left; the connection is closed below
         finally:
             self._response.close()
             self._response.release_conn()
+            do, self._after_close = self._after_close, None
+            if do is not None:
+                do()
 
 
 class Exchange:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from holdfast.names import Repository, Tag
     from syncworker.upstream.authorizer import Authorizer
     from syncworker.upstream.exchange import Answer, Exchange
+    from syncworker.upstream.gate import Gate
     from syncworker.upstream.pace import Time
 
     Reference = Tag | Digest
@@ -44,10 +45,11 @@ _REFERRERS_BYTES: Final = 16 << 20
 class Registry:
     """One URL. ``prefix`` is put before every repository's name. Shared by threads."""
 
-    def __init__(self, exchange: Exchange, authorizer: Authorizer, time: Time, prefix: str = "") -> None:
+    def __init__(self, exchange: Exchange, authorizer: Authorizer, time: Time, gate: Gate, prefix: str = "") -> None:
         self._exchange = exchange
         self._authorizer = authorizer
         self._time = time
+        self._gate = gate
         self._prefix = prefix
         self.home = exchange.home
 
@@ -96,7 +98,7 @@ class Registry:
         # No If-Range: behind this name there are no other bytes. Copies in a content network bear different tags, and each
         # change of the copy would cost the whole blob again. Offset and length are compared, and the digest in the end.
         headers = (("Range", f"bytes={offset_bytes}-"),) if offset_bytes else ()
-        answer = self._send("GET", target, self._scope(repository), headers)
+        answer = self._gate.through(lambda: self._send("GET", target, self._scope(repository), headers))
         if answer.status not in {200, 206, 416}:
             raise verdict(answer, self.home, "a blob", self._time.clock.wall())
         try:
@@ -144,6 +146,8 @@ class Registry:
             if answer.status == 200 and content_type == manifests.OCI_INDEX:
                 link = fields.next_link(answer.header("Link"))
                 found = _children(answer, answer.whole(_REFERRERS_BYTES))
+                # Else the next page could wait for the connection that this one still has.
+                answer.close()
                 return (*found, *self._more(answer, link, scope)) if link else found
             if answer.status != 200 and answer.status not in _NO_REFERRERS:
                 raise verdict(answer, self.home, "referrers", self._time.clock.wall())
@@ -223,8 +227,11 @@ class Registry:
         digest = reference if isinstance(reference, Digest) else announced or digests.of(data)
         if announced is not None and announced.algorithm == digest.algorithm and announced != digest:
             raise answer.wrong(f"a GET for {digest} was answered with {announced}")
-        if digests.of(data, digest.algorithm) != digest:
-            raise answer.wrong(f"the bytes of the manifest {reference} do not have the digest {digest}")
+        seen = digests.of(data, digest.algorithm)
+        if seen != digest:
+            raise answer.wrong(
+                f"the {len(data)} bytes of the manifest {reference} have the digest {seen}, not {digest}"
+            )
         content_type = manifests.media_type_of(answer.header("Content-Type"))
         try:
             parsed = manifests.parse(data, None if content_type in _VAGUE else content_type)

@@ -47,13 +47,14 @@ def upstream_of(
     logins: Sequence[CredentialSource] = (),
     resolver: Resolver = resolve,
     silence_seconds: float = 20.0,
+    queue_seconds: int = 300,
     time: Time | None = None,
     **entry: Any,
 ) -> Upstream:
     around = Surroundings(
         time or (pauses or Pauses()).time,
         logins,
-        Patience(connect_seconds=5.0, silence_seconds=silence_seconds),
+        Patience(connect_seconds=5.0, silence_seconds=silence_seconds, queue_seconds=queue_seconds),
         resolver=resolver,
     )
     made = assembly.upstream(SyncRegistry.model_validate({"urls": list(urls), **entry}), around)

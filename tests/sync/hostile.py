@@ -72,6 +72,8 @@ class Hostile:
         self.script = script
         self.seen: list[tuple[str, str, dict[str, str]]] = []
         self.over = threading.Event()
+        # Ports of the clients whose connections are open.
+        self.connected: set[int] = set()
         self._server = _Server(("127.0.0.1", 0), _Handler)
         self._server.hostile = self
         if tls:
@@ -109,6 +111,14 @@ class _Server(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: _Server
+
+    def setup(self) -> None:
+        super().setup()
+        self.server.hostile.connected.add(self.client_address[1])
+
+    def finish(self) -> None:
+        self.server.hostile.connected.discard(self.client_address[1])
+        super().finish()
 
     def log_message(self, *_: object) -> None:
         """Quiet."""

@@ -10,13 +10,14 @@ with Stock().serving() as stock:
 from __future__ import annotations
 
 import contextlib
+import json
 import threading
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tests.sync.hostile import Hostile
-from tests.sync.peers import OCI, digest_of, image
+from tests.sync.peers import digest_of, image
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,6 +39,8 @@ class Stock:
     manifests: dict[str, bytes] = field(default_factory=dict)
     gates: dict[str, Gate] = field(default_factory=dict)
     given: Counter[str] = field(default_factory=Counter)
+    # Digests that are claimed of whatever is given for them.
+    liars: set[str] = field(default_factory=set)
     # Answered to everything, in place of what is asked for.
     failing: int = 0
     # Each answer for a blob breaks off after so many bytes.
@@ -66,12 +69,19 @@ class Stock:
         assert self.server is not None
         return self.server
 
+    @property
+    def connected(self) -> set[int]:
+        return self._running.connected
+
     def asked(self, method: str, part: str) -> list[dict[str, str]]:
         return self._running.asked(method, part)
 
     def image(self, repository: str, tag: str, *layers: bytes) -> bytes:
         """Have an image, and its manifest's bytes."""
-        manifest = image(*layers)
+        return self.manifest(repository, tag, image(*layers), *layers)
+
+    def manifest(self, repository: str, tag: str, manifest: bytes, *layers: bytes) -> bytes:
+        """Have a manifest, and the blobs that it names."""
         for blob in (*layers, b"{}"):
             self.blobs[f"{repository}/blobs/{digest_of(blob)}"] = blob
         for reference in (tag, digest_of(manifest)):
@@ -93,7 +103,10 @@ class Stock:
             call.answer(self.failing)
         elif name in self.manifests:
             data = self.manifests[name]
-            call.answer(200, data, Content_Type=OCI, Docker_Content_Digest=digest_of(data))
+            kind = json.loads(data)["mediaType"]
+            said = name.rpartition("/")[2]
+            digest = said if said in self.liars else digest_of(data)
+            call.answer(200, data, Content_Type=kind, Docker_Content_Digest=digest)
         elif name in self.blobs:
             self._give(call, name.rpartition("/")[2], self.blobs[name])
         else:

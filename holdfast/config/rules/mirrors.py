@@ -54,9 +54,9 @@ def _pull(registry: SyncRegistry, at: Steps) -> Iterator[Finding]:
     if registry.manifest_check_interval and not registry.on_demand:
         message = "without effect: only pulls on demand ask upstream again"
         yield Finding((*at, "manifestCheckInterval"), message, "turn onDemand on, or remove it", reads)
-    if registry.prefetch != NOTHING and not registry.on_demand:
+    for place in _ahead(registry, at) if not registry.on_demand else ():
         message = "without effect: only what is pulled on demand is fetched ahead"
-        yield Finding((*at, "prefetch"), message, "turn onDemand on, or remove it", reads)
+        yield Finding((*place, "prefetch"), message, "turn onDemand on, or remove it", reads)
     if registry.docker_mirror and not registry.on_demand:
         message = "without effect: only pulls on demand are served by other names"
         yield Finding((*at, "dockerMirror"), message, "turn onDemand on, or remove it", reads)
@@ -64,6 +64,13 @@ def _pull(registry: SyncRegistry, at: Steps) -> Iterator[Finding]:
         message = "mirrors nothing: neither onDemand nor a pollInterval"
         yield Finding(at, message, "give one of them", reads, warning=True)
     yield from _kept(registry, at, reads)
+
+
+def _ahead(registry: SyncRegistry, at: Steps) -> Iterator[Steps]:
+    """Where it says that something is fetched ahead."""
+    places: list[tuple[Steps, str | None]] = [(at, registry.prefetch)]
+    places += [((*at, "content", index), content.prefetch) for index, content in enumerate(registry.content)]
+    yield from (place for place, prefetch in places if prefetch not in {None, NOTHING})
 
 
 def _kept(registry: SyncRegistry, at: Steps, reads: tuple[Steps, ...]) -> Iterator[Finding]:
@@ -85,7 +92,7 @@ def _push(registry: SyncRegistry, at: Steps) -> Iterator[Finding]:
     meant_for_pulls = {
         "onDemand": registry.on_demand,
         "manifestCheckInterval": registry.manifest_check_interval,
-        "prefetch": registry.prefetch != NOTHING,
+        "prefetch": any(True for _ in _ahead(registry, ())),
         "dockerMirror": registry.docker_mirror,
         "namespaces": registry.namespaces,
         "allowPush": registry.allow_push is not None,

@@ -31,6 +31,7 @@ WAYS: dict[str, dict[str, Any]] = {
     "image": {"prefetch": "image"},
     "all": {"prefetch": "all", "platforms": ["linux/amd64"]},
     "both": {"allowPush": True},
+    "own": {"allowPush": True, "prefetch": "all"},
     "v1": {"content": [{"prefix": "**", "destination": "/v1", "tags": {"regex": "^v1", "excludeRegex": "beta"}}]},
     "semver": {"content": [{"prefix": "**", "destination": "/semver", "tags": {"semver": True}}]},
 }
@@ -287,6 +288,19 @@ def test_what_comes_ahead_comes_one_blob_after_the_other(server: Server, stock: 
     assert stock.given[digest_of(second)] == 0
     gate.set()
     wait_for("the second to come", lambda: stock.given[digest_of(second)] == len(second))
+
+
+def test_what_was_pushed_is_not_asked_for_upstream(server: Server, stock: Stock, repo: str) -> None:
+    Peer(server.url).push_image(f"own/{repo}", "v1", b"ours")
+    assert get(server, "own", repo) == (200, image(b"ours"))
+    theirs = stock.image(f"{repo}/theirs", "v1", b"theirs")
+    assert get(server, "own", f"{repo}/theirs") == (200, theirs)
+    wait_for(
+        "what was asked for later to be fetched ahead",
+        lambda: digest_of(theirs) in {line["digest"] for line in log_of(server, "fetched ahead")},
+    )
+    assert stock.asked("", digest_of(image(b"ours"))) == []
+    assert stock.asked("", f"{repo}/manifests/") == []
 
 
 # -- both a cache and local

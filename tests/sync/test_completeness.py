@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.serving import serving, wait_for
-from tests.sync.mirrored import mirroring, registries
+from tests.sync.mirrored import Pull, mirroring, registries
 from tests.sync.peers import OCI, OCI_INDEX, Peer, described, digest_of, docker_registry, image
 from tests.sync.stock import Stock
 
@@ -358,6 +358,20 @@ def test_what_no_upstream_has_is_asked_for_once_in_a_while(server: Server, stock
         for _ in range(5):
             assert server.request("GET", f"/v2/up/{repo}/{kind}/{nowhere}")[0] == 404
         assert len(stock.asked("GET", f"{repo}/{kind}/{nowhere}")) == 1
+
+
+def test_the_other_url_is_asked_where_the_first_gave_wrong_bytes(tmp_path: Path, stock: Stock, repo: str) -> None:
+    layer = os.urandom(MIB)
+    with Stock().serving() as liar, mirroring(tmp_path, {"/up": [liar.url, stock.url]}) as server:
+        for upstream in (liar, stock):
+            upstream.image(repo, "v1", layer)
+        liar.spoil(repo, layer)
+        assert get(server, "up", repo)[0] == 200
+        assert Pull(server, f"/v2/up/{repo}/blobs/{digest_of(layer)}").end().broken is not None
+        assert get_blob(server, "up", repo, layer) == (200, layer)
+        assert len(liar.asked("GET", digest_of(layer))) == 1
+        told = log_of(server, "a URL of an upstream gave wrong bytes, and is asked for them last from now on")
+        assert [(line["upstream"], line["digest"]) for line in told] == [(liar.host, digest_of(layer))]
 
 
 def test_a_manifest_of_other_bytes_is_told_of_and_not_asked_for_again(server: Server, stock: Stock, repo: str) -> None:

@@ -31,6 +31,7 @@ WAYS: dict[str, dict[str, Any]] = {
     "image": {"prefetch": "image"},
     "all": {"prefetch": "all", "platforms": ["linux/amd64"]},
     "both": {"allowPush": True},
+    "fresh": {"manifestCheckInterval": "1h"},
     "own": {"allowPush": True, "prefetch": "all"},
     "v1": {"content": [{"prefix": "**", "destination": "/v1", "tags": {"regex": "^v1", "excludeRegex": "beta"}}]},
     "semver": {"content": [{"prefix": "**", "destination": "/semver", "tags": {"semver": True}}]},
@@ -237,12 +238,11 @@ def check_referrers(peer: Peer, server: Server, stop: Any) -> None:
         assert (status, error_of(body)["code"]) == (502, "UNAVAILABLE")
 
 
-def test_referrers_are_asked_for_once_in_the_check_interval(tmp_path: Path, stock: Stock, repo: str) -> None:
+def test_referrers_are_asked_for_once_in_the_check_interval(server: Server, stock: Stock, repo: str) -> None:
     subject = stock.image(repo, "v1", b"layer")
-    with mirroring(tmp_path, {"/up": [stock.url]}, manifestCheckInterval="1h") as server:
-        assert get(server, "up", repo)[0] == 200
-        for _ in range(3):
-            assert listed(server, f"up/{repo}", subject) == []
+    assert get(server, "fresh", repo)[0] == 200
+    for _ in range(3):
+        assert listed(server, f"fresh/{repo}", subject) == []
     assert len(stock.asked("GET", f"{repo}/referrers/")) == 1
 
 

@@ -120,6 +120,8 @@ class Ahead:
                 _log.info("fetched ahead", extra=named)
 
     def _bring(self, job: _Job) -> None:
+        if self._manifests.is_pushed(job.repository, job.digest):
+            return  # no upstream is to hear of it
         run = _Run(job, self._time.clock.monotonic() + job.way.patience_seconds)
         while run.roots and not self._is_over(run):
             root = run.roots.pop()

@@ -43,6 +43,8 @@ from holdfast.rpc.node import UploadKey, Want
 from holdfast.rpc.sync import Underway
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from holdfast.digest import Digest
     from holdfast.meta.fetches import Fetch, Fetches, Standing
     from holdfast.meta.repos import Fence, Repositories
@@ -92,6 +94,8 @@ class Flight:
     wrong: UpstreamWrongError | None = None
     failed: HoldfastError | None = None
     ended: threading.Event = field(default_factory=threading.Event)
+    # What tells the upstreams that have given something of it that it was wrong; True: somebody else is left to be asked.
+    blames: list[Callable[[], bool]] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -139,7 +143,9 @@ class Runner:
             _log.warning("another worker has taken a fetch over", extra={"digest": str(flight.digest)})
             raise
         except UpstreamWrongError as error:
-            flight.wrong = error
+            # Every one is told. Whoever asks again is not kept waiting where another URL may be right.
+            others = [blame() for blame in flight.blames]
+            flight.wrong = None if any(others) else error
             self._drop(hold.fetch)
             raise
         except BaseException:
@@ -231,6 +237,7 @@ class Runner:
             with upstream.blob(name, flight.digest, at_bytes, size_bytes=flight.size_bytes, verify=False) as stream:
                 if not hold.fetch.upload_id:
                     self._begin(flight, hold)
+                flight.blames.append(lambda: upstream.distrust(stream))
                 flight.size_bytes = stream.total_bytes
                 _answer(flight, hold.fetch.upload_id)
                 self._tools.writer.append(_key(hold.fetch.upload_id), at_bytes, stream, hold.fetch.token)

@@ -84,6 +84,11 @@ class Manifests:
         if not self._has(repository, digest):
             self._joined.run((repository, digest, "asked for"), fetch)
 
+    def is_pushed(self, repository: Repository, digest: Digest) -> bool:
+        """Whether it is there, and by a push."""
+        found = self._repos.manifests(repository, [digest]).get(digest)
+        return found is not None and found.origin == "pushed"
+
     def attach(self, repository: Repository, digest: Digest) -> None:
         """As ``have``, for what an upstream lists as belonging to a manifest, and nobody signs."""
 

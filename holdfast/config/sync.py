@@ -105,7 +105,10 @@ class SyncRegistry(Section):
     manifest_check_interval: NotNegativeTime | None = field(
         None, "Do not ask upstream again about a tag for this long; 0: ask at every pull. Needs onDemand."
     )
-    platforms: Listed[PlatformText] = field((), 'Platforms mirrored, such as "linux/amd64"; none: all.')
+    platforms: Listed[PlatformText] = field(
+        (),
+        'Platforms fetched ahead and by polls, such as "linux/amd64"; none: all. A client gets any that it asks for.',
+    )
     prefetch: Prefetch = field(
         NOTHING,
         "What is fetched ahead of clients (ours): none, image (the blobs of a manifest asked for), or all (of an index too).",

@@ -59,11 +59,11 @@ def upstream(entry: SyncRegistry, around: Surroundings) -> Upstream:
     lines = [Line(_registry(url, entry, contexts, around), Mark(around.time.clock)) for url in entry.urls]
     if not lines:
         raise ConfigError("an upstream without urls")
-    return Upstream(lines, retry_of(entry), around.time)
+    return Upstream(lines, retry_of(entry).within_a_call, around.time)
 
 
 def retry_of(entry: SyncRegistry) -> Retry:
-    """``maxRetries``, ``retryDelay`` and ``maxRetryDelay`` for single requests; what is absent stays as it is by default."""
+    """``maxRetries``, ``retryDelay`` and ``maxRetryDelay`` as written, for images; what is absent stays as it is by default."""
     retry = Retry()
     if entry.max_retries is not None:
         retry = replace(retry, retries=entry.max_retries)

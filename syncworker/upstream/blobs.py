@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from holdfast.digest import Digest, Hasher
     from syncworker.upstream.pace import Retry, Time
     from syncworker.upstream.parts import Part
+    from syncworker.upstream.place import Origin
 
 CHUNK_BYTES: Final = 1 << 20
 _GATHERED_SECONDS: Final = 0.01
@@ -72,6 +73,8 @@ class BlobStream:
         self._position = offset_bytes
         self._skip = 0
         self._broken: UpstreamUnavailableError | None = None
+        # Who has given something of it.
+        self.homes: set[Origin] = set()
         try:
             self._take(part)
         except BaseException:
@@ -140,6 +143,7 @@ class BlobStream:
     def _take(self, part: Part) -> None:
         """Go on with another answer."""
         self._part = part
+        self.homes.add(part.answer.home)
         self._broken = None
         self._skip = self._position - part.start
         if self.total_bytes is None:

@@ -69,6 +69,11 @@ class Answer:
         self.close()
 
     @property
+    def home(self) -> Origin:
+        """The upstream that was asked, whoever answered in the end."""
+        return self._home
+
+    @property
     def is_from_home(self) -> bool:
         """Whether the upstream itself says this, not somebody it redirected to."""
         return self.place.origin == self._home

@@ -6,8 +6,8 @@ Never: touches the real time or randomness, does I/O.
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     Pause = Callable[[float], object]
     # A number of 0 <= x < 1.
     Die = Callable[[], float]
+
+_FIRST_IN_A_CALL_SECONDS: Final = 1.0
+_LONGEST_IN_A_CALL_SECONDS: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,17 @@ class Retry:
     def __post_init__(self) -> None:
         if self.retries < 0 or self.first_seconds < 0 or self.longest_seconds < 0:
             raise ValueError("retries and their pauses are not negative")
+
+    @property
+    def within_a_call(self) -> Retry:
+        """The same for a request that somebody waits for: with a ``retryDelay`` of minutes, as files of zot's have it for whole
+        images, a client would be gone before the next URL is asked.
+        """
+        return replace(
+            self,
+            first_seconds=min(self.first_seconds, _FIRST_IN_A_CALL_SECONDS),
+            longest_seconds=min(self.longest_seconds, _LONGEST_IN_A_CALL_SECONDS),
+        )
 
     def pause_seconds(self, failures: int, die: Die) -> float:
         """Before the try that follows ``failures`` failed ones (1 or more)."""

@@ -8,6 +8,8 @@
 The error that is raised in the end is the one that leaves most open: unavailable (throttled before down) before wrong before denied
 before missing. So "missing" means that every URL was asked and none has it; nobody may take a tag for gone for less.
 
+A URL that gave wrong bytes for a digest is asked for that digest after all others, for a while.
+
 Never: the same request to two URLs at once.
 """
 
@@ -26,6 +28,7 @@ from holdfast.errors import (
     UpstreamUnavailableError,
     UpstreamWrongError,
 )
+from holdfast.replicas.remembered import Remembered
 from syncworker.upstream.blobs import BlobStream, Resumption
 
 if TYPE_CHECKING:
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
     from holdfast.names import Repository, Tag
     from syncworker.upstream.pace import Mark, Retry, Time
     from syncworker.upstream.parts import Part
+    from syncworker.upstream.place import Origin
     from syncworker.upstream.registry import Reference, Registry
     from syncworker.upstream.values import Descriptor, Fetched
 
@@ -42,6 +46,8 @@ Result = TypeVar("Result")
 
 _log: Final = logging.getLogger("syncworker.upstream")
 _DOWN_SECONDS: Final = 30.0
+_DISTRUST_SECONDS: Final = 600.0
+_DISTRUST_LIMIT: Final = 10_000
 # From what leaves least open to what leaves most.
 _SEVERITY: Final = (
     UpstreamError,
@@ -70,6 +76,9 @@ class Upstream:
         self._lines = tuple(lines)
         self._retry = retry
         self._time = time
+        self._distrusted: Remembered[tuple[Origin, Digest], bool] = Remembered(
+            time.clock, _DISTRUST_SECONDS, _DISTRUST_LIMIT
+        )
 
     @property
     def name(self) -> str:
@@ -119,12 +128,25 @@ class Upstream:
             hasher = digests.algorithm(digest.algorithm).new()
 
         def reopen(at_bytes: int) -> Part:
-            return self._ask(lambda registry: registry.part(repository, digest, at_bytes))
+            return self._ask(lambda registry: registry.part(repository, digest, at_bytes), digest)
 
         resumption = Resumption(reopen, self._retry, self._time)
         return BlobStream(
             digest, reopen(offset_bytes), offset_bytes, size_bytes, hasher if verify else None, resumption
         )
+
+    def distrust(self, stream: BlobStream) -> bool:
+        """The bytes of a stream turned out to be wrong. Whether there is a URL that had no part in it."""
+        for home in stream.homes:
+            self._distrusted.put((home, stream.digest), value=True)
+            _log.error(
+                "a URL of an upstream gave wrong bytes, and is asked for them last from now on",
+                extra={"upstream": home.authority, "digest": str(stream.digest)},
+            )
+        return any(not self._distrusts(line, stream.digest) for line in self._lines)
+
+    def _distrusts(self, line: Line, digest: Digest) -> bool:
+        return self._distrusted.get((line.registry.home, digest)) is not None
 
     def tags(self, repository: Repository) -> tuple[Tag, ...]:
         """All tags of a repository; raises as :meth:`manifest`."""
@@ -143,9 +165,13 @@ class Upstream:
         for line in self._lines:
             line.registry.close()
 
-    def _ask(self, question: Callable[[Registry], Result]) -> Result:
+    def _ask(self, question: Callable[[Registry], Result], digest: Digest | None = None) -> Result:
+        """``digest``: of a blob, for which some URLs may be trusted less than others."""
         errors: list[UpstreamError] = []
-        for line in self._lines:
+        lines = self._lines
+        if digest is not None and len(lines) > 1:
+            lines = tuple(sorted(lines, key=lambda line: self._distrusts(line, digest)))
+        for line in lines:
             try:
                 return self._ask_one(line, question)
             except UpstreamError as error:

@@ -10,6 +10,7 @@ import pytest
 
 from tests.clients import engines, images
 from tests.clients.images import Shape
+from tests.clients.programs import Program, need
 from tests.serving import serving, wait_for
 from tests.sync.mirrored import mirroring
 from tests.sync.peers import docker_registry
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.clients.images import Image
-    from tests.clients.programs import Program
     from tests.serving import Server
 
 pytestmark = pytest.mark.clients
@@ -194,3 +194,58 @@ def test_what_is_not_cached_is_clearly_missing_while_the_upstream_is_down(
     status, _, body = server.request("GET", "/v2/dockerhub/library/never/manifests/v1")
     assert status == 502
     assert upstream.host in json.loads(body)["errors"][0]["message"]
+
+
+def test_oras_finds_what_is_attached_upstream_and_still_does_without_the_upstream(
+    server: Server, upstream: contextlib.ExitStack, skopeo: Program, tmp_path: Path
+) -> None:
+    oras = Program(need("oras"), {"HOME": str(tmp_path), "DOCKER_CONFIG": str(tmp_path / "docker")})
+    filled(upstream, skopeo, tmp_path)
+    (tmp_path / "signature").write_text("signed")
+    kind = "application/vnd.example.signature"
+    attach = ("attach", "--plain-http", "--artifact-type", kind)
+    oras(*attach, f"{upstream.host}/{NAME}", "signature", cwd=tmp_path)
+    name = f"{server.host}/dockerhub/{NAME}"
+    for _ in range(2):
+        found = json.loads(oras("discover", "--plain-http", "--format", "json", name))
+        assert [one["artifactType"] for one in found["referrers"]] == [kind]
+        attached = f"{server.host}/dockerhub/library/busybox@{found['referrers'][0]['digest']}"
+        oras("pull", "--plain-http", "--output", str(tmp_path / "out"), attached)
+        assert (tmp_path / "out" / "signature").read_text() == "signed"
+        wait_for("the artifact to be here", lambda: "fetched a blob" in server.log.read_text())
+        upstream.close()
+
+
+def test_an_image_is_pushed_beside_the_upstream_s_that_shares_its_layers(
+    upstream: contextlib.ExitStack, skopeo: Program, tmp_path: Path
+) -> None:
+    made = filled(upstream, skopeo, tmp_path)
+    layers = {layer.digest for layer in made.layers}
+    with mirroring(tmp_path / "mirror", {"/dockerhub": [f"http://{upstream.host}"]}, allowPush=True) as server:
+        # Its manifest comes here, and none of its layers.
+        assert skopeo("inspect", "--raw", "--tls-verify=false", f"docker://{server.host}/dockerhub/{NAME}")
+        ours = f"docker://{server.host}/dockerhub/library/busybox:ours"
+        skopeo("copy", "--format=v2s2", "--dest-tls-verify=false", made.oci, ours)
+        # It sent none of them, because it was told that they are there; and so they are.
+        upstream.close()
+        fetched = server.log.read_text()
+        assert {layer for layer in layers if f'"digest": "{layer}"' in fetched} == layers
+        skopeo("copy", "--src-tls-verify=false", ours, f"dir:{tmp_path}/pulled")
+        pulled = {path.name for path in (tmp_path / "pulled").iterdir()}
+        assert {layer.partition(":")[2] for layer in layers} <= pulled
+
+
+def test_podman_pushes_what_it_has_pulled_through(
+    upstream: contextlib.ExitStack, skopeo: Program, tmp_path: Path
+) -> None:
+    filled(upstream, skopeo, tmp_path)
+    with (
+        mirroring(tmp_path / "mirror", {"/dockerhub": [f"http://{upstream.host}"]}, allowPush=True) as server,
+        engines.containers(server.host) as containers,
+    ):
+        name, ours = f"{server.host}/dockerhub/{NAME}", f"{server.host}/dockerhub/library/busybox:ours"
+        pulled = containers.podman("pull", "--quiet", name)
+        containers.podman("push", "--format=v2s2", name, f"docker://{ours}")
+        upstream.close()
+        containers.podman("rmi", "--force", name)
+        assert containers.podman("pull", "--quiet", ours) == pulled

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.serving import serving, wait_for
-from tests.sync.mirrored import mirroring, registries
+from tests.sync.mirrored import Pull, mirroring, registries
 from tests.sync.peers import OCI, OCI_INDEX, Peer, described, digest_of, docker_registry, image
 from tests.sync.stock import Stock
 
@@ -31,6 +31,8 @@ WAYS: dict[str, dict[str, Any]] = {
     "image": {"prefetch": "image"},
     "all": {"prefetch": "all", "platforms": ["linux/amd64"]},
     "both": {"allowPush": True},
+    "fresh": {"manifestCheckInterval": "1h"},
+    "own": {"allowPush": True, "prefetch": "all"},
     "v1": {"content": [{"prefix": "**", "destination": "/v1", "tags": {"regex": "^v1", "excludeRegex": "beta"}}]},
     "semver": {"content": [{"prefix": "**", "destination": "/semver", "tags": {"semver": True}}]},
 }
@@ -236,12 +238,11 @@ def check_referrers(peer: Peer, server: Server, stop: Any) -> None:
         assert (status, error_of(body)["code"]) == (502, "UNAVAILABLE")
 
 
-def test_referrers_are_asked_for_once_in_the_check_interval(tmp_path: Path, stock: Stock, repo: str) -> None:
+def test_referrers_are_asked_for_once_in_the_check_interval(server: Server, stock: Stock, repo: str) -> None:
     subject = stock.image(repo, "v1", b"layer")
-    with mirroring(tmp_path, {"/up": [stock.url]}, manifestCheckInterval="1h") as server:
-        assert get(server, "up", repo)[0] == 200
-        for _ in range(3):
-            assert listed(server, f"up/{repo}", subject) == []
+    assert get(server, "fresh", repo)[0] == 200
+    for _ in range(3):
+        assert listed(server, f"fresh/{repo}", subject) == []
     assert len(stock.asked("GET", f"{repo}/referrers/")) == 1
 
 
@@ -287,6 +288,19 @@ def test_what_comes_ahead_comes_one_blob_after_the_other(server: Server, stock: 
     assert stock.given[digest_of(second)] == 0
     gate.set()
     wait_for("the second to come", lambda: stock.given[digest_of(second)] == len(second))
+
+
+def test_what_was_pushed_is_not_asked_for_upstream(server: Server, stock: Stock, repo: str) -> None:
+    Peer(server.url).push_image(f"own/{repo}", "v1", b"ours")
+    assert get(server, "own", repo) == (200, image(b"ours"))
+    theirs = stock.image(f"{repo}/theirs", "v1", b"theirs")
+    assert get(server, "own", f"{repo}/theirs") == (200, theirs)
+    wait_for(
+        "what was asked for later to be fetched ahead",
+        lambda: digest_of(theirs) in {line["digest"] for line in log_of(server, "fetched ahead")},
+    )
+    assert stock.asked("", digest_of(image(b"ours"))) == []
+    assert stock.asked("", f"{repo}/manifests/") == []
 
 
 # -- both a cache and local
@@ -344,6 +358,20 @@ def test_what_no_upstream_has_is_asked_for_once_in_a_while(server: Server, stock
         for _ in range(5):
             assert server.request("GET", f"/v2/up/{repo}/{kind}/{nowhere}")[0] == 404
         assert len(stock.asked("GET", f"{repo}/{kind}/{nowhere}")) == 1
+
+
+def test_the_other_url_is_asked_where_the_first_gave_wrong_bytes(tmp_path: Path, stock: Stock, repo: str) -> None:
+    layer = os.urandom(MIB)
+    with Stock().serving() as liar, mirroring(tmp_path, {"/up": [liar.url, stock.url]}) as server:
+        for upstream in (liar, stock):
+            upstream.image(repo, "v1", layer)
+        liar.spoil(repo, layer)
+        assert get(server, "up", repo)[0] == 200
+        assert Pull(server, f"/v2/up/{repo}/blobs/{digest_of(layer)}").end().broken is not None
+        assert get_blob(server, "up", repo, layer) == (200, layer)
+        assert len(liar.asked("GET", digest_of(layer))) == 1
+        told = log_of(server, "a URL of an upstream gave wrong bytes, and is asked for them last from now on")
+        assert [(line["upstream"], line["digest"]) for line in told] == [(liar.host, digest_of(layer))]
 
 
 def test_a_manifest_of_other_bytes_is_told_of_and_not_asked_for_again(server: Server, stock: Stock, repo: str) -> None:

@@ -11,7 +11,7 @@ from holdfast import digest as digests
 from holdfast import names
 from holdfast.errors import UpstreamUnavailableError
 from tests.serving import wait_for
-from tests.sync.client import upstream_of
+from tests.sync.client import Pauses, upstream_of
 from tests.sync.stock import Stock
 
 if TYPE_CHECKING:
@@ -75,6 +75,15 @@ def test_a_blob_that_is_refused_gives_its_place_back(stock: Stock) -> None:
     stock.failing = 0
     with upstream.blob(NAME, digests.of(BLOBS[0])) as stream:
         assert stream.total_bytes == len(BLOBS[0])
+
+
+def test_the_next_url_is_asked_before_a_delay_of_minutes_is_over(stock: Stock) -> None:
+    pauses = Pauses()
+    with Stock(failing=500).serving() as broken:
+        upstream = upstream_of(broken.url, stock.url, pauses=pauses, maxRetries=3, retryDelay="5m")
+        assert upstream.head(NAME, TAG) is not None
+    assert len(pauses.taken) == 3
+    assert sum(pauses.taken) < 10
 
 
 def test_few_idle_connections_are_kept_and_used_again(stock: Stock) -> None:

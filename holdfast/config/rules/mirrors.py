@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from holdfast.config.rules.finding import Finding, Rule
 from holdfast.config.rules.storage import object_stores
-from holdfast.config.sync import NOTHING, PUSH
+from holdfast.config.sync import EVERYTHING, NOTHING, PUSH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,6 +57,10 @@ def _pull(registry: SyncRegistry, at: Steps) -> Iterator[Finding]:
     for place in _ahead(registry, at) if not registry.on_demand else ():
         message = "without effect: only what is pulled on demand is fetched ahead"
         yield Finding((*place, "prefetch"), message, "turn onDemand on, or remove it", reads)
+    if not registry.poll_interval:
+        for place in _choosing(registry, at):
+            message = "without effect: clients get any platform that they ask for, and no index is fetched ahead"
+            yield Finding((*place, "platforms"), message, 'write "prefetch": "all", or remove it', reads, warning=True)
     if registry.docker_mirror and not registry.on_demand:
         message = "without effect: only pulls on demand are served by other names"
         yield Finding((*at, "dockerMirror"), message, "turn onDemand on, or remove it", reads)
@@ -71,6 +75,16 @@ def _ahead(registry: SyncRegistry, at: Steps) -> Iterator[Steps]:
     places: list[tuple[Steps, str | None]] = [(at, registry.prefetch)]
     places += [((*at, "content", index), content.prefetch) for index, content in enumerate(registry.content)]
     yield from (place for place, prefetch in places if prefetch not in {None, NOTHING})
+
+
+def _choosing(registry: SyncRegistry, at: Steps) -> Iterator[Steps]:
+    """Where platforms are named of which none is fetched ahead."""
+    depths = {registry.prefetch if content.prefetch is None else content.prefetch for content in registry.content}
+    if registry.platforms and EVERYTHING not in (depths or {registry.prefetch}):
+        yield at
+    for index, content in enumerate(registry.content):
+        if content.platforms and (content.prefetch or registry.prefetch) != EVERYTHING:
+            yield (*at, "content", index)
 
 
 def _kept(registry: SyncRegistry, at: Steps, reads: tuple[Steps, ...]) -> Iterator[Finding]:

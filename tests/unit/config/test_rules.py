@@ -391,6 +391,16 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("direction nobody knows", mirror(direction="both"), f"{MIRROR}.direction"),
     ("prefetch of something else", mirror(prefetch="some"), f"{MIRROR}.prefetch"),
     ("prefetch without onDemand", polled(prefetch="all"), f"{MIRROR}.prefetch"),
+    (
+        "prefetch of content without onDemand",
+        polled(content=[{"prefix": "**", "prefetch": "image"}]),
+        f"{CONTENT}.prefetch",
+    ),
+    (
+        "prefetch of what is pushed elsewhere",
+        pushed(content=[{"prefix": "**", "prefetch": "all"}]),
+        f"{MIRROR}.prefetch",
+    ),
     ("docker's mirror without onDemand", polled(dockerMirror=True), f"{MIRROR}.dockerMirror"),
     ("budget without onDemand", polled(cacheSize="1GiB"), f"{MIRROR}.cacheSize"),
     ("age without onDemand", polled(cacheMaxAge="24h"), f"{MIRROR}.cacheMaxAge"),
@@ -473,6 +483,12 @@ WARNED: list[tuple[str, dict[str, Any], str]] = [
     ("budget of what is polled", polled(onDemand=True, cacheSize=1), f"{MIRROR}.cacheSize"),
     ("longest pause below the first", mirror(retryDelay="1m", maxRetryDelay="1s"), f"{MIRROR}.maxRetryDelay"),
     ("mirror that never runs", mirror(onDemand=False), MIRROR),
+    ("platforms of which none comes ahead", mirror(platforms=["linux/amd64"]), f"{MIRROR}.platforms"),
+    (
+        "platforms of content of which none comes ahead",
+        mirror(prefetch="all", content=[{"prefix": "**", "platforms": ["linux/amd64"], "prefetch": "image"}]),
+        f"{CONTENT}.platforms",
+    ),
     ("settings of an unused helper", mirror(oauth2CredentialHelper=OAUTH), HELPER),
 ]
 
@@ -494,6 +510,11 @@ ACCEPTED: list[tuple[str, dict[str, Any]]] = [
         "everything fetched ahead",
         mirror(prefetch="ALL", platforms="linux/arm/v7", cacheSize="10GiB", cacheMaxAge="720h"),
     ),
+    (
+        "some content fetched ahead",
+        mirror(platforms=["linux/amd64"], content=[{"prefix": "a/*"}, {"prefix": "b/*", "prefetch": "all"}]),
+    ),
+    ("platforms of what is polled", polled(onDemand=True, platforms=["linux/amd64"])),
     (
         "a mirror by another name",
         mirror(namespaces=["docker.io", "localhost:5000"], dockerMirror=True, allowPush=False),

@@ -195,6 +195,36 @@ def test_settings_of_content_go_before_those_of_its_registry() -> None:
     assert (c.limits.budget, c.limits.size_bytes, c.limits.max_age_seconds) == ("registries[0]", 10, 120)
 
 
+def test_what_is_fetched_ahead_is_said_by_content_first() -> None:
+    registry = {
+        "urls": "u",
+        "onDemand": True,
+        "prefetch": "image",
+        "onlySigned": True,
+        "syncTimeout": "10m",
+        "content": [{"prefix": "a"}, {"prefix": "b", "prefetch": "all"}, {"prefix": "c", "prefetch": "none"}],
+    }
+    ways = Routes.of(sync_of(registries=[registry])).ways
+    assert [way.prefetch for way in ways] == ["image", "all", "none"]
+    assert {(way.only_signed, way.patience_seconds) for way in ways} == {(True, 600.0)}
+    (plain,) = Routes.of(sync_of(registries=[{"urls": "u", "onDemand": True, "syncTimeout": 0}])).ways
+    assert (plain.prefetch, plain.only_signed, plain.patience_seconds) == ("none", False, 3 * 3600.0)
+
+
+@pytest.mark.parametrize("cosign", [True, False])
+def test_filters_judge_names_and_not_tags_that_belong_to_a_digest(cosign: bool) -> None:
+    registry = {
+        "urls": "u",
+        "onDemand": True,
+        "syncLegacyCosignTags": cosign,
+        "content": [{"prefix": "**", "tags": {"semver": True}}],
+    }
+    (way,) = Routes.of(sync_of(registries=[registry])).ways
+    schema = f"sha256-{'a' * 64}"
+    assert [way.selects(tag) for tag in ("1.2.3", "latest", schema)] == [True, False, True]
+    assert {way.selects(f"{schema}.{suffix}") for suffix in ("sig", "att", "sbom")} == {cosign}
+
+
 def test_the_way_of_a_push_leads_from_here_to_there() -> None:
     content = [{"prefix": "team/**", "destination": "/copies", "stripPrefix": True, "tags": {"semver": True}}]
     (way,) = pushed(sync_of(registries=[{"urls": "u", "direction": "push", "content": content}]))

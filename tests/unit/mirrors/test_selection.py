@@ -15,6 +15,7 @@ from holdfast.mirrors.selection import (
     is_attached,
     is_semver,
     is_signed,
+    signature_tag,
     subject_of,
     wanted,
 )
@@ -68,6 +69,8 @@ def test_cosign_s_tags_belong_to_their_image() -> None:
 
 def test_no_tag_is_too_long_to_be_one() -> None:
     assert attached_tags(LONG) == ()
+    assert signature_tag(LONG) is None
+    assert signature_tag(IMAGE) == attached_tags(IMAGE)[0]
 
 
 @pytest.mark.parametrize(

@@ -66,6 +66,13 @@ def test_pauses_are_as_configured_and_without_a_longest_they_stay_the_same(keys,
     assert [retry.pause_seconds(n, lambda: 0.999999) for n in range(1, len(pauses) + 1)] == pytest.approx(pauses, 1e-5)
 
 
+def test_a_client_is_not_let_wait_for_a_delay_of_minutes() -> None:
+    written = {"urls": ["https://up"], "maxRetries": 4, "retryDelay": "5m", "maxRetryDelay": "1h"}
+    retry = retry_of(SyncRegistry.model_validate(written)).within_a_call
+    assert retry.retries == 4
+    assert [retry.pause_seconds(n, lambda: 0.999999) for n in (1, 2, 3, 4)] == pytest.approx([1, 2, 4, 5], 1e-5)
+
+
 def test_a_mark_ends_by_itself_or_by_an_answer_and_a_shorter_one_does_not_end_it_sooner() -> None:
     clock = ManualClock()
     mark = Mark(clock)

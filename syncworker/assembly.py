@@ -34,7 +34,7 @@ from syncworker.manifests import Manifests
 from syncworker.sources import Sources
 from syncworker.tags import Tags
 from syncworker.upstream import assembly as upstreams
-from syncworker.upstream.credentials import CredentialsFile
+from syncworker.upstream import logins
 from syncworker.upstream.pace import Time
 from syncworker.worker import SyncWorker
 
@@ -113,8 +113,7 @@ def assemble(options: Options, pause: Pause) -> Assembled:
 
 
 def _sources(sync: Sync, time: Time) -> Sources:
-    logins = [CredentialsFile(Path(sync.credentials_file))] if sync.credentials_file else []
-    around = upstreams.Surroundings(time, logins)
+    around = upstreams.Surroundings(time, logins.files(sync, os.environ, time.clock))
     pulled = {number: entry for number, entry in enumerate(sync.registries) if entry.direction == PULL}
     return Sources(
         Routes.of(sync),

@@ -3,6 +3,8 @@
     values, headers, challenge, place, trust     pure: forms, header grammars, where a request may lead
     pace                                         limits, pauses and marks, on a clock that is given
     credentials, programs, tls                   logins and certificates as files and programs keep them
+    lasting, assertions, oauth2, ecr, gcp        logins that are issued, kept and renewed
+    logins                                       which of them an entry of the configuration means
     connections, exchange                        the only modules that know urllib3
     tokens, authorizer                           what goes into ``Authorization``
     registry, lists, blobs                       one URL and the distribution API

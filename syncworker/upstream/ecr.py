@@ -29,6 +29,9 @@ _CONNECT_SECONDS: Final = 5
 _READ_SECONDS: Final = 15
 _TRIES: Final = 2
 
+# A clock that is wrong makes a new token look ended; it is not asked for with every request for that.
+_LEAST_SECONDS: Final = 60.0
+
 
 @dataclass(frozen=True, slots=True)
 class Ecr:
@@ -50,7 +53,7 @@ class Ecr:
             raise UpstreamWrongError(f"ECR's answer for {host} holds no login", {"upstream": host}) from error
         if not username or not password:
             raise UpstreamWrongError(f"ECR's answer for {host} holds no login", {"upstream": host})
-        return Issued(Credentials(username, password), max(life_seconds, 0.0))
+        return Issued(Credentials(username, password), max(life_seconds, _LEAST_SECONDS))
 
 
 def place_of(host: str) -> tuple[str, str] | None:

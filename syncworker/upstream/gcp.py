@@ -29,6 +29,9 @@ _SECONDS: Final = 15.0
 # What a token without an end is kept for.
 _LIFE_SECONDS: Final = 300.0
 
+# A clock that is wrong makes a new token look ended; it is not asked for with every request for that.
+_LEAST_SECONDS: Final = 60.0
+
 
 @dataclass(frozen=True, slots=True)
 class Gcp:
@@ -39,7 +42,7 @@ class Gcp:
     def issue(self, host: str) -> Issued:
         """As the port says; the token is the same for every host of the entry."""
         token, ends_at = _asked(host)
-        life_seconds = _LIFE_SECONDS if ends_at is None else max(ends_at - self.clock.wall(), 0.0)
+        life_seconds = _LIFE_SECONDS if ends_at is None else max(ends_at - self.clock.wall(), _LEAST_SECONDS)
         return Issued(Credentials(_USER, token), life_seconds)
 
 

@@ -10,6 +10,7 @@ import hashlib
 import http.client
 import os
 from dataclasses import dataclass
+from itertools import count
 from typing import TYPE_CHECKING
 
 import pytest
@@ -139,9 +140,27 @@ def villains() -> Iterator[dict[str, tuple[Villain, Hostile]]]:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory, villains: dict[str, tuple[Villain, Hostile]]) -> Iterator[Server]:
+def moving() -> Iterator[Hostile]:
+    """Whose tag is another image each time."""
+    manifests = [image(layer) for layer in LAYERS]
+    known = {digest_of(data): data for data in (*LAYERS, *manifests, b"{}")}
+    turns = count()
+
+    def script(call: Call) -> None:
+        wanted = call.path.rpartition("/")[2]
+        data = manifests[next(turns) % 2] if wanted == TAG else known[wanted]
+        call.answer(200, data, Content_Type=OCI, Docker_Content_Digest=digest_of(data))
+
+    with Hostile(script) as hostile:
+        yield hostile
+
+
+@pytest.fixture(scope="module")
+def server(
+    tmp_path_factory: pytest.TempPathFactory, villains: dict[str, tuple[Villain, Hostile]], moving: Hostile
+) -> Iterator[Server]:
     places = {f"/{name.replace('_', '-')}": [hostile.url] for name, (_, hostile) in villains.items()}
-    with mirroring(tmp_path_factory.mktemp("mirror"), places) as server:
+    with mirroring(tmp_path_factory.mktemp("mirror"), places | {"/moving": [moving.url]}) as server:
         yield server
 
 

@@ -34,7 +34,7 @@ from syncworker.manifests import Manifests
 from syncworker.sources import Sources
 from syncworker.tags import Tags
 from syncworker.upstream import assembly as upstreams
-from syncworker.upstream import logins
+from syncworker.upstream import logins, proxies
 from syncworker.upstream.pace import Time
 from syncworker.worker import SyncWorker
 
@@ -113,7 +113,7 @@ def assemble(options: Options, pause: Pause) -> Assembled:
 
 
 def _sources(sync: Sync, time: Time) -> Sources:
-    around = upstreams.Surroundings(time, logins.files(sync, os.environ, time.clock))
+    around = upstreams.Surroundings(time, logins.files(sync, os.environ, time.clock), proxies=proxies.of(os.environ))
     pulled = {number: entry for number, entry in enumerate(sync.registries) if entry.direction == PULL}
     return Sources(
         Routes.of(sync),

@@ -1,6 +1,7 @@
 """The client of other registries: what the sync worker asks upstream, and what it takes for an answer.
 
     values, headers, challenge, place, trust     pure: forms, header grammars, where a request may lead
+    proxies                                      which proxy stands between, pure too
     pace                                         limits, pauses and marks, on a clock that is given
     credentials, programs, tls                   logins and certificates as files and programs keep them
     lasting, assertions, oauth2, ecr, gcp        logins that are issued, kept and renewed

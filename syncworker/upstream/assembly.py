@@ -22,6 +22,7 @@ from syncworker.upstream.connections import Connections, resolve
 from syncworker.upstream.credentials import InOrder
 from syncworker.upstream.exchange import Exchange
 from syncworker.upstream.pace import Mark, Pace, Patience, Retry, Time
+from syncworker.upstream.proxies import DIRECT
 from syncworker.upstream.registry import Registry
 from syncworker.upstream.upstream import Line, Upstream
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from syncworker.upstream.connections import Resolver
     from syncworker.upstream.credentials import CredentialSource
     from syncworker.upstream.place import Origin
+    from syncworker.upstream.proxies import Proxies
 
 _HUB: Final = frozenset({"docker.io", "index.docker.io", "www.docker.io"})
 _HUB_HOST: Final = "registry-1.docker.io"
@@ -45,6 +47,7 @@ class Surroundings:
     logins: Sequence[CredentialSource] = ()
     patience: Patience = field(default_factory=Patience)
     resolver: Resolver = resolve
+    proxies: Proxies = DIRECT
     new_id: Callable[[], str] = secrets.token_hex
 
 
@@ -58,7 +61,8 @@ def upstream(entry: SyncRegistry, around: Surroundings) -> Upstream:
     sites = [site(url) for url in entry.urls]
     if not sites:
         raise ConfigError("an upstream without urls")
-    helper = logins.helper(entry, [origin.authority for origin, _ in sites], around.time, around.new_id)
+    hosts = [origin.authority for origin, _ in sites]
+    helper = logins.helper(entry, hosts, around.time, around.new_id, around.proxies)
     source = InOrder(around.logins if helper is None else (helper, *around.logins))
     lines = [Line(_registry(at, entry, contexts, source, around), Mark(around.time.clock)) for at in sites]
     return Upstream(lines, retry_of(entry), around.time)
@@ -80,7 +84,7 @@ def _registry(
     at: tuple[Origin, str], entry: SyncRegistry, contexts: tls.Contexts, source: CredentialSource, around: Surroundings
 ) -> Registry:
     home, prefix = at
-    connections = Connections(home, contexts, around.patience, entry.req_concurrent, around.resolver)
+    connections = Connections(home, contexts, around.patience, entry.req_concurrent, around.resolver, around.proxies)
     pace = Pace(entry.req_per_sec, around.time)
     exchange = Exchange(home, connections, pace, around.time, around.patience)
     authorizer = Authorizer(exchange, source, around.time, frozenset(entry.token_hosts))

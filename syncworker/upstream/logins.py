@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from syncworker.upstream.credentials import CredentialSource
     from syncworker.upstream.lasting import Issuer
     from syncworker.upstream.pace import Time
+    from syncworker.upstream.proxies import Proxies
 
 # A helper tells no life of what it prints; gcloud's and Amazon's hand out tokens of an hour and more.
 _PROGRAM_SECONDS: Final = 300.0
@@ -58,7 +59,9 @@ def files(sync: Sync, environment: Mapping[str, str], clock: Clock) -> tuple[Cre
     return tuple(found)
 
 
-def helper(entry: SyncRegistry, hosts: Sequence[str], time: Time, new_id: Callable[[], str]) -> Lasting | None:
+def helper(
+    entry: SyncRegistry, hosts: Sequence[str], time: Time, new_id: Callable[[], str], proxies: Proxies
+) -> Lasting | None:
     """The source that the entry's ``credentialHelper`` is; ``hosts`` are those of its URLs.
 
     Raises:
@@ -72,7 +75,7 @@ def helper(entry: SyncRegistry, hosts: Sequence[str], time: Time, new_id: Callab
         raise ConfigError(
             f'credentialHelper "ecr" for {", ".join(hosts)}, none of which is ACCOUNT.dkr.ecr.REGION.amazonaws.com'
         )
-    return Lasting(_issuer(entry, time, new_id), time.clock)
+    return Lasting(_issuer(entry, time, new_id, proxies), time.clock)
 
 
 def passed_on(environment: Mapping[str, str]) -> dict[str, str]:
@@ -108,17 +111,17 @@ class Programs:
             return self.made[name]
 
 
-def _issuer(entry: SyncRegistry, time: Time, new_id: Callable[[], str]) -> Issuer:
+def _issuer(entry: SyncRegistry, time: Time, new_id: Callable[[], str], proxies: Proxies) -> Issuer:
     if entry.credential_helper == "ecr":
         return Ecr(time.clock)
     if entry.credential_helper == "gcp":
         return Gcp(time.clock)
     if entry.oauth2_credential_helper is None:
         raise ConfigError('credentialHelper "oauth2" without oauth2CredentialHelper')
-    return _oauth2(entry.oauth2_credential_helper, entry, time, new_id)
+    return _oauth2(entry.oauth2_credential_helper, entry, time, new_id, proxies)
 
 
-def _oauth2(how: OAuth2Helper, entry: SyncRegistry, time: Time, new_id: Callable[[], str]) -> OAuth2:
+def _oauth2(how: OAuth2Helper, entry: SyncRegistry, time: Time, new_id: Callable[[], str], proxies: Proxies) -> OAuth2:
     try:
         endpoint = places.parse(how.token_url)
     except ValueError as error:
@@ -127,9 +130,8 @@ def _oauth2(how: OAuth2Helper, entry: SyncRegistry, time: Time, new_id: Callable
     strangers = tls.contexts(Path(entry.cert_dir) if entry.cert_dir else None, verify=True).others
     patience = Patience()
     contexts = tls.Contexts(strangers, strangers, strangers)
-    exchange = Exchange(
-        endpoint.origin, Connections(endpoint.origin, contexts, patience, 1), Pace(0, time), time, patience
-    )
+    connections = Connections(endpoint.origin, contexts, patience, 1, proxies=proxies)
+    exchange = Exchange(endpoint.origin, connections, Pace(0, time), time, patience)
     if how.signing_file:
         signed = Signed(Path(how.signing_file), how.client_id, how.token_url, time.clock, new_id)
         return OAuth2(how, endpoint, exchange, signed, time)

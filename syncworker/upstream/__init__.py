@@ -4,6 +4,7 @@
     proxies                                      which proxy stands between, pure too
     pace                                         limits, pauses and marks, on a clock that is given
     credentials, programs, tls                   logins and certificates as files and programs keep them
+    asides                                       requests to hosts that hand out logins
     lasting, assertions, oauth2, ecr, gcp        logins that are issued, kept and renewed
     logins                                       which of them an entry of the configuration means
     connections, exchange                        the only modules that know urllib3

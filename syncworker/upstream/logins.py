@@ -19,16 +19,13 @@ from typing import TYPE_CHECKING, Final
 
 from holdfast.errors import ConfigError
 from syncworker.upstream import place as places
-from syncworker.upstream import tls
+from syncworker.upstream.asides import Asides
 from syncworker.upstream.assertions import Kept, Signed
-from syncworker.upstream.connections import Connections
 from syncworker.upstream.credentials import CredentialsFile, DockerConfig
 from syncworker.upstream.ecr import Ecr, place_of
-from syncworker.upstream.exchange import Exchange
 from syncworker.upstream.gcp import Gcp
 from syncworker.upstream.lasting import Issued, Lasting
 from syncworker.upstream.oauth2 import OAuth2
-from syncworker.upstream.pace import Pace, Patience
 from syncworker.upstream.programs import CredentialProgram
 
 if TYPE_CHECKING:
@@ -115,27 +112,23 @@ def _issuer(entry: SyncRegistry, time: Time, new_id: Callable[[], str], proxies:
     if entry.credential_helper == "ecr":
         return Ecr(time.clock)
     if entry.credential_helper == "gcp":
-        return Gcp(time.clock)
+        return Gcp(Asides(time, proxies))
     if entry.oauth2_credential_helper is None:
         raise ConfigError('credentialHelper "oauth2" without oauth2CredentialHelper')
-    return _oauth2(entry.oauth2_credential_helper, entry, time, new_id, proxies)
+    asides = Asides(time, proxies, Path(entry.cert_dir) if entry.cert_dir else None)
+    return _oauth2(entry.oauth2_credential_helper, asides, new_id)
 
 
-def _oauth2(how: OAuth2Helper, entry: SyncRegistry, time: Time, new_id: Callable[[], str], proxies: Proxies) -> OAuth2:
+def _oauth2(how: OAuth2Helper, asides: Asides, new_id: Callable[[], str]) -> OAuth2:
     try:
         endpoint = places.parse(how.token_url)
     except ValueError as error:
         raise ConfigError(f"oauth2CredentialHelper.tokenURL is {error}") from error
-    # An endpoint is no part of the upstream: its certificate is always checked, and ours for the upstream is not shown to it.
-    strangers = tls.contexts(Path(entry.cert_dir) if entry.cert_dir else None, verify=True).others
-    patience = Patience()
-    contexts = tls.Contexts(strangers, strangers, strangers)
-    connections = Connections(endpoint.origin, contexts, patience, 1, proxies=proxies)
-    exchange = Exchange(endpoint.origin, connections, Pace(0, time), time, patience)
+    exchange = asides.to(endpoint.origin)
     if how.signing_file:
-        signed = Signed(Path(how.signing_file), how.client_id, how.token_url, time.clock, new_id)
-        return OAuth2(how, endpoint, exchange, signed, time)
-    return OAuth2(how, endpoint, exchange, Kept(Path(how.assertion_file)), time)
+        signed = Signed(Path(how.signing_file), how.client_id, how.token_url, asides.time.clock, new_id)
+        return OAuth2(how, endpoint, exchange, signed, asides.time)
+    return OAuth2(how, endpoint, exchange, Kept(Path(how.assertion_file)), asides.time)
 
 
 def _require(name: str) -> None:

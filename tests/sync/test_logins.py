@@ -18,9 +18,12 @@ from holdfast.clock import ManualClock, SystemClock
 from holdfast.config.sync import TOKEN_EXCHANGE, Sync
 from holdfast.errors import ConfigError, UpstreamDeniedError, UpstreamUnavailableError, UpstreamWrongError
 from syncworker.upstream import logins
+from syncworker.upstream.asides import Asides
 from syncworker.upstream.credentials import Credentials
 from syncworker.upstream.ecr import Ecr, place_of
 from syncworker.upstream.gcp import Gcp
+from syncworker.upstream.pace import Time
+from syncworker.upstream.proxies import DIRECT
 from tests.sync.client import Pauses, alice_at, upstream_of
 from tests.sync.hostile import Call, Hostile
 from tests.sync.peers import LOGIN, OCI, image
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from holdfast.clock import Clock
     from syncworker.upstream.upstream import Upstream
 
 REPOSITORY, TAG = names.repository("team/app"), names.tag("v1")
@@ -361,6 +365,15 @@ def test_a_helper_for_amazon_where_no_url_is_amazons_is_refused_at_the_start() -
         upstream_of("https://registry.example", credentialHelper="ecr")
 
 
+@pytest.mark.parametrize(("helper", "library"), [("ecr", "botocore"), ("gcp", "google.auth")])
+def test_a_helper_whose_library_is_missing_is_refused_at_the_start(
+    monkeypatch: pytest.MonkeyPatch, helper: str, library: str
+) -> None:
+    monkeypatch.setattr(logins, "find_spec", lambda name: None if name == library else object())
+    with pytest.raises(ConfigError, match=rf"holdfast\[{helper}\]"):
+        upstream_of(f"https://{ACCOUNT}", credentialHelper=helper)
+
+
 # Google
 
 
@@ -387,6 +400,10 @@ def google(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hostile]
         yield google
 
 
+def gcp(clock: Clock) -> Gcp:
+    return Gcp(Asides(Time(clock, lambda _: None, lambda: 0.0), DIRECT))
+
+
 @pytest.fixture
 def service_account(google: Hostile, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> rsa.RSAPrivateKey:
     """The key of one, in a file as Google gives it out."""
@@ -404,7 +421,7 @@ def service_account(google: Hostile, monkeypatch: pytest.MonkeyPatch, tmp_path: 
 
 
 def test_a_service_accounts_key_becomes_a_login(google: Hostile, service_account: rsa.RSAPrivateKey) -> None:
-    issued = Gcp(SystemClock()).issue("europe-docker.pkg.dev")
+    issued = gcp(SystemClock()).issue("europe-docker.pkg.dev")
     assert issued.login == Credentials("oauth2accesstoken", "ya29")
     assert 3000 < issued.life_seconds <= 3600
     form = parse_qs(google.bodies[-1].decode())
@@ -414,19 +431,24 @@ def test_a_service_accounts_key_becomes_a_login(google: Hostile, service_account
 
 
 def test_a_machine_at_google_logs_in_by_its_metadata_server(google: Hostile) -> None:
-    issued = Gcp(SystemClock()).issue("europe-docker.pkg.dev")
+    issued = gcp(SystemClock()).issue("europe-docker.pkg.dev")
     assert issued.login == Credentials("oauth2accesstoken", "ya29")
     assert all(headers.get("metadata-flavor") == "Google" for headers in google.asked("GET", "token"))
+
+
+def test_an_upstream_at_google_is_pulled_with_the_token(google: Hostile, registry: Hostile) -> None:
+    registry.taken = {basic("oauth2accesstoken", "ya29")}
+    assert is_pulled(upstream_of(registry.url, credentialHelper="gcp"))
 
 
 def test_googles_refusals_are_not_quoted(google: Hostile, service_account: object, tmp_path: Path) -> None:
     google.status = 400
     with pytest.raises(UpstreamDeniedError) as caught:
-        Gcp(ManualClock()).issue("europe-docker.pkg.dev")
+        gcp(ManualClock()).issue("europe-docker.pkg.dev")
     assert "s3cret" not in str(caught.value)
     (tmp_path / "key.json").write_text('{"type": "service_account", "private_key": "s3cret"}')
     with pytest.raises(ConfigError, match="identity") as refused:
-        Gcp(ManualClock()).issue("europe-docker.pkg.dev")
+        gcp(ManualClock()).issue("europe-docker.pkg.dev")
     assert "s3cret" not in str(refused.value)
 
 

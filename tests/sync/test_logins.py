@@ -377,27 +377,35 @@ def test_a_helper_whose_library_is_missing_is_refused_at_the_start(
 # Google
 
 
-@pytest.fixture
-def google(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hostile]:
-    """Its metadata server and its token endpoint in one. ``google.status`` is what both answer."""
+@pytest.fixture(scope="module")
+def metadata() -> Iterator[Hostile]:
+    """Its metadata server and its token endpoint in one. One for all tests: the library keeps its address once it is loaded."""
 
     def script(call: Call) -> None:
         if call.path == "/token" or call.path.endswith("/token"):
             said = {"access_token": "ya29", "expires_in": 3600, "token_type": "Bearer", "error": "s3cret"}
-            call.answer(google.status, json.dumps(said).encode(), Content_Type="application/json")
+            call.answer(metadata.status, json.dumps(said).encode(), Content_Type="application/json")
         else:
             account = {"email": "me@example", "scopes": [], "aliases": ["default"]}
             call.answer(200, json.dumps(account).encode(), Content_Type="application/json", Metadata_Flavor="Google")
 
-    with Hostile(script) as google:
-        google.status = 200
-        for name in ("GOOGLE_APPLICATION_CREDENTIALS", "GOOGLE_CLOUD_PROJECT", "NO_GCE_CHECK"):
-            monkeypatch.delenv(name, raising=False)
-        monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path / "none"))
-        monkeypatch.setenv("GCE_METADATA_HOST", google.host)
-        monkeypatch.setenv("GCE_METADATA_IP", google.host)
-        monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "p")
-        yield google
+    with Hostile(script) as metadata:
+        yield metadata
+
+
+@pytest.fixture
+def google(metadata: Hostile, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Hostile:
+    """``google.status`` is what it answers when it is asked for a token."""
+    metadata.status = 200
+    metadata.seen.clear()
+    metadata.bodies.clear()
+    for name in ("GOOGLE_APPLICATION_CREDENTIALS", "GOOGLE_CLOUD_PROJECT", "NO_GCE_CHECK"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path / "none"))
+    monkeypatch.setenv("GCE_METADATA_HOST", metadata.host)
+    monkeypatch.setenv("GCE_METADATA_IP", metadata.host)
+    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "p")
+    return metadata
 
 
 def gcp(clock: Clock) -> Gcp:

@@ -43,7 +43,7 @@ from syncworker.signatures import Signatures
 from syncworker.sources import Sources
 from syncworker.tags import Tags
 from syncworker.upstream import assembly as upstreams
-from syncworker.upstream.credentials import CredentialsFile
+from syncworker.upstream import logins, proxies
 from syncworker.upstream.pace import Time
 from syncworker.worker import SyncWorker
 
@@ -144,8 +144,7 @@ def assemble(options: Options, pause: Pause) -> Assembled:
 
 def _upstreams(sync: Sync, time: Time) -> dict[int, Upstream]:
     """By the number of their entry."""
-    logins = [CredentialsFile(Path(sync.credentials_file))] if sync.credentials_file else []
-    around = upstreams.Surroundings(time, logins)
+    around = upstreams.Surroundings(time, logins.files(sync, os.environ, time.clock), proxies=proxies.of(os.environ))
     return {number: upstreams.upstream(entry, around) for number, entry in _pulled(sync).items()}
 
 

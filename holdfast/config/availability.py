@@ -96,7 +96,6 @@ FEATURES: Final[tuple[Feature, ...]] = (
     Feature("extensions.mgmt", "mgmt", Effect.ADDS, _LATER),
     Feature("extensions.sync.registries.*.cacheSize", "the budget of a cache", Effect.ADDS, _SYNC),
     Feature("extensions.sync.registries.*.cacheMaxAge", "the age of a cache", Effect.ADDS, _SYNC),
-    Feature("extensions.sync.registries.*.credentialHelper", "short-lived credentials", Effect.ADDS, _SYNC),
     Feature("extensions.metrics", "metrics", Effect.ADDS, _HEALTH),
     Feature("extensions.scrub", "scrubbing", Effect.ADDS, _HEALTH),
     Feature("extensions.lint", "refusing manifests that lack something", Effect.ADDS, _LATER),

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, PlainSerializer, SecretStr, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from holdfast.addresses import UNIX, parse_host_port
+from holdfast.addresses import UNIX, is_host, parse_host_port
 from holdfast.certs.peer import is_label
 from holdfast.config.casemap import CaseMap
 from holdfast.durations import Duration, parse_bytes, parse_duration, seconds
@@ -185,6 +185,13 @@ def _namespace(value: str) -> str:
     return value
 
 
+def _token_host(value: str) -> str:
+    host = value.strip().lower().removesuffix(".")
+    if not is_host(host):
+        raise _refuse("token_host", "no host name: a scheme, a port, a path or a wildcard does not belong here")
+    return host
+
+
 def _regex(value: str) -> str:
     if problem := regex_problem(value):
         raise _refuse("regex", f"a regular expression that {problem}")
@@ -266,6 +273,7 @@ Secret = Annotated[SecretStr, BeforeValidator(_text)]
 Glob = Annotated[Text, AfterValidator(_glob)]
 PlatformText = Annotated[Text, AfterValidator(_platform)]
 Namespace = Annotated[Text, AfterValidator(_namespace)]
+TokenHost = Annotated[Text, AfterValidator(_token_host)]
 Regex = Annotated[Text, AfterValidator(_regex)]
 Address = Annotated[Text, AfterValidator(_address)]
 Url = Annotated[Text, AfterValidator(_url)]

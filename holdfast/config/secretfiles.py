@@ -59,9 +59,9 @@ class SigningKey(Section):
     private_key_file: Text = Field(min_length=1, description="File with the key.")
     algorithm: Text = Field(min_length=1, description="Algorithm, such as RS256.")
     key_id: Text = Field("", description="Id of the key.")
-    issuer: Text = Field(min_length=1, description="Who signs.")
-    subject: Text = Field(min_length=1, description="About whom.")
-    audience: Text = Field(min_length=1, description="For whom.")
+    issuer: Text = Field("", description="Who signs; absent: the helper's clientID.")
+    subject: Text = Field("", description="About whom; absent: the helper's clientID.")
+    audience: Text = Field("", description="For whom; absent: the helper's tokenURL.")
 
 
 _LONGEST_PASSWORD_BYTES: Final = 4096

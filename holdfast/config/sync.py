@@ -2,8 +2,9 @@
 
 Promises: every key of zot's, typed, with its defaults, and ours: which repositories are never asked for
 (``localRepositories``), who may push where (``allowPush``), what is fetched ahead (``prefetch``, ``platforms``), what is kept
-(``cacheSize``, ``cacheMaxAge``), under which names else an upstream is known (``namespaces``, ``dockerMirror``), and mirroring
-the other way (``direction``). A key of a ``content`` entry goes before the same key of its registry.
+(``cacheSize``, ``cacheMaxAge``), under which names else an upstream is known (``namespaces``, ``dockerMirror``), mirroring
+the other way (``direction``), and where logins are and who may see them (``dockerConfig``, ``tokenHosts``). A key of a
+``content`` entry goes before the same key of its registry.
 
 Never: asks an upstream, reads a credentials file.
 """
@@ -27,6 +28,7 @@ from holdfast.config.scalars import (
     PositiveTime,
     Regex,
     Text,
+    TokenHost,
     one_of,
 )
 from holdfast.config.section import Section, Switched, field
@@ -138,12 +140,20 @@ class SyncRegistry(Section):
     max_idle_conns_per_host: Count = field(2, "Idle connections kept to one host.")
     credential_helper: Helper = field("", "Where short-lived credentials come from: ecr, gcp or oauth2.")
     oauth2_credential_helper: OAuth2Helper | None = field(None, "Settings of oauth2.", alias="oauth2CredentialHelper")
+    token_hosts: Listed[TokenHost] = field(
+        (),
+        "Further hosts whose token services may see this upstream's credentials (ours); absent: the upstream's own domain.",
+    )
 
 
 class Sync(Switched):
     """Mirroring from other registries."""
 
     credentials_file: Text = field("", "File with username and password by host.")
+    docker_config: Text = field(
+        "",
+        "docker's config.json: logins and credential helpers, besides credentialsFile (ours). When empty: none is read.",
+    )
     download_dir: Text = field("", "Directory for images in transit; required with an object store.")
     registries: Listed[SyncRegistry] = field((), "The upstreams.")
     local_repositories: Listed[Glob] = field((), "Globs of repositories that no upstream is ever asked for (ours).")

@@ -1,8 +1,12 @@
 """The client of other registries: what the sync worker asks upstream, and what it takes for an answer.
 
     values, headers, challenge, place, trust     pure: forms, header grammars, where a request may lead
+    proxies                                      which proxy stands between, pure too
     pace                                         limits, pauses and marks, on a clock that is given
     credentials, programs, tls                   logins and certificates as files and programs keep them
+    asides                                       requests to hosts that hand out logins
+    lasting, assertions, oauth2, ecr, gcp        logins that are issued, kept and renewed
+    logins                                       which of them an entry of the configuration means
     connections, exchange                        the only modules that know urllib3
     gate                                         how many blobs come at once
     tokens, authorizer                           what goes into ``Authorization``

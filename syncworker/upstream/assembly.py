@@ -8,30 +8,33 @@ Never: asks an upstream.
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from holdfast import durations, names
 from holdfast.errors import ConfigError, NameInvalidError
+from syncworker.upstream import logins, tls
 from syncworker.upstream import place as places
-from syncworker.upstream import tls
 from syncworker.upstream.authorizer import Authorizer
 from syncworker.upstream.connections import Connections, resolve
 from syncworker.upstream.credentials import InOrder
 from syncworker.upstream.exchange import Exchange
 from syncworker.upstream.gate import Gate
 from syncworker.upstream.pace import Mark, Pace, Patience, Retry, Time
+from syncworker.upstream.proxies import DIRECT
 from syncworker.upstream.registry import Registry
 from syncworker.upstream.upstream import Line, Upstream
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from holdfast.config.sync import SyncRegistry
     from syncworker.upstream.connections import Resolver
     from syncworker.upstream.credentials import CredentialSource
     from syncworker.upstream.place import Origin
+    from syncworker.upstream.proxies import Proxies
 
 _HUB: Final = frozenset({"docker.io", "index.docker.io", "www.docker.io"})
 _HUB_HOST: Final = "registry-1.docker.io"
@@ -39,26 +42,30 @@ _HUB_HOST: Final = "registry-1.docker.io"
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What the worker brings along for all upstreams."""
+    """What the worker brings along for all upstreams. ``new_id`` makes a word that nobody can guess."""
 
     time: Time
     logins: Sequence[CredentialSource] = ()
     patience: Patience = field(default_factory=Patience)
-    # Further hosts whose token services may see credentials, whatever the upstream.
-    realms: frozenset[str] = frozenset()
     resolver: Resolver = resolve
+    proxies: Proxies = DIRECT
+    new_id: Callable[[], str] = secrets.token_hex
 
 
 def upstream(entry: SyncRegistry, around: Surroundings) -> Upstream:
     """Build it; nothing is connected to yet.
 
     Raises:
-        ConfigError: a URL or certificates that cannot be used.
+        ConfigError: a URL, certificates or a credential helper that cannot be used.
     """
     contexts = tls.contexts(Path(entry.cert_dir) if entry.cert_dir else None, verify=entry.tls_verify)
-    lines = [Line(_registry(url, entry, contexts, around), Mark(around.time.clock)) for url in entry.urls]
-    if not lines:
+    sites = [site(url) for url in entry.urls]
+    if not sites:
         raise ConfigError("an upstream without urls")
+    hosts = [origin.authority for origin, _ in sites]
+    helper = logins.helper(entry, hosts, around.time, around.new_id, around.proxies)
+    source = InOrder(around.logins if helper is None else (helper, *around.logins))
+    lines = [Line(_registry(at, entry, contexts, source, around), Mark(around.time.clock)) for at in sites]
     return Upstream(lines, retry_of(entry).within_a_call, around.time)
 
 
@@ -83,13 +90,16 @@ def shares_of(entry: SyncRegistry) -> tuple[int, int]:
     return entry.req_concurrent + 1, entry.req_concurrent
 
 
-def _registry(url: str, entry: SyncRegistry, contexts: tls.Contexts, around: Surroundings) -> Registry:
-    home, prefix = site(url)
+def _registry(
+    at: tuple[Origin, str], entry: SyncRegistry, contexts: tls.Contexts, source: CredentialSource, around: Surroundings
+) -> Registry:
+    home, prefix = at
     places, blobs = shares_of(entry)
-    connections = Connections(home, contexts, around.patience, places, entry.max_idle_conns_per_host, around.resolver)
+    idle = entry.max_idle_conns_per_host
+    connections = Connections(home, contexts, around.patience, places, idle, around.resolver, around.proxies)
     pace = Pace(entry.req_per_sec, around.time)
     exchange = Exchange(home, connections, pace, around.time, around.patience)
-    authorizer = Authorizer(exchange, InOrder(around.logins), around.time, around.realms)
+    authorizer = Authorizer(exchange, source, around.time, frozenset(entry.token_hosts))
     return Registry(exchange, authorizer, around.time, Gate(blobs, around.patience.queue_seconds), prefix)
 
 

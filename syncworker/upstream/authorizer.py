@@ -1,23 +1,25 @@
 """What goes into ``Authorization`` for one upstream: nothing, Basic, or a token of the service its challenge names.
 
     no 401 yet                    nothing
-    401 with Basic                the login of the source, from then on
+    401 with Basic                the login of the source, from then on; asked for anew when it is no longer fresh
     401 with Bearer               a token for the request's scope (distribution's token specification):
         no login                  GET, as nobody
         user and password         GET with Basic; where GET is not offered (404, 405), POST with grant_type=password
         identity token            POST with grant_type=refresh_token
 
 Promises: the realm is judged before anything is sent to it (:func:`syncworker.upstream.trust.realm`); a token is asked for reading
-only; a refused token or login is fetched anew once for a request, not more often.
+only; a refused token or login is fetched anew once for a request, not more often. What is wrong with a source of logins is told in
+the log and to clients no more than that there is no login.
 """
 
 from __future__ import annotations
 
+import logging
 import threading
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
 
-from holdfast.errors import UpstreamDeniedError
+from holdfast.errors import ConfigError, UpstreamDeniedError
 from syncworker.upstream import challenge as challenges
 from syncworker.upstream import tokens, trust
 from syncworker.upstream.exchange import AGENT, detail
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from syncworker.upstream.pace import Time
     from syncworker.upstream.place import Place
 
+_log: Final = logging.getLogger("syncworker.upstream")
 # go-containerregistry reads no more of it either.
 _ANSWER_BYTES: Final = 64 << 10
 _NOT_OFFERED: Final = frozenset({404, 405})
@@ -51,7 +54,7 @@ class Authorizer:
         self._tokens = tokens.Tokens(time.clock)
         self._lock = threading.Lock()
         self._challenge: Challenge | None = None
-        self._basic: str | None = None
+        self._login: Credentials | None = None
 
     def header(self, scope: str) -> str | None:
         """For a request in ``scope``, from what has been learned so far.
@@ -60,9 +63,9 @@ class Authorizer:
             UpstreamError: the token service refuses, does not answer, or is not the upstream's.
         """
         with self._lock:
-            challenge, basic = self._challenge, self._basic
+            challenge, login = self._challenge, self._login
         if challenge is None or challenge.scheme == "basic":
-            return basic
+            return self._basic(login)
         token = self._tokens.get(scope)
         if token is None:
             with self._tokens.fetching(scope):
@@ -81,31 +84,64 @@ class Authorizer:
             raise UpstreamDeniedError(
                 f"{home.authority} answered 401 with no challenge that is known here", detail(home)
             )
-        basic = self._login_anew(sent) if challenge.scheme == "basic" else None
+        login = self._login_anew(sent) if challenge.scheme == "basic" else None
         with self._lock:
-            self._challenge, self._basic = challenge, basic
+            self._challenge, self._login = challenge, login
         if sent and sent.startswith("Bearer "):
             self._tokens.drop(scope, sent.removeprefix("Bearer "))
 
-    def _login_anew(self, sent: str | None) -> str:
+    def _basic(self, login: Credentials | None) -> str | None:
+        if login is None:
+            return None
+        if self._time.clock.monotonic() >= login.fresh_until:
+            login = self._ask_source() or login
+            with self._lock:
+                self._login = login
+        return login.basic()
+
+    def _login_anew(self, sent: str | None) -> Credentials:
         home = self._exchange.home
-        login = self._source.login(home.authority)
+        login = self._ask_source()
         if login is None:
             raise UpstreamDeniedError(
                 f"{home.authority} wants a login; put one into credentialsFile under that name", detail(home)
             )
-        basic = login.basic()
-        if basic == sent:
-            raise UpstreamDeniedError(f"{home.authority} refuses the login of {login.username}", detail(home))
-        return basic
+        if login.basic() == sent:
+            login = self._another_than(login)
+        if login is None:
+            raise UpstreamDeniedError(f"{home.authority} refuses the login that is configured for it", detail(home))
+        return login
+
+    def _ask_source(self) -> Credentials | None:
+        home = self._exchange.home
+        try:
+            return self._source.login(home.authority)
+        except ConfigError as error:
+            # It names files and programs of this machine.
+            _log.error("no login can be had", extra={"upstream": home.authority, "reason": error.message})
+            raise UpstreamDeniedError(
+                f"the login for {home.authority} cannot be had; the sync worker's log tells why", detail(home)
+            ) from error
+
+    def _another_than(self, refused: Credentials) -> Credentials | None:
+        """What the source has after it was told; None: the same as before, or nothing."""
+        self._source.refused(self._exchange.home.authority, refused)
+        login = self._ask_source()
+        return None if login == refused else login
 
     def _fetch(self, challenge: Challenge, scope: str) -> str:
         home = self._exchange.home
         realm = trust.realm(home, challenge.realm, self._realms)
-        login = self._source.login(home.authority)
+        login = self._ask_source()
         asked_at = self._time.clock.monotonic()
         wanted = challenges.scopes(scope, challenge.scope)
-        with self._ask(realm, challenge.service, wanted, login) as answer:
+        answer = self._ask(realm, challenge.service, wanted, login)
+        if answer.status == 401 and login is not None:
+            another = self._another_than(login)
+            if another is not None:
+                answer.close()
+                answer = self._ask(realm, challenge.service, wanted, another)
+        with answer:
             if answer.status in _NOT_OFFERED:
                 # Said of the service, not of what the token is for, which may well exist.
                 raise answer.wrong(f"its token service answered {answer.status}")

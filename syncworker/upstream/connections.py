@@ -4,12 +4,17 @@ Promises: at most ``concurrent`` connections to one origin; more requests wait i
 stay open while nobody uses them (none said: all). The address that was
 judged is the address that is connected to: names are resolved here, once for each connection.
 
+Where a proxy stands between (:mod:`syncworker.upstream.proxies`), it resolves names, too. What resolves here is judged all the
+same, and addresses always; a name that is known to the proxy alone is the proxy's to judge: it leads into the proxy's network.
+
 Stands on private names of urllib3's: ``_new_conn`` and ``_dns_host`` of connections, ``_put_conn`` of pools. They are its own
 places for what we do here.
 """
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import socket
 import threading
 from collections import OrderedDict
@@ -20,6 +25,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, InsecureRequestWarning, NameResolutionError, NewConnectionError
 from urllib3.util import connection as dialing
 
+from syncworker.upstream import proxies as ways
 from syncworker.upstream import trust
 
 if TYPE_CHECKING:
@@ -28,6 +34,7 @@ if TYPE_CHECKING:
 
     from syncworker.upstream.pace import Patience
     from syncworker.upstream.place import Origin
+    from syncworker.upstream.proxies import Proxies, Proxy
     from syncworker.upstream.tls import Contexts
     from syncworker.upstream.trust import Guard
 
@@ -47,16 +54,22 @@ def resolve(host: str, port: int) -> list[str]:
 class _Dialer:
     """Resolves, asks the guard, connects."""
 
-    def __init__(self, guard: Guard, resolver: Resolver) -> None:
+    def __init__(self, guard: Guard, resolver: Resolver, proxies: Proxies) -> None:
         self._guard = guard
         self._resolver = resolver
+        self._proxies = proxies
+
+    def tunnel(self, connection: HTTPConnection) -> socket.socket:
+        """For https: through the proxy where there is one."""
+        proxy = self._proxies.towards(connection.host, connection.port)
+        if proxy is None:
+            return self.dial(connection)
+        with contextlib.suppress(NameResolutionError):
+            self._guard.admit(connection.host, self._resolved(connection))
+        return _through(proxy, connection)
 
     def dial(self, connection: HTTPConnection) -> socket.socket:
-        try:
-            addresses = self._resolver(connection._dns_host, connection.port)  # noqa: SLF001 - see the module's docstring
-        except (socket.gaierror, UnicodeError) as error:
-            failure = error if isinstance(error, socket.gaierror) else socket.gaierror(str(error))
-            raise NameResolutionError(connection.host, connection, failure) from error
+        addresses = self._resolved(connection)
         was_silent = False
         for address in self._guard.admit(connection.host, addresses):
             try:
@@ -68,6 +81,30 @@ class _Dialer:
         if was_silent:
             raise ConnectTimeoutError(connection, f"{connection.host} was silent")
         raise NewConnectionError(connection, f"{connection.host} takes no connection")
+
+    def _resolved(self, connection: HTTPConnection) -> list[str]:
+        try:
+            return self._resolver(connection._dns_host, connection.port)  # noqa: SLF001 - see the module's docstring
+        except (socket.gaierror, UnicodeError) as error:
+            failure = error if isinstance(error, socket.gaierror) else socket.gaierror(str(error))
+            raise NameResolutionError(connection.host, connection, failure) from error
+
+
+def _through(proxy: Proxy, connection: HTTPConnection) -> socket.socket:
+    patience = connection.timeout if isinstance(connection.timeout, float | int) else None
+    client = http.client.HTTPConnection(proxy.host, proxy.port, timeout=patience)
+    client.set_tunnel(connection.host, connection.port, proxy.headers)
+    try:
+        client.connect()
+    except TimeoutError as error:
+        client.close()
+        raise ConnectTimeoutError(connection, f"the proxy was silent about {connection.host}") from error
+    except (OSError, http.client.HTTPException) as error:
+        client.close()
+        raise NewConnectionError(connection, f"the proxy makes no connection to {connection.host}") from error
+    if client.sock is None:
+        raise NewConnectionError(connection, f"the proxy makes no connection to {connection.host}")
+    return client.sock
 
 
 class _Plain(HTTPConnection):
@@ -85,7 +122,7 @@ class _Tls(HTTPSConnection):
         self._dialer = dialer
 
     def _new_conn(self) -> socket.socket:
-        return self._dialer.dial(self)
+        return self._dialer.tunnel(self)
 
 
 class _KeepsFew(urllib3.HTTPConnectionPool):
@@ -122,13 +159,14 @@ class Connections:
         concurrent: int,
         idle: int = 0,
         resolver: Resolver = resolve,
+        proxies: Proxies = ways.DIRECT,
     ) -> None:
         self._home = home
         self._contexts = contexts
         self._patience = patience
         self._concurrent = concurrent
         self._idle = idle
-        self._dialer = _Dialer(trust.Guard(home), resolver)
+        self._dialer = _Dialer(trust.Guard(home), resolver, proxies)
         self._lock = threading.Lock()
         self._pools: OrderedDict[Origin, urllib3.HTTPConnectionPool] = OrderedDict()
         if not contexts.home.check_hostname:

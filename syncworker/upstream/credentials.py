@@ -3,8 +3,10 @@
     credentialsFile        zot's: {"host[:port]": {"username", "password"}}
     docker's config.json   auths (user and password, or an identity token), credHelpers, credsStore
 
-:class:`CredentialSource` is the port: short-lived logins of clouds (ecr, gcp, oauth2) are further sources behind it. A source is
-asked again when an upstream refuses what it gave, so it may keep a login for as long as it likes but must not keep a refused one.
+:class:`CredentialSource` is the port: short-lived logins (ecr, gcp, oauth2, and what docker's helpers print) are sources behind it,
+kept by :mod:`syncworker.upstream.lasting`. A source is asked again when an upstream refuses what it gave, and is told so before.
+
+Promises: no file is read but the one that is named; there is no default below a home directory.
 
 Never: a secret in a message or a ``repr``.
 """
@@ -13,6 +15,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -31,11 +34,15 @@ _HUB_NAMES: Final = ("https://index.docker.io/v1/", "index.docker.io", "docker.i
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """A user with a password, or an identity token (an OAuth 2 refresh token) that is good at the token service only."""
+    """A user with a password, or an identity token (an OAuth 2 refresh token) that is good at the token service only.
+
+    From ``fresh_until`` (of the monotonic clock) on, whoever keeps it asks the source again.
+    """
 
     username: str
     password: str = field(default="", repr=False)
     identity_token: str = field(default="", repr=False)
+    fresh_until: float = field(default=math.inf, repr=False, compare=False)
 
     def basic(self) -> str:
         """The value of an ``Authorization`` header."""
@@ -54,6 +61,10 @@ class CredentialSource(Protocol):
         """
         ...
 
+    def refused(self, host: str, login: Credentials) -> None:
+        """The host did not take this login: it is not to be handed out from memory again."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Listed:
@@ -62,8 +73,10 @@ class Listed:
     logins: Mapping[str, Credentials] = field(default_factory=dict)
 
     def login(self, host: str) -> Credentials | None:
-        names = (host, *(_HUB_NAMES if host == _HUB else ()))
-        return next((self.logins[name] for name in names if name in self.logins), None)
+        return next((self.logins[name] for name in _names(host) if name in self.logins), None)
+
+    def refused(self, host: str, login: Credentials) -> None:
+        """Nothing is kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +93,9 @@ class CredentialsFile:
         }
         return Listed(listed).login(host)
 
+    def refused(self, host: str, login: Credentials) -> None:
+        """Nothing is kept."""
+
 
 @dataclass(frozen=True, slots=True)
 class InOrder:
@@ -94,9 +110,13 @@ class InOrder:
                 return found
         return None
 
+    def refused(self, host: str, login: Credentials) -> None:
+        for source in self.sources:
+            source.refused(host, login)
+
 
 class Program(Protocol):
-    """Makes the source that a ``docker-credential-NAME`` program is."""
+    """The source that a ``docker-credential-NAME`` program is; for one name always the same, so that it may keep logins."""
 
     def __call__(self, name: str) -> CredentialSource: ...
 
@@ -111,16 +131,17 @@ class DockerConfig:
     def login(self, host: str) -> Credentials | None:
         """As the port says; a file that is not there has no logins."""
         config = self._read()
-        names = (host, *(_HUB_NAMES if host == _HUB else ()))
-        helpers = _mapping(config.get("credHelpers"))
-        store = config.get("credsStore")
-        for name in names:
-            helper = helpers.get(name) or store
-            found = self.program(str(helper)).login(name) if helper else None
+        names = _names(host)
+        for name, helper in _asked(config, names):
+            found = self.program(helper).login(name)
             if found is not None:
                 return found
         auths = {_host_of(name): entry for name, entry in _mapping(config.get("auths")).items()}
         return next((_entry(self.path, auths[n]) for n in map(_host_of, names) if n in auths), None)
+
+    def refused(self, host: str, login: Credentials) -> None:
+        for name, helper in _asked(self._read(), _names(host)):
+            self.program(helper).refused(name, login)
 
     def _read(self) -> dict[str, Any]:
         try:
@@ -132,6 +153,17 @@ class DockerConfig:
         except (OSError, ValueError) as error:
             raise ConfigError(f"{self.path} cannot be read as docker's config.json") from error
         return _mapping(config)
+
+
+def _names(host: str) -> tuple[str, ...]:
+    """Under which a login for this host may be kept."""
+    return (host, *(_HUB_NAMES if host == _HUB else ()))
+
+
+def _asked(config: Mapping[str, Any], names: Sequence[str]) -> list[tuple[str, str]]:
+    """Which helpers are asked, and for which names: the host's own before the store for all."""
+    helpers, store = _mapping(config.get("credHelpers")), config.get("credsStore")
+    return [(name, str(helper)) for name in names if (helper := helpers.get(name) or store)]
 
 
 def _entry(path: Path, entry: object) -> Credentials | None:

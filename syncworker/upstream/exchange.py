@@ -236,10 +236,11 @@ def translated(home: Origin) -> Iterator[None]:
         raise UpstreamUnavailableError(f"no TLS connection to {home.authority}", detail(home)) from error
     except foreign.EmptyPoolError as error:
         raise UpstreamUnavailableError(f"all connections to {home.authority} are in use", detail(home)) from error
-    except (foreign.TimeoutError, TimeoutError) as error:
-        raise UpstreamUnavailableError(f"{home.authority} was silent for too long", detail(home, down=True)) from error
+    # Before silence: to urllib3 a refused connection is a kind of it.
     except (foreign.NewConnectionError, foreign.NameResolutionError) as error:
         raise UpstreamUnavailableError(f"{home.authority} cannot be reached", detail(home, down=True)) from error
+    except (foreign.TimeoutError, TimeoutError) as error:
+        raise UpstreamUnavailableError(f"{home.authority} was silent for too long", detail(home, down=True)) from error
     except (foreign.LocationValueError, foreign.InvalidHeader, ValueError) as error:
         raise UpstreamWrongError(f"{home.authority}: an answer that breaks HTTP", detail(home)) from error
     except (foreign.HTTPError, OSError) as error:

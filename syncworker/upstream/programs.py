@@ -1,16 +1,21 @@
 """docker's credential helpers: ``docker-credential-NAME get``, the host on standard input, JSON on standard output.
 
-Promises: no shell, a time limit, bounded output, and an environment that is given. A helper that knows no login is no error.
+Promises: no shell, a time limit, bounded output, and an environment that is given. A helper that knows no login is no error. One
+that is late or says too much is killed, with whatever it started.
 
 Never: shows what a helper printed; it may be half a secret.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import re
 import shutil
+import signal
 import subprocess
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -26,7 +31,7 @@ _NOT_FOUND: Final = "credentials not found"
 # The user name under which a helper hands out an identity token.
 _TOKEN_USER: Final = "<token>"  # noqa: S105 - a name
 _SECONDS: Final = 30.0
-_LARGEST_ANSWER_CHARACTERS: Final = 64 << 10
+_LARGEST_ANSWER_BYTES: Final = 64 << 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,39 +54,78 @@ class CredentialProgram:
         program = shutil.which(f"docker-credential-{self.name}", path=self.environment.get("PATH", ""))
         if program is None:
             raise ConfigError(f"docker-credential-{self.name} is not on PATH; install it or take it out of config.json")
-        done = self._run(program, host)
-        if done.returncode:
-            if _NOT_FOUND in (done.stdout + done.stderr).lower():
+        code, text = self._run(program, host)
+        if code:
+            if _NOT_FOUND in text.lower():
                 return None
-            raise UpstreamUnavailableError(f"docker-credential-{self.name} ended with {done.returncode} for {host}")
-        return self._read(done.stdout)
+            raise UpstreamUnavailableError(f"docker-credential-{self.name} ended with {code} for {host}")
+        return self._read(text)
 
-    def _run(self, program: str, host: str) -> subprocess.CompletedProcess[str]:
+    def _run(self, program: str, host: str) -> tuple[int, str]:
+        """Its exit code and what it wrote to standard output, where the protocol has errors, too."""
         try:
-            return subprocess.run(  # noqa: S603 - the operator's config.json names it, and no shell is there to be fooled
+            process = subprocess.Popen(  # noqa: S603 - the operator's config.json names it, and no shell is there to be fooled
                 [program, "get"],
-                input=f"{host}\n",
-                capture_output=True,
-                text=True,
-                encoding="utf-8",
-                errors="replace",
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
                 env=dict(self.environment),
-                timeout=self.seconds,
-                check=False,
+                start_new_session=True,
             )
-        except subprocess.TimeoutExpired as error:
-            raise UpstreamUnavailableError(
-                f"docker-credential-{self.name} said nothing for {self.seconds:g} s"
-            ) from error
         except OSError as error:
             raise ConfigError(f"docker-credential-{self.name} cannot be run: {error.strerror}") from error
+        with process:
+            return self._finished(process, host)
+
+    def _finished(self, process: subprocess.Popen[bytes], host: str) -> tuple[int, str]:
+        late = threading.Event()
+
+        def end() -> None:
+            late.set()
+            _kill(process)
+
+        timer = threading.Timer(self.seconds, end)
+        timer.start()
+        try:
+            if process.stdin is None or process.stdout is None:
+                raise AssertionError("both were asked for")
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.write(f"{host}\n".encode())
+                process.stdin.close()
+            answer = process.stdout.read(_LARGEST_ANSWER_BYTES + 1)
+            if len(answer) > _LARGEST_ANSWER_BYTES:
+                _kill(process)
+            # Until here the process is not reaped, so that its number is nobody else's when it is killed.
+        finally:
+            timer.cancel()
+            timer.join()
+        code = self._code(process)
+        if late.is_set():
+            raise UpstreamUnavailableError(f"docker-credential-{self.name} said nothing for {self.seconds:g} s")
+        if len(answer) > _LARGEST_ANSWER_BYTES:
+            raise ConfigError(f"docker-credential-{self.name} does not answer as a credential helper")
+        return code, answer.decode(errors="replace")
+
+    def _code(self, process: subprocess.Popen[bytes]) -> int:
+        """It has closed its output, so it is about to end; one that is not is no helper."""
+        try:
+            return process.wait(self.seconds)
+        except subprocess.TimeoutExpired as error:
+            _kill(process)
+            raise UpstreamUnavailableError(f"docker-credential-{self.name} does not end") from error
 
     def _read(self, text: str) -> Credentials:
         try:
-            answer = json.loads(text[:_LARGEST_ANSWER_CHARACTERS])
+            answer = json.loads(text)
             username, secret = answer["Username"], answer["Secret"]
         except (ValueError, KeyError, TypeError) as error:
             raise ConfigError(f"docker-credential-{self.name} does not answer as a credential helper") from error
         if not isinstance(username, str) or not isinstance(secret, str):
             raise ConfigError(f"docker-credential-{self.name} does not answer as a credential helper")
         return Credentials("", identity_token=secret) if username == _TOKEN_USER else Credentials(username, secret)
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """With all that it started: it leads a session of its own."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)

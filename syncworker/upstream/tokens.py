@@ -37,8 +37,8 @@ class Token:
     life_seconds: float
 
 
-def read(body: bytes) -> Token:
-    """A token service's answer.
+def read(body: bytes, default_seconds: float = _DEFAULT_LIFE_SECONDS) -> Token:
+    """A token service's answer; ``default_seconds`` is the life of a token without ``expires_in``.
 
     Raises:
         ValueError: it holds no token that could stand in a header.
@@ -47,7 +47,7 @@ def read(body: bytes) -> Token:
         record = json.loads(body)
         text = record.get("token") or record["access_token"]
         life = record.get("expires_in")
-        life_seconds = _DEFAULT_LIFE_SECONDS if life is None else float(life)
+        life_seconds = default_seconds if life is None else float(life)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
         raise ValueError("the token service's answer holds no token") from error
     if not isinstance(text, str) or not 0 < len(text) <= _LONGEST_TOKEN:
@@ -55,7 +55,7 @@ def read(body: bytes) -> Token:
     if not text.isascii() or not text.isprintable() or " " in text:
         raise ValueError("the token service's answer holds a token that cannot stand in a header")
     if not math.isfinite(life_seconds) or life_seconds <= 0:
-        life_seconds = _DEFAULT_LIFE_SECONDS
+        life_seconds = default_seconds
     return Token(text, min(life_seconds, _LONGEST_LIFE_SECONDS))
 
 

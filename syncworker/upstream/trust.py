@@ -143,7 +143,8 @@ def realm(home: Origin, text: str, allowed: frozenset[str] = frozenset()) -> Pla
     host = there.origin.host
     if not (is_kin(home.host, host) or host in allowed or host in KNOWN_REALMS.get(home.host, ())):
         raise UpstreamWrongError(
-            f"the token realm is at {host}, which does not belong to {home.host}; no credentials go there",
+            f"the token realm is at {host}, which does not belong to {home.host}; no credentials go there "
+            "unless tokenHosts names it",
             {"upstream": home.authority},
         )
     return there

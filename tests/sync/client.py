@@ -12,12 +12,14 @@ from syncworker.upstream.assembly import Surroundings
 from syncworker.upstream.connections import resolve
 from syncworker.upstream.credentials import Credentials, Listed
 from syncworker.upstream.pace import Patience, Time
+from syncworker.upstream.proxies import DIRECT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from syncworker.upstream.connections import Resolver
     from syncworker.upstream.credentials import CredentialSource
+    from syncworker.upstream.proxies import Proxies
     from syncworker.upstream.upstream import Upstream
 
 # Closed after each test, by the fixture in conftest.py.
@@ -49,6 +51,7 @@ def upstream_of(
     silence_seconds: float = 20.0,
     queue_seconds: int = 300,
     time: Time | None = None,
+    proxies: Proxies = DIRECT,
     **entry: Any,
 ) -> Upstream:
     around = Surroundings(
@@ -56,6 +59,7 @@ def upstream_of(
         logins,
         Patience(connect_seconds=5.0, silence_seconds=silence_seconds, queue_seconds=queue_seconds),
         resolver=resolver,
+        proxies=proxies,
     )
     made = assembly.upstream(SyncRegistry.model_validate({"urls": list(urls), **entry}), around)
     MADE.append(made)

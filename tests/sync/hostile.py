@@ -5,6 +5,7 @@ def script(call):                              called for each request, in a thr
     call.raw(b"HTTP/1.1 200 OK\\r\\n...")      anything else
     call.hang_up()                             closes at once, with what was written so far on the wire
 Hostile(script).seen                           what was asked: (method, target, headers in lower case)
+Hostile(script).bodies                         and what came with it
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ class Call:
     headers: dict[str, str]
     handler: BaseHTTPRequestHandler
     over: threading.Event
+    body: bytes = b""
 
     @property
     def path(self) -> str:
@@ -71,6 +73,7 @@ class Hostile:
     def __init__(self, script: Callable[[Call], None], tls: ssl.SSLContext | None = None) -> None:
         self.script = script
         self.seen: list[tuple[str, str, dict[str, str]]] = []
+        self.bodies: list[bytes] = []
         self.over = threading.Event()
         # Ports of the clients whose connections are open.
         self.connected: set[int] = set()
@@ -132,6 +135,7 @@ class _Handler(BaseHTTPRequestHandler):
     def handle_any(self) -> None:
         hostile = self.server.hostile
         headers = {name.lower(): value for name, value in self.headers.items()}
-        self.rfile.read(int(headers.get("content-length", 0)))
+        body = self.rfile.read(int(headers.get("content-length", 0)))
         hostile.seen.append((self.command, self.path, headers))
-        hostile.script(Call(self.command, self.path, headers, self, hostile.over))
+        hostile.bodies.append(body)
+        hostile.script(Call(self.command, self.path, headers, self, hostile.over, body))

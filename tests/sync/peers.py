@@ -1,4 +1,4 @@
-"""Debian's docker-registry as an upstream: anonymous, with htpasswd, with a token service of ours, with TLS.
+"""Debian's docker-registry and distribution 3 as upstreams: anonymous, with htpasswd, with a token service of ours, with TLS.
 
 Each is started on an empty directory below loopback, filled over its own API, and stopped by its pid.
 """
@@ -103,9 +103,12 @@ class Peer:
 
 
 @contextlib.contextmanager
-def docker_registry(directory: Path, port: int = 0, **sections: Any) -> Iterator[str]:
-    """Started with these sections in its configuration (``auth``, and ``tls`` inside ``http``): its host and port."""
-    program = need("docker-registry")
+def docker_registry(directory: Path, port: int = 0, program: str = "docker-registry", **sections: Any) -> Iterator[str]:
+    """Started with these sections in its configuration (``auth``, and ``tls`` inside ``http``): its host and port.
+
+    ``program`` is ``registry`` for distribution 3.
+    """
+    program = need(program)
     directory.mkdir(parents=True)
     port = port or free_port()
     record = {
@@ -118,6 +121,9 @@ def docker_registry(directory: Path, port: int = 0, **sections: Any) -> Iterator
     config = directory / "config.yml"
     config.write_text(json.dumps(record))
 
+    # Without this distribution 3 looks for a collector of traces with every request.
+    quiet = {"OTEL_TRACES_EXPORTER": "none"}
+
     def answers() -> bool:
         with contextlib.suppress(OSError, http.client.HTTPException):
             connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
@@ -126,7 +132,7 @@ def docker_registry(directory: Path, port: int = 0, **sections: Any) -> Iterator
                 return connection.getresponse().status > 0
         return False
 
-    with daemon([program, "serve", str(config)], directory / "log", answers, {}):
+    with daemon([program, "serve", str(config)], directory / "log", answers, quiet):
         yield f"127.0.0.1:{port}"
 
 

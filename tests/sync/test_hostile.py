@@ -23,6 +23,7 @@ from holdfast.errors import (
     UpstreamWrongError,
 )
 from syncworker.upstream.pace import Time
+from tests.serving import free_port
 from tests.sync.client import Pauses, alice_at, upstream_of
 from tests.sync.hostile import Call, Hostile
 from tests.sync.peers import LOGIN, OCI, digest_of, image
@@ -251,6 +252,11 @@ def test_an_answer_that_never_begins_is_an_upstream_that_is_down() -> None:
         with pytest.raises(UpstreamUnavailableError, match="left alone"):
             upstream.head(REPOSITORY, TAG)
         assert len(bad.seen) == asked == 3
+
+
+def test_an_upstream_that_takes_no_connection_is_not_called_silent() -> None:
+    with pytest.raises(UpstreamUnavailableError, match="cannot be reached"):
+        upstream_of(f"http://127.0.0.1:{free_port()}").head(REPOSITORY, TAG)
 
 
 def test_a_manifest_that_trickles_is_given_up() -> None:

@@ -4,6 +4,7 @@
     service.get_offered = False             only POST works
     service.life_seconds = 60               what it promises
     service.asked                           every request: (method, Authorization or None, fields)
+    service.allows(authorization, name)     for a registry of the tests that does not judge tokens itself
 
 ``certificate`` is what a registry trusts. Tokens are ES256 with the certificate in the header, as docker-registry 2.8 reads them.
 """
@@ -19,6 +20,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
+import jwt
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -81,6 +83,16 @@ class TokenService:
         text = ".".join(_b64(json.dumps(part).encode()) for part in (head, claims))
         r, s = decode_dss_signature(self._key.sign(text.encode(), ec.ECDSA(hashes.SHA256())))
         return f"{text}.{_b64(r.to_bytes(32, 'big') + s.to_bytes(32, 'big'))}"
+
+    def allows(self, authorization: str | None, name: str) -> bool:
+        """Whether this is a token of ours for pulling from the repository."""
+        scheme, _, text = (authorization or "").partition(" ")
+        try:
+            claims = jwt.decode(text, self._key.public_key(), ["ES256"], audience=SERVICE)
+        except jwt.PyJWTError:
+            return False
+        pull = {"type": "repository", "name": name, "actions": ["pull"]}
+        return scheme == "Bearer" and pull in claims["access"]
 
     def answer(
         self, method: str, authorization: str | None, fields: dict[str, list[str]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+from holdfast.addresses import stays_here
 from holdfast.config.rules.finding import Finding, Rule
 from holdfast.config.sync import TOKEN_EXCHANGE
 
@@ -33,12 +34,26 @@ def _helper(registry: SyncRegistry, at: Steps) -> Iterator[Finding]:
     if helper is None:
         yield Finding(here, "missing: the oauth2 helper needs it", "give tokenURL and assertionFile", reads)
         return
-    if not helper.token_url.strip():
-        yield Finding((*here, "tokenURL"), "missing", "write the URL of the token endpoint")
+    yield from _endpoint(helper, here)
     if bool(helper.assertion_file.strip()) == bool(helper.signing_file.strip()):
         message = "give exactly one of assertionFile and signingFile"
         yield Finding((*here, "assertionFile"), message, "keep one of the two", ((*here, "signingFile"),))
     yield from _exchange(helper, here)
+
+
+def _endpoint(helper: OAuth2Helper, here: Steps) -> Iterator[Finding]:
+    at, text = (*here, "tokenURL"), helper.token_url
+    if not text.strip():
+        yield Finding(at, "missing", "write the URL of the token endpoint")
+        return
+    try:
+        url = urlsplit(text)
+    except ValueError:
+        url = urlsplit("")
+    if url.scheme not in {"http", "https"} or not url.hostname:
+        yield Finding(at, "no URL of a token endpoint", 'write it as "https://host/path"')
+    elif url.scheme == "http" and not stays_here(f"{url.hostname}:0"):
+        yield Finding(at, "secrets go there in plaintext", 'write "https://"', warning=True)
 
 
 def _exchange(helper: OAuth2Helper, here: Steps) -> Iterator[Finding]:

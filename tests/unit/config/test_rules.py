@@ -418,6 +418,10 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("helper nobody knows", mirror(credentialHelper="azure"), f"{MIRROR}.credentialHelper"),
     ("oauth2 without settings", mirror(credentialHelper="oauth2"), HELPER),
     ("oauth2 without an endpoint", oauth(tokenURL=" "), f"{HELPER}.tokenURL"),
+    ("oauth2 with an endpoint that is none", oauth(tokenURL="idp.example/token"), f"{HELPER}.tokenURL"),
+    ("token host with a scheme", mirror(tokenHosts=["https://auth.example"]), f"{MIRROR}.tokenHosts[0]"),
+    ("token host with a wildcard", mirror(tokenHosts=["*.example"]), f"{MIRROR}.tokenHosts[0]"),
+    ("token host with a port", mirror(tokenHosts=["auth.example:443"]), f"{MIRROR}.tokenHosts[0]"),
     ("oauth2 with two sources", oauth(signingFile="s"), f"{HELPER}.assertionFile"),
     ("oauth2 without a source", oauth(assertionFile=""), f"{HELPER}.assertionFile"),
     ("exchange without an audience", oauth(grantType=EXCHANGE), f"{HELPER}.audience"),
@@ -489,6 +493,7 @@ WARNED: list[tuple[str, dict[str, Any], str]] = [
         mirror(prefetch="all", content=[{"prefix": "**", "platforms": ["linux/amd64"], "prefetch": "image"}]),
         f"{CONTENT}.platforms",
     ),
+    ("secrets in plaintext", oauth(tokenURL="http://idp.example/token"), f"{HELPER}.tokenURL"),
     ("settings of an unused helper", mirror(oauth2CredentialHelper=OAUTH), HELPER),
 ]
 

@@ -33,7 +33,7 @@ LOADERS = [
     (load_ldap_credentials, LDAP, ("bindDN", "bindPassword")),
     (load_openid_credentials, OPENID, ("clientid", "clientsecret")),
     (load_session_keys, KEYS, ("hashKey",)),
-    (load_signing_key, SIGNING, tuple(SIGNING)),
+    (load_signing_key, SIGNING, ("privateKeyFile", "algorithm")),
 ]
 
 

@@ -4,16 +4,14 @@ import base64
 import json
 import os
 import stat
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from holdfast.errors import ConfigError, UpstreamUnavailableError
 from syncworker.upstream.credentials import Credentials, CredentialsFile, DockerConfig, InOrder, Listed
 from syncworker.upstream.programs import CredentialProgram
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from tests.serving import wait_for
 
 
 def docker_config(directory: Path, **members: object) -> DockerConfig:
@@ -112,6 +110,25 @@ def test_a_helper_that_hangs_is_ended(tmp_path: Path) -> None:
     install(tmp_path, "mine", "exec sleep 600")
     with pytest.raises(UpstreamUnavailableError, match="nothing"):
         helper(tmp_path, "mine", 0.2).login("one.example")
+
+
+def test_a_helper_that_leaves_somebody_behind_on_its_output_is_ended_with_them(tmp_path: Path) -> None:
+    install(tmp_path, "mine", f"sleep 600 & echo $! > {tmp_path}/pid; exit 0")
+    with pytest.raises(UpstreamUnavailableError, match="nothing"):
+        helper(tmp_path, "mine", 0.5).login("one.example")
+    left = Path(f"/proc/{(tmp_path / 'pid').read_text().strip()}/stat")
+    wait_for("the one left behind to end", lambda: not left.exists() or left.read_text().split()[2] == "Z")
+
+
+def test_a_helper_that_never_stops_talking_is_ended(tmp_path: Path) -> None:
+    install(tmp_path, "mine", "while :; do echo 0123456789012345678901234567890123456789; done")
+    with pytest.raises(ConfigError, match="docker-credential-mine"):
+        helper(tmp_path, "mine").login("one.example")
+
+
+def test_a_helper_that_does_not_read_what_it_is_asked_is_heard_all_the_same(tmp_path: Path) -> None:
+    install(tmp_path, "mine", 'exec <&-; printf \'{"Username":"u","Secret":"s"}\'')
+    assert helper(tmp_path, "mine").login("one.example") == Credentials("u", "s")
 
 
 def test_a_helper_sees_no_environment_but_the_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

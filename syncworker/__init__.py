@@ -7,6 +7,7 @@
     manifests            storing what was fetched, as coming from upstream
     fetching, flight     a blob from an upstream into an upload that others follow, once in the whole cluster
     linking              a stored blob becomes a repository's
+    keeping/             what goes from caches that are full or old
     worker               the three of them as one service
     servicer, server     the same over gRPC
     options, assembly    how a configuration becomes all of this

@@ -29,6 +29,7 @@ from holdfast.rpc.client import GrpcNode
 from holdfast.rpc.host import host_id
 from syncworker.fetching import Fetching
 from syncworker.flight import Runner, Tools
+from syncworker.keeping import assembly as keeping
 from syncworker.linking import Linking
 from syncworker.manifests import Manifests
 from syncworker.sources import Sources
@@ -90,7 +91,7 @@ def assemble(options: Options, pause: Pause) -> Assembled:
     book = LayoutBook(parts.store, _new_id, clock)
     writer = ReplicaWriter(parts.nodes, FanOut(parts.nodes, pool, clock), book.mark_dirty, reader.remember)
     sources = _sources(options.sync, Time(clock, pause, random.SystemRandom().random))
-    linking = Linking(repos, reader, writer)
+    linking = Linking(repos, reader, writer, keeping.growth(options.sync, parts.store, _new_id).linked)
     manifests = Manifests(repos, reader, writer, sources)
     fetches = Fetches(parts.store, _new_id, parts.process_id)
     runner = Runner(Tools(fetches, repos, writer, linking, sources, pause))
@@ -99,12 +100,17 @@ def assemble(options: Options, pause: Pause) -> Assembled:
     )
     seen = Seen(WORKER, parts.process_id, __version__, options.advertise)
     presence = Presence(parts.store, seen, _new_id, ttl_seconds=_TTL_SECONDS)
+    keeps = keeping.is_needed(options.sync)
+    kept = keeping.loop(options.sync, parts.store, repos, parts.nodes, writer, clock, _new_id, parts.process_id)
 
     def begin() -> None:
         parts.begin()
         presence.start()
+        if keeps:
+            kept.start()
 
     def end() -> None:
+        kept.stop()
         presence.stop()
         sources.close()
         parts.end()

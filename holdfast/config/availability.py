@@ -97,8 +97,6 @@ FEATURES: Final[tuple[Feature, ...]] = (
     Feature("extensions.sync.registries.*.onlySigned", "mirroring only what is signed", Effect.PROTECTS, _SYNC),
     Feature("extensions.sync.registries.*.pollInterval", "periodic mirrors", Effect.ADDS, _SYNC),
     Feature("extensions.sync.registries.*.prefetch", "fetching ahead of clients", Effect.ADDS, _SYNC),
-    Feature("extensions.sync.registries.*.cacheSize", "the budget of a cache", Effect.ADDS, _SYNC),
-    Feature("extensions.sync.registries.*.cacheMaxAge", "the age of a cache", Effect.ADDS, _SYNC),
     Feature("extensions.sync.registries.*.credentialHelper", "short-lived credentials", Effect.ADDS, _SYNC),
     Feature("extensions.metrics", "metrics", Effect.ADDS, _HEALTH),
     Feature("extensions.scrub", "scrubbing", Effect.ADDS, _HEALTH),

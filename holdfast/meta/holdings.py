@@ -65,17 +65,22 @@ class _Times:
     def of(self, holder: bytes) -> Entry | None:
         place = keys.place_in(holder)
         while self._next is not None and keys.place_in(self._next.key) < place:
-            self._forget(self._next)
-            self._next = next(self._entries, None)
+            self._forget(self._take())
         if self._next is not None and keys.place_in(self._next.key) == place:
-            return self._next
+            return self._take()
         return None
 
     def finish(self) -> None:
         while self._next is not None:
-            self._forget(self._next)
-            self._next = next(self._entries, None)
+            self._forget(self._take())
         self._clean()
+
+    def _take(self) -> Entry:
+        taken = self._next
+        if taken is None:
+            raise AssertionError("there is no other")
+        self._next = next(self._entries, None)
+        return taken
 
     def _forget(self, entry: Entry) -> None:
         self._stale.append(entry)

@@ -34,6 +34,8 @@ _log: Final = logging.getLogger("holdfast.sync")
 _PASSES: Final = 20
 # What may go another time, but not now.
 _SPARED: Final = frozenset({Outcome.PUSHED, Outcome.FETCHED, Outcome.NEEDED, Outcome.BUSY})
+# Something else goes in its place.
+_ELSE: Final = _SPARED | {Outcome.PULLED}
 
 
 @dataclass(slots=True)
@@ -72,10 +74,11 @@ class Keeper:
         for _ in range(_PASSES):
             eviction = keeping.evict(lambda: self._held(spared), self._limits_of, self._clock.wall())
             done.used_bytes = eviction.used_bytes
-            was_spared = len(spared)
+            before = done.outcomes.copy()
             gone = self._take(eviction, turn, done, spared, goes_on)
             done.freed_bytes += self._freeing.free(gone, goes_on)
-            if done.is_lost or not goes_on() or (len(spared) == was_spared and not (eviction.more and gone)):
+            new = done.outcomes - before
+            if done.is_lost or not goes_on() or not (new.keys() & _ELSE or (eviction.more and gone)):
                 break
         self._tell(done)
         return done

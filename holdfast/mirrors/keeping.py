@@ -103,12 +103,21 @@ class _Share:
         return self.items[0].size_bytes
 
     @property
-    def rank(self) -> tuple[float, Digest]:
-        return max(item.last_pull_seconds for item in self.items), self.items[0].digest
+    def last_pull_seconds(self) -> float:
+        return max(item.last_pull_seconds for item in self.items)
 
-    def __lt__(self, other: _Share) -> bool:
-        """The newest comes first out of a heap."""
-        return self.rank > other.rank
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """Among which the newest comes first out of a heap."""
+
+    last_pull_seconds: float
+    share: _Share
+
+    def __lt__(self, other: _Candidate) -> bool:
+        if self.last_pull_seconds != other.last_pull_seconds:
+            return self.last_pull_seconds > other.last_pull_seconds
+        return self.share.items[0].digest > other.share.items[0].digest
 
 
 def _shares(held: Iterable[Held], limits_of: LimitsOf, now_seconds: float) -> Iterator[_Share]:
@@ -131,26 +140,34 @@ class _Oldest:
         self._most = most
         self._excess_bytes = excess_bytes
         self._bytes = 0
-        self._heap: list[_Share] = []
+        self._heap: list[_Candidate] = []
         self.is_cut = False
 
     def add(self, share: _Share) -> None:
-        heapq.heappush(self._heap, share)
+        candidate = _Candidate(share.last_pull_seconds, share)
+        # Nearly all of what a cache holds is newer than what goes.
+        if self._heap and candidate < self._heap[0] and (self._is_enough(self._bytes) or self._is_full()):
+            self.is_cut = self.is_cut or not self._is_enough(self._bytes)
+            return
+        heapq.heappush(self._heap, candidate)
         self._bytes += share.size_bytes
-        while self._is_enough_without_the_newest():
+        while self._is_enough(self._bytes - self._heap[0].share.size_bytes):
             self._drop()
         if len(self._heap) > self._most:
             self._drop()
             self.is_cut = True
 
-    def _is_enough_without_the_newest(self) -> bool:
-        return self._excess_bytes is not None and self._bytes - self._heap[0].size_bytes >= self._excess_bytes
+    def _is_enough(self, size_bytes: int) -> bool:
+        return self._excess_bytes is not None and size_bytes >= self._excess_bytes
+
+    def _is_full(self) -> bool:
+        return len(self._heap) == self._most
 
     def _drop(self) -> None:
-        self._bytes -= heapq.heappop(self._heap).size_bytes
+        self._bytes -= heapq.heappop(self._heap).share.size_bytes
 
     def items(self) -> Iterator[Held]:
-        return (item for share in self._heap for item in share.items)
+        return (item for candidate in self._heap for item in candidate.share.items)
 
 
 def _order(item: Held) -> tuple[float, Digest, str]:

@@ -22,6 +22,7 @@ from holdfast.mirrors.keeping import Held
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from holdfast.digest import Digest
     from holdfast.meta.store import Entry, Store
     from holdfast.names import Repository
 
@@ -33,6 +34,10 @@ def last_pull(link: LinkRecord, pulled: Entry | None) -> float:
     return max(link.renewed_seconds, pulled_seconds(pulled))
 
 
+def _held(repository: Repository, digest: Digest, link: LinkRecord, pulled: Entry | None, links: int) -> Held:
+    return Held(repository, digest, link.size_bytes, last_pull(link, pulled), link.origin == "pushed", links)
+
+
 class Holdings:
     """Every method may raise MetadataUnavailableError."""
 
@@ -42,14 +47,14 @@ class Holdings:
     def held(self, is_bound: Callable[[Repository], bool]) -> Iterator[Held]:
         """Every link of the repositories that something bounds, in the order of partitions and digests."""
         times = _Times(self._store)
-        for digest, group in groupby(pages(self._store, *keys.HOLDERS), lambda entry: keys.held_in(entry.key)):
+        # Digests are parsed once, and only where something bounds who holds them: most of the time goes into that.
+        for _, group in groupby(pages(self._store, *keys.HOLDERS), lambda entry: keys.before_name(entry.key)):
             links = [(entry, keys.holder_in(entry.key), times.of(entry.key)) for entry in group]
-            for entry, repository, time in links:
-                if is_bound(repository):
-                    record = LinkRecord.decode(entry.value)
-                    is_pushed = record.origin == "pushed"
-                    pulled = last_pull(record, time)
-                    yield Held(repository, digest, record.size_bytes, pulled, is_pushed, len(links))
+            bound = [link for link in links if is_bound(link[1])]
+            if bound:
+                digest = keys.held_in(bound[0][0].key)
+                for entry, repository, time in bound:
+                    yield _held(repository, digest, LinkRecord.decode(entry.value), time, len(links))
         times.finish()
 
 

@@ -237,7 +237,12 @@ def holder_in(key: bytes) -> Repository:
 
 def held_in(key: bytes) -> Digest:
     """The digest in ``holder/<partition>/<digest>//<name>``, and in ``pulled/``. Raises CorruptError."""
-    return _digest_in(key[: key.rindex(b"//")].rpartition(b"/")[2], key)
+    return _digest_in(before_name(key).rpartition(b"/")[2], key)
+
+
+def before_name(key: bytes) -> bytes:
+    """What the ``holder/`` and ``pulled/`` keys of one digest begin with."""
+    return key[: key.rindex(b"//")]
 
 
 def place_in(key: bytes) -> bytes:

@@ -1,6 +1,7 @@
 """When caches are looked at: every so often, when somebody asks, and never so often that it is all the metadata has to do.
 
-One thread in each worker looks; the one that gets the turn makes the round, the others hear of it and wait for the next one.
+One thread in each worker looks; the one that gets the turn makes the rounds, and the others look every few seconds whether it is
+still there.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ _LOOK_SECONDS: Final = 1.0
 # Walking over a million links takes seconds of the metadata's time: it gets so much more to itself afterwards.
 _REST: Final = 10.0
 _SETTLE_SECONDS: Final = 5.0
+# How soon a worker takes over from one that is gone; until then it costs the metadata two reads each time.
+_OTHERS_SECONDS: Final = 5.0
 
 
 class Loop:
@@ -71,9 +74,10 @@ class Loop:
         if asked == self._answered and began < self._next_at:
             return False
         turn = self._turns.take()
-        if turn is not None:
-            self._keeper.round(turn, lambda: not self._stopping.is_set())
-        # Another worker's round answers as well; if that one dies, the next look is ours.
+        if turn is None:
+            self._rest_until = began + _OTHERS_SECONDS
+            return False
+        self._keeper.round(turn, lambda: not self._stopping.is_set())
         now = self._clock.monotonic()
         self._answered, self._next_at, self._rest_until = asked, now + _EVERY_SECONDS, now + _REST * (now - began)
-        return turn is not None
+        return True

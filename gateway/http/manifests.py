@@ -40,6 +40,8 @@ class ManifestsResource:
     def head(self, req: Request, resp: Response, route: Route) -> None:
         record = self._manifests.find(route.repository, _wanted(route.argument))
         self._manifests.confirm(route.repository, record)
+        # A client that has the image asks for no more than this, as often as it runs it.
+        self._pulled(route.repository, record.digest)
         if not _unchanged(req, resp, record):
             resp.content_length = record.size_bytes
 

@@ -59,16 +59,24 @@ class ReplicaRemover:
         self._directory = directory
         self._misplaced = misplaced
 
-    def listed(self, digests: Sequence[Digest]) -> Copies:
-        """Who has a copy of these digests, which are of one partition. Raises NodeUnreachableError: whom to ask is not known."""
+    def listed(self, digests: Sequence[Digest], away: set[str]) -> Copies:
+        """Who has a copy of these digests, which are of one partition.
+
+        ``away``: nodes that are not asked, by their ids; those that do not answer come to them, so that a round over thousands of
+        partitions waits for a node that hangs once. Raises NodeUnreachableError: whom to ask is not known.
+        """
         found, wanted, partition = Copies(), frozenset(digests), digests[0].partition
         for node in self._directory.readers(digests[0]):
+            if node.node_id in away:
+                found.is_complete = False
+                continue
             try:
                 for blob in node.list_blobs(partition, partition):
                     if blob.digest in wanted:
                         found.of[blob.digest].append(Copy(node, blob.size_bytes, blob.stamp))
             except UnavailableError as error:
                 self._failed(node, error)
+                away.add(node.node_id)
                 found.is_complete = False
         return found
 

@@ -57,6 +57,6 @@ def loop(
     worker: str,
 ) -> Loop:
     """Not started."""
-    freeing = Freeing(repos, ReplicaRemover(nodes, writer.misplaced))
+    freeing = Freeing(repos, ReplicaRemover(nodes, writer.misplaced), clock)
     keeper = Keeper(Holdings(store), Evictions(store, new_id), freeing, limits_of(sync), clock)
     return Loop(store, Turns(store, new_id, worker, keys.KEEP_TASK), keeper, clock)

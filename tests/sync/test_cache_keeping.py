@@ -117,6 +117,7 @@ def test_the_least_recently_used_goes_a_hit_refreshes_and_what_went_comes_again(
     wait_for("the least recently used to go", lambda: stored(server, layers) == [0, 2, 3])
     gone = next(line for line in told(server, "evicted from a cache") if line["digest"] == digest_of(layers[1]))
     assert (gone["repository"], gone["reason"]) == (f"up/{team}/app1", "more than cacheSize is held")
+    assert digest_of(image(layers[1])) in {line["digest"] for line in told(server, "evicted from a cache")}
     pull(server, f"up/{team}/app1", layers[1])
     wait_for("the next one to go", lambda: stored(server, layers) == [0, 1, 3])
 

@@ -20,7 +20,7 @@ from holdfast.names import Repository
 from holdfast.placement.layout import Rules
 from holdfast.replicas.removing import ReplicaRemover
 from holdfast.rpc.node import Want
-from syncworker.keeping.freeing import Freeing
+from syncworker.keeping.freeing import AGAIN_SECONDS, Freeing
 from syncworker.keeping.growth import Growth
 from syncworker.keeping.keeper import Keeper, Round
 from syncworker.keeping.loop import Loop
@@ -52,7 +52,7 @@ class World:
         self.nodes = [MemoryNode("a"), MemoryNode("b")]
         self.directory = Several(*self.nodes, rules=Rules(2, 1))
         self.misplaced: list[Any] = []
-        self.freeing = Freeing(self.repos, ReplicaRemover(self.directory, self.misplaced.append), limit=4)
+        self.freeing = Freeing(self.repos, ReplicaRemover(self.directory, self.misplaced.append), self.clock, limit=4)
         self.turns = Turns(self.store, self.new_id, "w", keys.KEEP_TASK)
         self.keeper = Keeper(
             Holdings(self.store), Evictions(self.store, self.new_id), self.freeing, self.limits_of, self.clock
@@ -138,6 +138,8 @@ def test_a_copy_that_is_asked_for_before_its_delete_comes_stays_and_goes_the_nex
     # The first node has lost its copy, so a repair is to look; who relies on the second one's is safe.
     assert (world.stored(0), world.stored(1), world.misplaced) == ([], [0], [digests.of(layer(0))])
     nodes[1].delete_blob = delete  # type: ignore[method-assign]
+    assert world.round().freed_bytes == 0
+    world.clock.advance(AGAIN_SECONDS)
     assert world.round().freed_bytes == KIB
     assert (world.stored(1), world.freeing.left) == ([], 0)
 
@@ -149,8 +151,29 @@ def test_what_a_node_that_is_away_holds_goes_when_it_is_back() -> None:
     world.round()
     assert (world.held(), world.stored(0), world.stored(1)) == ([], [], [0])
     world.nodes[1].fail_with = None
+    world.clock.advance(AGAIN_SECONDS)
     world.round()
     assert (world.stored(1), world.freeing.left) == ([], 0)
+
+
+def test_a_node_that_hangs_is_waited_for_once_in_a_round() -> None:
+    world = World(size=0)
+    for number in range(4):
+        world.hold(number)
+    world.nodes[1].fail_with = NodeUnreachableError("hangs")
+    world.nodes[1].calls.clear()
+    world.round()
+    assert world.nodes[1].calls == ["list_blobs"]
+    assert (world.stored(0), world.stored(1)) == ([], [0, 1, 2, 3])
+
+
+def test_only_so_much_is_remembered_of_what_could_not_be_freed() -> None:
+    world = World(size=0)
+    for number in range(6):
+        world.hold(number)
+    world.nodes[1].fail_with = NodeUnreachableError("away")
+    world.round()
+    assert (world.freeing.left, world.stored(0)) == (4, [])
 
 
 def test_what_is_linked_again_in_the_meantime_is_not_freed_later() -> None:
@@ -160,6 +183,7 @@ def test_what_is_linked_again_in_the_meantime_is_not_freed_later() -> None:
     world.round()
     world.nodes[0].fail_with = None
     world.hold(0, OURS, "pushed")
+    world.clock.advance(AGAIN_SECONDS)
     world.round()
     assert (world.stored(0), world.stored(1), world.freeing.left) == ([0], [0], 0)
 
@@ -183,6 +207,7 @@ def test_a_round_that_is_told_to_stop_ends_between_two_steps() -> None:
     answers = iter([True, True, False])
     world.keeper.round(turn, lambda: next(answers, False))
     assert world.held() == [2]
+    world.clock.advance(AGAIN_SECONDS)
     world.round()
     assert world.held() == world.stored() == []
 

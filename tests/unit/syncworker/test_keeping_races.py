@@ -111,7 +111,9 @@ class Scene:
         assert self.turn is not None
         self.outcome = Evictions(store, self.new_id).evict(self.held, self.turn)
         if self.outcome is Outcome.GONE:
-            Freeing(parts.repos, ReplicaRemover(parts.directory, parts.writer.misplaced)).free([DIGEST], lambda: True)
+            Freeing(parts.repos, ReplicaRemover(parts.directory, parts.writer.misplaced), self.clock).free(
+                [DIGEST], lambda: True
+            )
 
     def record(self) -> None:
         """The image of the layer is mirrored."""

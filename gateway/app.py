@@ -19,26 +19,34 @@ from gateway.http.uploads import UploadsResource
 from gateway.listing import Listing
 from gateway.local import open_staging
 from gateway.manifests import Manifests
+from gateway.pulls import noted_by_nobody
 from gateway.uploads import Uploads
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from gateway.cache import ManifestCache
     from gateway.health import Health
     from gateway.lanes import Lanes
     from gateway.mirroring import Mirroring
     from gateway.staleness import Staleness
+    from holdfast.digest import Digest
     from holdfast.meta.repos import Repositories
+    from holdfast.names import Repository
     from holdfast.replicas.read import ReplicaReader
     from holdfast.replicas.write import ReplicaWriter
 
 
 @dataclass(frozen=True, slots=True)
 class Guards:
-    """What stands around the services: how many may be served, whether any can be, and what is said of an answer's age."""
+    """What stands around the services: how many may be served, whether any can be, what is said of an answer's age, and who hears
+    of pulls.
+    """
 
     lanes: Lanes
     health: Health
     staleness: Staleness
+    pulled: Callable[[Repository, Digest], None] = noted_by_nobody
 
 
 def create_app(
@@ -66,9 +74,9 @@ def create_app(
     router.mount(
         app,
         router.Router(
-            BlobsResource(blobs, guards.lanes),
+            BlobsResource(blobs, guards.lanes, guards.pulled),
             UploadsResource(uploads, blobs, guards.lanes),
-            ManifestsResource(manifests),
+            ManifestsResource(manifests, guards.pulled),
             ListingResource(listing),
             guards.health.admit,
             mirroring.meant,

@@ -6,6 +6,7 @@ long: what does not answer yet is the business of :mod:`gateway.arrival` and :mo
 
 from __future__ import annotations
 
+import functools
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -21,12 +22,14 @@ from gateway.following import Following
 from gateway.health import Health
 from gateway.lanes import Lanes
 from gateway.mirroring import Mirroring
+from gateway.pulls import Pulls
 from gateway.staleness import FallsBack, Staleness
 from holdfast import __version__, logs
 from holdfast.clock import SystemClock
 from holdfast.meta import keys, versions
 from holdfast.meta.fetches import WORKER
 from holdfast.meta.layouts import LayoutBook
+from holdfast.meta.pulls import PullTimes
 from holdfast.meta.repos import Repositories
 from holdfast.meta.sqlite import SqliteStore
 from holdfast.meta.versions import Living
@@ -64,6 +67,8 @@ _ETCD_PATIENCE_SECONDS: Final = 3.0
 _SETTLE_SECONDS: Final = 10.0
 # The only sync worker, which its supervisor starts again.
 _RESTART_SECONDS: Final = 5.0
+# Repositories of which is remembered whether anybody asks for their pull times.
+_NAMES: Final = 20_000
 # Small blobs on their way to several nodes, in one worker process.
 _COPY_THREADS: Final = 64
 # Per worker process. Most manifests have a few KiB; this holds about ten thousand of them.
@@ -108,23 +113,31 @@ def assemble(options: Options, refused: Callable[[], None]) -> Gateway:
     book = LayoutBook(store, new_operation_id, clock)
     repos = Repositories(store, new_operation_id, clock)
     health = _begin(parts)
+    policy = Policy(Routes.of(options.sync))
+    counts = functools.lru_cache(_NAMES)(lambda name: policy.limits(name) is not None)
+    pulls = Pulls(PullTimes(store), counts, clock)
+    pulls.start()
     app = create_app(
         repos,
         reader,
         ReplicaWriter(nodes, FanOut(nodes, pool, clock), book.mark_dirty, reader.remember),
         ManifestCache(MANIFEST_CACHE_BYTES),
-        _mirroring(options, parts, repos, reader, clock, staleness),
-        Guards(Lanes(options.max_transfers, options.max_transfers, options.together), health, staleness),
+        _mirroring(policy, parts, repos, reader, clock, staleness),
+        Guards(Lanes(options.max_transfers, options.max_transfers, options.together), health, staleness, pulls.note),
         sparse=options.sparse,
     )
-    return Gateway(app, health, _access(options, descriptor), parts.leave)
+
+    def leave() -> None:
+        pulls.stop()
+        parts.leave()
+
+    return Gateway(app, health, _access(options, descriptor), leave)
 
 
 def _mirroring(
-    options: Options, parts: _Parts, repos: Repositories, reader: ReplicaReader, clock: Clock, staleness: Staleness
+    policy: Policy, parts: _Parts, repos: Repositories, reader: ReplicaReader, clock: Clock, staleness: Staleness
 ) -> Mirroring:
     following = Following(parts.workers, parts.nodes, reader, clock, time.sleep)
-    policy = Policy(Routes.of(options.sync))
     return Mirroring(policy, repos, parts.workers, following, clock, staleness.warn)
 
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from holdfast.replicas.read import ReplicaReader
     from holdfast.rpc.node import LocalBlob
 
+    Piece = bytes | memoryview
+
 # A sweep in between is rare; several in a row mean that something is wrong, and the client should come back later.
 _TRIES: Final = 5
 # How many repositories that link a digest are looked at when a mount names no source.
@@ -32,11 +34,15 @@ _HOLDERS: Final = 16
 
 @dataclass(frozen=True, slots=True)
 class BlobInfo:
-    """A blob that the repository links and a node holds; or one that comes from upstream when ``expected_in`` is read from."""
+    """A blob that the repository links and a node holds; or one that comes from upstream when ``expected_in`` is read from.
+
+    ``again_in``: a linked one comes from upstream through this repository if no copy is left after all.
+    """
 
     digest: Digest
     size_bytes: int
     expected_in: Repository | None = None
+    again_in: Repository | None = None
 
 
 class Blobs:
@@ -61,7 +67,9 @@ class Blobs:
 
     def _linked(self, repo: Repository, digest: Digest) -> BlobInfo | None:
         link = self._repos.link(repo, digest)
-        return self._expected(repo, digest) if link is None else BlobInfo(digest, link.size_bytes)
+        if link is None:
+            return self._expected(repo, digest)
+        return BlobInfo(digest, link.size_bytes, again_in=repo if self._mirroring.is_mirrored(repo) else None)
 
     def _expected(self, repo: Repository, digest: Digest) -> BlobInfo | None:
         size_bytes = self._mirroring.expected_bytes(repo, digest)
@@ -85,15 +93,37 @@ class Blobs:
         """The short-circuit read, when an owner is on this host. Raises BlobUnknownError, CorruptError."""
         if info.expected_in is not None:
             return None
-        return self._reader.open(Want(info.digest, info.size_bytes))
+        try:
+            return self._reader.open(Want(info.digest, info.size_bytes))
+        except BlobUnknownError:
+            if info.again_in is None:
+                raise
+            return None  # evicted since the link was read, or lost: reading fetches it
 
-    def read(self, info: BlobInfo, offset_bytes: int, length_bytes: int | None) -> Iterator[bytes | memoryview]:
+    def read(self, info: BlobInfo, offset_bytes: int, length_bytes: int | None) -> Iterator[Piece]:
         """The bytes by way of a node. Errors surface at the first step of the iterator or end it."""
         want = Want(info.digest, info.size_bytes)
         if info.expected_in is not None:
-            length = info.size_bytes - offset_bytes if length_bytes is None else length_bytes
-            return self._mirroring.read(info.expected_in, want, offset_bytes, length)
+            return self._from_upstream(info.expected_in, want, offset_bytes, length_bytes)
+        if info.again_in is not None:
+            return self._or_again(info.again_in, want, offset_bytes, length_bytes)
         return self._reader.read(want, offset_bytes, length_bytes)
+
+    def _or_again(self, repo: Repository, want: Want, offset_bytes: int, length_bytes: int | None) -> Iterator[Piece]:
+        pieces = self._reader.read(want, offset_bytes, length_bytes)
+        try:
+            first = next(pieces, b"")
+        except BlobUnknownError:
+            yield from self._from_upstream(repo, want, offset_bytes, length_bytes)
+            return
+        yield first
+        yield from pieces
+
+    def _from_upstream(
+        self, repo: Repository, want: Want, offset_bytes: int, length_bytes: int | None
+    ) -> Iterator[Piece]:
+        length = (want.size_bytes or 0) - offset_bytes if length_bytes is None else length_bytes
+        return self._mirroring.read(repo, want, offset_bytes, length)
 
     def mount(self, target: Repository, source: Repository | None, digest: Digest) -> BlobInfo | None:
         """Link a blob that another repository links; None when that cannot be done and the client should upload.

@@ -292,8 +292,9 @@ class StorageNode:
     def read_blob(self, want: Want, offset_bytes: int, length_bytes: int | None) -> Iterator[bytes]:
         return self._store.read(_storable(want), offset_bytes, length_bytes)
 
-    def delete_blob(self, digest: Digest, stamp: str) -> bool:
-        return _is_storable(digest) and self._store.delete(digest, stamp)
+    def delete_blob(self, digest: Digest, stamp: str, *, for_good: bool = False) -> bool:
+        delete = self._store.discard if for_good else self._store.delete
+        return _is_storable(digest) and delete(digest, stamp)
 
     def list_blobs(self, first_partition: int, last_partition: int) -> Iterator[list[ListedBlob]]:
         """A list for each partition that holds something."""

@@ -132,7 +132,7 @@ class Servicer:
         return self._node.read_blob(convert.want(request.want), request.offset_bytes, length)
 
     def delete_blob(self, request: wire.DeleteBlobRequest, _context: grpc.ServicerContext) -> wire.DeleteBlobReply:
-        deleted = self._node.delete_blob(convert.digest(request.digest), request.stamp)
+        deleted = self._node.delete_blob(convert.digest(request.digest), request.stamp, for_good=request.for_good)
         return wire.DeleteBlobReply(deleted=deleted)
 
     def list_blobs(self, request: wire.ListBlobsRequest, _context: grpc.ServicerContext) -> Iterator[wire.ListedBlobs]:

@@ -16,6 +16,7 @@
     schedule             when a mirror is due
     share, leash         one worker's share of a run, and how far it may go
     rounds, configured   the mirrors of a worker, each watched
+    keeping/             what goes from caches that are full or old
     worker               all of them as one service
     servicer, server     the same over gRPC
     options, assembly    how a configuration becomes all of this

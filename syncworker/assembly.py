@@ -33,6 +33,7 @@ from syncworker.configured import mirrors
 from syncworker.copying import Tools as CopyTools
 from syncworker.fetching import Fetching
 from syncworker.flight import Runner, Tools
+from syncworker.keeping import assembly as keeping
 from syncworker.linking import Linking
 from syncworker.manifests import Manifests
 from syncworker.pulling import PullJob
@@ -104,7 +105,7 @@ def assemble(options: Options, pause: Pause) -> Assembled:
     time, routes = Time(clock, pause, random.SystemRandom().random), Routes.of(options.sync)
     around = _upstreams(options.sync, time)
     sources = Sources(routes, around, _rules(options.sync))
-    linking = Linking(repos, reader, writer)
+    linking = Linking(repos, reader, writer, keeping.growth(options.sync, parts.store, _new_id).linked)
     signatures = Signatures(repos, clock)
     manifests = Manifests(repos, reader, writer, sources, signatures, Refused(clock))
     tags = Tags(repos, manifests, sources, signatures, clock)
@@ -126,14 +127,19 @@ def assemble(options: Options, pause: Pause) -> Assembled:
     rounds = Rounds(mirrors(options.sync, job_of), runs, clock, time.die)
     seen = Seen(WORKER, parts.process_id, __version__, options.advertise)
     presence = Presence(parts.store, seen, _new_id, ttl_seconds=_TTL_SECONDS)
+    keeps = keeping.is_needed(options.sync)
+    kept = keeping.loop(options.sync, parts.store, repos, parts.nodes, writer, clock, _new_id, parts.process_id)
 
     def begin() -> None:
         parts.begin()
         presence.start()
         rounds.start()
+        if keeps:
+            kept.start()
 
     def end() -> None:
         rounds.stop()
+        kept.stop()
         presence.stop()
         ahead.end()
         sources.close()

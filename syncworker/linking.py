@@ -16,7 +16,7 @@ from holdfast.manifest import IMAGES
 from holdfast.rpc.node import Want
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from holdfast.digest import Digest
     from holdfast.meta.repos import Fence, Repositories
@@ -33,12 +33,19 @@ _REPORTED: Final = 4
 
 
 class Linking:
-    """Shared by threads."""
+    """Shared by threads. ``linked`` is told how many bytes have become whose."""
 
-    def __init__(self, repos: Repositories, reader: ReplicaReader, writer: ReplicaWriter) -> None:
+    def __init__(
+        self,
+        repos: Repositories,
+        reader: ReplicaReader,
+        writer: ReplicaWriter,
+        linked: Callable[[Repository, int], None],
+    ) -> None:
         self._repos = repos
         self._reader = reader
         self._writer = writer
+        self._linked = linked
 
     def adopt(self, repository: Repository, want: Want) -> bool:
         """Link what some node holds; False: nobody who could be asked has it, so it is to be fetched."""
@@ -56,6 +63,7 @@ class Linking:
                 self._repos.add_link(repository, want.digest, stored.size_bytes, fence, "upstream")
             except SweepMovedError:
                 continue
+            self._linked(repository, stored.size_bytes)
             self.report(repository, want.digest)
             return True
         return False
@@ -83,6 +91,7 @@ class Linking:
                     break
             else:
                 raise UnavailableError("layouts kept changing while a blob was linked; ask again")
+            self._linked(repository, stored.size_bytes)
             self.report(repository, stored.digest)
 
     def report(self, repository: Repository, digest: Digest) -> None:

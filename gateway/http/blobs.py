@@ -14,13 +14,15 @@ from gateway.local import open_blob
 from holdfast import digest as digests
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from falcon import Request, Response
 
     from gateway.blobs import BlobInfo, Blobs
     from gateway.http.paths import Route
     from gateway.lanes import Lanes
+    from holdfast.digest import Digest
+    from holdfast.names import Repository
 
 _OCTETS: Final = "application/octet-stream"
 # A body this small leaves the thread at once, for it fits into the socket's buffer; it needs no lane and no sendfile.
@@ -32,18 +34,23 @@ _FOREVER: Final = "max-age=31536000, immutable"
 class BlobsResource:
     """One method a verb; raises the errors of :mod:`gateway.blobs`."""
 
-    def __init__(self, blobs: Blobs, lanes: Lanes) -> None:
+    def __init__(self, blobs: Blobs, lanes: Lanes, pulled: Callable[[Repository, Digest], None]) -> None:
         self._blobs = blobs
         self._lanes = lanes
+        self._pulled = pulled
 
     def head(self, _req: Request, resp: Response, route: Route) -> None:
         info = self._blobs.confirmed(route.repository, digests.parse(route.argument))
+        # Who pushes asks before, and what was found should still be here when the manifest comes.
+        self._pulled(route.repository, info.digest)
         _describe(resp, info)
         resp.content_type = _OCTETS
         resp.content_length = info.size_bytes
 
     def get(self, req: Request, resp: Response, route: Route) -> None:
         info = self._blobs.linked(route.repository, digests.parse(route.argument))
+        if info.expected_in is None:  # what is only coming now gets a link, which tells as much
+            self._pulled(route.repository, info.digest)
         tag = _describe(resp, info)
         if matches(req.get_header("If-None-Match"), tag):
             resp.status = "304 Not Modified"

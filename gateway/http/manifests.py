@@ -16,13 +16,15 @@ from holdfast import names
 from holdfast.errors import ManifestUnknownError, RequestInvalidError, TagInvalidError, TooManyTagsError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from falcon import Request, Response
 
     from gateway.http.paths import Route
     from gateway.manifests import Manifests
     from holdfast.digest import Digest
     from holdfast.meta.repos import ManifestRecord
-    from holdfast.names import Tag
+    from holdfast.names import Repository, Tag
 
 # distribution-spec wants at least 10; 46 of the longest tags are what a request line of 8 KiB has room for.
 MAX_TAGS: Final = 46
@@ -31,17 +33,21 @@ MAX_TAGS: Final = 46
 class ManifestsResource:
     """One method a verb; raises the errors of :mod:`gateway.manifests`."""
 
-    def __init__(self, store: Manifests) -> None:
+    def __init__(self, store: Manifests, pulled: Callable[[Repository, Digest], None]) -> None:
         self._manifests = store
+        self._pulled = pulled
 
     def head(self, req: Request, resp: Response, route: Route) -> None:
         record = self._manifests.find(route.repository, _wanted(route.argument))
         self._manifests.confirm(route.repository, record)
+        # A client that has the image asks for no more than this, as often as it runs it.
+        self._pulled(route.repository, record.digest)
         if not _unchanged(req, resp, record):
             resp.content_length = record.size_bytes
 
     def get(self, req: Request, resp: Response, route: Route) -> None:
         record = self._manifests.find(route.repository, _wanted(route.argument))
+        self._pulled(route.repository, record.digest)
         if not _unchanged(req, resp, record):
             resp.data = self._manifests.bytes_of(route.repository, record)
 

@@ -94,8 +94,6 @@ FEATURES: Final[tuple[Feature, ...]] = (
     Feature("extensions.search", "search", Effect.ADDS, _LATER),
     Feature("extensions.ui", "the pages", Effect.ADDS, _LATER),
     Feature("extensions.mgmt", "mgmt", Effect.ADDS, _LATER),
-    Feature("extensions.sync.registries.*.cacheSize", "the budget of a cache", Effect.ADDS, _SYNC),
-    Feature("extensions.sync.registries.*.cacheMaxAge", "the age of a cache", Effect.ADDS, _SYNC),
     Feature("extensions.metrics", "metrics", Effect.ADDS, _HEALTH),
     Feature("extensions.scrub", "scrubbing", Effect.ADDS, _HEALTH),
     Feature("extensions.lint", "refusing manifests that lack something", Effect.ADDS, _LATER),

@@ -16,6 +16,7 @@
     fetch/<digest>                                    an upstream's blob on its way, and who fetches it
     mirror/run/<entry>                                a configured mirror's run under way, or its last one
     mirror/part/<entry>/<name>                        a repository of the run under way, and who copies it
+    pulled/<partition>/<digest>//<name>               when <name> was last asked for it, in the order of holder/
 
     layout/current                                    the live versions; its revision is the layout revision
     layout/version/<number>                           one version, written once
@@ -27,6 +28,8 @@
     task/repair                                       bumped when somebody wants every node to compare its copies
     task/mirror/<entry>                               bumped when somebody wants a run of that mirror
     task/pause/<entry>                                that mirror is not to run
+    task/keep                                         the sync worker whose turn it is to take from caches
+    task/keep-asked                                   bumped when somebody wants caches to be looked at now
 
     lease/, task/                                     taken by the cluster; nothing else may begin so
 
@@ -60,6 +63,8 @@ CLUSTER_ENTERED: Final = b"cluster/entered"
 CLUSTER_COPYING: Final = b"cluster/copying"
 LAYOUT_CURRENT: Final = b"layout/current"
 REPAIR_TASK: Final = b"task/repair"
+KEEP_TASK: Final = b"task/keep"
+KEEP_ASKED: Final = b"task/keep-asked"
 # What a store that is nearly full still takes: without these nothing could be removed, and no node could say that it lives.
 HOUSEKEEPING: Final = (
     b"cluster/",
@@ -150,6 +155,10 @@ def mirror_pause(entry: str) -> bytes:
     return f"task/pause/{entry}".encode()
 
 
+def pulled(digest: Digest, name: Repository) -> bytes:
+    return f"pulled/{digest.partition:03x}/{digest}//{name}".encode()
+
+
 def layout_version(number: int) -> bytes:
     return f"layout/version/{number:08x}".encode()
 
@@ -180,6 +189,8 @@ MEMBERS: Final = _range("member/")
 ALIVE: Final = _range("alive/")
 DIRTY: Final = _range("dirty/")
 MIRROR_RUNS: Final = _range("mirror/run/")
+HOLDERS: Final = _range("holder/")
+PULLS: Final = _range("pulled/")
 MIN_VERSION_ALONE: Final = (CLUSTER_MIN_VERSION, CLUSTER_MIN_VERSION + b"\0")
 PROCESSES: Final = _range("process/")
 WORKERS: Final = _range("process/worker/")
@@ -227,6 +238,10 @@ def holders_of(digest: Digest) -> Range:
     return _range(f"holder/{digest.partition:03x}/{digest}//")
 
 
+def manifests_of(name: Repository) -> Range:
+    return _range(f"manifest/{name}//")
+
+
 def parents_of(name: Repository, child: Digest) -> Range:
     return _range(f"ref/{name}//{child}//")
 
@@ -246,8 +261,23 @@ def tag_in(key: bytes) -> Tag:
 
 
 def holder_in(key: bytes) -> Repository:
-    """The name in ``holder/<partition>/<digest>//<name>``."""
+    """The name in ``holder/<partition>/<digest>//<name>``, and in ``pulled/``, whose keys are alike."""
     return Repository(_last_part(key))
+
+
+def held_in(key: bytes) -> Digest:
+    """The digest in ``holder/<partition>/<digest>//<name>``, and in ``pulled/``. Raises CorruptError."""
+    return _digest_in(before_name(key).rpartition(b"/")[2], key)
+
+
+def before_name(key: bytes) -> bytes:
+    """What the ``holder/`` and ``pulled/`` keys of one digest begin with."""
+    return key[: key.rindex(b"//")]
+
+
+def place_in(key: bytes) -> bytes:
+    """Everything behind the first word: the same for a ``holder/`` key and the ``pulled/`` key that goes with it."""
+    return key[key.index(b"/") :]
 
 
 def last_digest_in(key: bytes) -> Digest:
@@ -256,10 +286,14 @@ def last_digest_in(key: bytes) -> Digest:
     Raises:
         CorruptError: the key does not end with a digest.
     """
+    return _digest_in(key[key.rindex(b"//") + 2 :], key)
+
+
+def _digest_in(text: bytes, key: bytes) -> Digest:
     try:
-        return parse(_last_part(key))
+        return parse(text.decode())
     except DigestInvalidError as cause:
-        raise CorruptError(f"metadata key {key[:300]!r} does not end with a digest") from cause
+        raise CorruptError(f"metadata key {key[:300]!r} holds no digest") from cause
 
 
 def _last_part(key: bytes) -> str:

@@ -67,13 +67,10 @@ class Removals:
             if entry is None:
                 raise unknown(self._store, repository, {"digest": str(digest)})
             record = ManifestRecord.decode(digest, entry.value)
-            ops, later = _removal(repository, record)
+            ops, later = removal_of(repository, record)
             compares = [KeyAt(key, entry.mod_revision), *self._unreferenced(repository, digest)]
-            if self._remove(repository, revision_of(standing, removals_key), compares, ops):
-                # It is gone and acknowledged; whatever cannot be cleaned now is ignored by every reader.
-                with contextlib.suppress(UnavailableError):
-                    self._clean_refs(repository, key, later)
-                    self._clean_tags(repository, record.incarnation)
+            if self.remove(repository, revision_of(standing, removals_key), compares, ops):
+                self.clean(repository, record, later)
                 return
         raise crowded()
 
@@ -94,11 +91,11 @@ class Removals:
                 )
             compares = [KeyAt(record_key, 0), *self._unreferenced(repository, digest)]
             ops = [Delete(link_key), Delete(keys.holder(digest, repository))]
-            if self._remove(repository, revision_of(standing, removals_key), compares, ops):
+            if self.remove(repository, revision_of(standing, removals_key), compares, ops):
                 return
         raise crowded()
 
-    def _remove(self, repository: Repository, standing: int, compares: Sequence[Compare], ops: Sequence[Op]) -> bool:
+    def remove(self, repository: Repository, standing: int, compares: Sequence[Compare], ops: Sequence[Op]) -> bool:
         """The operations together with a bump of ``removals``, last seen at ``standing``: it carries the operation id."""
         key, operation_id = keys.removals(repository), self._new_id()
         change = Change(
@@ -127,7 +124,11 @@ class Removals:
                 for parent in (keys.last_digest_in(entry.key) for entry in page.entries)
             }
             records = self._store.get_many(list(parents)).entries if parents else {}
-            holding = [str(parents[key]) for key, entry in records.items() if _references(parents[key], entry, child)]
+            holding = [
+                str(parents[key])
+                for key, entry in records.items()
+                if references(ManifestRecord.decode(parents[key], entry.value), child)
+            ]
             if holding:
                 raise StillReferencedError(
                     "a manifest of this repository references it: delete that first",
@@ -136,14 +137,20 @@ class Removals:
             dead: list[Compare] = [KeyAt(key, revision_of(records, key)) for key in parents]
             if not page.more:
                 return [RangeNotAfter(start, end, page.revision), *dead]
-            self._remove(repository, self.revision(repository), dead, [Delete(entry.key) for entry in page.entries])
+            self.remove(repository, self.revision(repository), dead, [Delete(entry.key) for entry in page.entries])
         raise crowded()
+
+    def clean(self, repository: Repository, record: ManifestRecord, refs: Sequence[Delete]) -> None:
+        """After a record is gone and acknowledged; whatever cannot be cleaned now is ignored by every reader."""
+        with contextlib.suppress(UnavailableError):
+            self._clean_refs(repository, keys.manifest(repository, record.digest), refs)
+            self._clean_tags(repository, record.incarnation)
 
     def _clean_refs(self, repository: Repository, record_key: bytes, refs: Sequence[Delete]) -> None:
         """Refs of a record that is gone. Ends when it is pushed again: its refs are that push's now."""
         for first in range(0, len(refs), MAX_OPS - 1):
             batch = refs[first : first + MAX_OPS - 1]
-            if not self._remove(repository, self.revision(repository), [KeyAt(record_key, 0)], batch):
+            if not self.remove(repository, self.revision(repository), [KeyAt(record_key, 0)], batch):
                 return
 
     def _clean_tags(self, repository: Repository, incarnation: bytes) -> None:
@@ -166,13 +173,16 @@ class Removals:
                 insist(self._store, [compare], [Delete(compare.key)])
 
 
-def _removal(repository: Repository, record: ManifestRecord) -> tuple[list[Op], list[Delete]]:
-    """What goes with the record, and the refs that have to go after it because they do not fit."""
+def removal_of(
+    repository: Repository, record: ManifestRecord, others: Sequence[Op] = ()
+) -> tuple[list[Op], list[Delete]]:
+    """What goes with the record, ``others`` included, and the refs that have to go after it because they do not fit."""
     digest = record.digest
     ops: list[Op] = [
         Delete(keys.manifest(repository, digest)),
         Delete(keys.link(repository, digest)),
         Delete(keys.holder(digest, repository)),
+        *others,
     ]
     if record.subject is not None:
         ops.append(Delete(keys.referrer(repository, record.subject, digest)))
@@ -182,7 +192,6 @@ def _removal(repository: Repository, record: ManifestRecord) -> tuple[list[Op], 
     return ([*ops, *refs], []) if len(refs) <= room else (ops, refs)
 
 
-def _references(parent: Digest, entry: Entry, child: Digest) -> bool:
-    record = ManifestRecord.decode(parent, entry.value)
+def references(record: ManifestRecord, child: Digest) -> bool:
     # The bytes are looked at before up to 10,000 references are decoded.
     return pack_digest(child) in record.packed_references and any(r.digest == child for r in record.references)

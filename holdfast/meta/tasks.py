@@ -1,4 +1,4 @@
-"""Work that somebody wants done by every node: a key whose revision tells them that it was asked for.
+"""Work that somebody wants done, by every node or by whoever does it: a key whose revision tells them that it was asked for.
 
 Never here: the work, and who has done it (nodes say so under their leases).
 """
@@ -36,3 +36,18 @@ def ask_for_repair(store: Store, new_id: Callable[[], bytes]) -> int:
     if not asked:
         raise MetadataUnavailableError("the wish for a repair is gone again; has somebody emptied the metadata?")
     return asked
+
+
+def keeping_asked(store: Store) -> int:
+    """The revision at which somebody wanted caches to be looked at; 0: never. Raises MetadataUnavailableError."""
+    entry = store.get(keys.KEEP_ASKED)
+    return entry.mod_revision if entry else 0
+
+
+def ask_for_keeping(store: Store, new_id: Callable[[], bytes]) -> None:
+    """Have the sync worker whose turn it is look now whether caches are within their limits.
+
+    Raises:
+        MetadataUnavailableError, OutcomeUnknownError.
+    """
+    insist(store, (), [Put(keys.KEEP_ASKED, encode_bump(new_id()))])

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from holdfast.mirrors.routes import Routes
+    from holdfast.mirrors.ways import Limits
     from holdfast.names import Repository
 
 
@@ -40,6 +41,12 @@ class Policy:
         way = sources[0].way
         allowed = not way.renaming.literal if way.allow_push is None else way.allow_push
         return Kind.BOTH if allowed else Kind.CACHE
+
+    def limits(self, name: Repository) -> Limits | None:
+        """What bounds the cache that a repository is; None: nothing does."""
+        sources = self.routes.sources(name)
+        limits = sources[0].way.limits if sources else None
+        return limits if limits is not None and limits.bounds_anything else None
 
     def push_refusal(self, name: Repository) -> str | None:
         """Why nobody may push here, and what to do; None when pushes are fine."""

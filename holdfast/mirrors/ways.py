@@ -34,6 +34,10 @@ class Limits:
     size_bytes: int | None = None
     max_age_seconds: float | None = None
 
+    @property
+    def bounds_anything(self) -> bool:
+        return self.size_bytes is not None or self.max_age_seconds is not None
+
 
 @dataclass(frozen=True, slots=True)
 class Way:

@@ -273,8 +273,8 @@ class GrpcNode:
             return self._stream(m.READ_BLOB, request, limits.patient_seconds, limits.patient_seconds)
         return self._stream(m.READ_BLOB, request, limits.first_byte_seconds, limits.next_byte_seconds)
 
-    def delete_blob(self, digest: Digest, stamp: str) -> bool:
-        request = wire.DeleteBlobRequest(digest=str(digest), stamp=stamp)
+    def delete_blob(self, digest: Digest, stamp: str, *, for_good: bool = False) -> bool:
+        request = wire.DeleteBlobRequest(digest=str(digest), stamp=stamp, for_good=for_good)
         return bool(self._unary(m.DELETE_BLOB, request, self._deadlines.control_seconds).deleted)
 
     def list_blobs(self, first_partition: int, last_partition: int) -> Iterator[ListedBlob]:

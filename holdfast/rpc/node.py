@@ -266,8 +266,11 @@ class NodeClient(Protocol):
         """
         ...
 
-    def delete_blob(self, digest: Digest, stamp: str) -> bool:
-        """Move the copy into the trash if it still carries ``stamp``; False: it does not, or is not here."""
+    def delete_blob(self, digest: Digest, stamp: str, *, for_good: bool = False) -> bool:
+        """Move the copy into the trash if it still carries ``stamp``; False: it does not, or is not here.
+
+        ``for_good``: its room is wanted now, and an upstream has it; nothing goes into the trash.
+        """
         ...
 
     def list_blobs(self, first_partition: int, last_partition: int) -> Iterator[ListedBlob]:

@@ -164,6 +164,7 @@ class FetchRecord(_message.Message):
     upload_id: str
     def __init__(self, operation_id: _Optional[bytes] = ..., worker: _Optional[str] = ..., upload_id: _Optional[str] = ...) -> None: ...
 
+<<<<<<< HEAD
 class MirrorCounts(_message.Message):
     __slots__ = ("seen", "changed", "skipped", "failed", "size_bytes")
     SEEN_FIELD_NUMBER: _ClassVar[int]
@@ -229,6 +230,21 @@ class MirrorPartRecord(_message.Message):
     cursor: str
     is_done: bool
     def __init__(self, operation_id: _Optional[bytes] = ..., number: _Optional[int] = ..., worker: _Optional[str] = ..., cursor: _Optional[str] = ..., is_done: _Optional[bool] = ...) -> None: ...
+=======
+class PullRecord(_message.Message):
+    __slots__ = ("pulled_seconds",)
+    PULLED_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    pulled_seconds: float
+    def __init__(self, pulled_seconds: _Optional[float] = ...) -> None: ...
+
+class TurnRecord(_message.Message):
+    __slots__ = ("operation_id", "worker")
+    OPERATION_ID_FIELD_NUMBER: _ClassVar[int]
+    WORKER_FIELD_NUMBER: _ClassVar[int]
+    operation_id: bytes
+    worker: str
+    def __init__(self, operation_id: _Optional[bytes] = ..., worker: _Optional[str] = ...) -> None: ...
+>>>>>>> keep
 
 class RepairProgress(_message.Message):
     __slots__ = ("version", "partitions_done", "partitions_total", "copied_blobs", "copied_bytes", "failures", "answered")

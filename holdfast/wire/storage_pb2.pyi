@@ -235,12 +235,14 @@ class ReadBlobRequest(_message.Message):
     def __init__(self, want: _Optional[_Union[Want, _Mapping]] = ..., offset_bytes: _Optional[int] = ..., length_bytes: _Optional[int] = ...) -> None: ...
 
 class DeleteBlobRequest(_message.Message):
-    __slots__ = ("digest", "stamp")
+    __slots__ = ("digest", "stamp", "for_good")
     DIGEST_FIELD_NUMBER: _ClassVar[int]
     STAMP_FIELD_NUMBER: _ClassVar[int]
+    FOR_GOOD_FIELD_NUMBER: _ClassVar[int]
     digest: str
     stamp: str
-    def __init__(self, digest: _Optional[str] = ..., stamp: _Optional[str] = ...) -> None: ...
+    for_good: bool
+    def __init__(self, digest: _Optional[str] = ..., stamp: _Optional[str] = ..., for_good: _Optional[bool] = ...) -> None: ...
 
 class DeleteBlobReply(_message.Message):
     __slots__ = ("deleted",)

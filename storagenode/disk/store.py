@@ -242,7 +242,7 @@ class DiskStore:
         return self._remove(digest, stamp, lambda path: self._files.rename(path, target))
 
     def discard(self, digest: Digest, stamp: str) -> bool:
-        """As ``delete``, for a copy that others were seen to have: nobody will want it back from the trash."""
+        """As ``delete``, for a copy that others were seen to have, or can be fetched: nobody will want it back from the trash."""
         return self._remove(digest, stamp, self._files.unlink)
 
     def _remove(self, digest: Digest, stamp: str, remove: Callable[[str], None]) -> bool:

@@ -444,16 +444,17 @@ def test_what_is_not_there_is_unknown(node):
         assert node.delete_blob(digest, "") is False
 
 
-def test_a_delete_is_conditional_on_the_stamp(node):
+@pytest.mark.parametrize("for_good", [False, True])
+def test_a_delete_is_conditional_on_the_stamp(node, for_good):
     digest = stored(node, b"deleted")
     (listed,) = (blob for blob in node.list_blobs(digest.partition, digest.partition) if blob.digest == digest)
     again = node.stat_blobs([Want(digest)])[0]  # a "have it" answer makes the listing stale
     assert again is not None
     assert again.stamp != listed.stamp
-    assert node.delete_blob(digest, listed.stamp) is False
-    assert node.delete_blob(digest, again.stamp) is True
+    assert node.delete_blob(digest, listed.stamp, for_good=for_good) is False
+    assert node.delete_blob(digest, again.stamp, for_good=for_good) is True
     assert node.stat_blobs([Want(digest)]) == [None]
-    assert node.delete_blob(digest, again.stamp) is False
+    assert node.delete_blob(digest, again.stamp, for_good=for_good) is False
 
 
 def test_a_commit_changes_the_stamp(node):

@@ -266,7 +266,7 @@ class MemoryNode:
             raise CorruptError("other bytes")
         yield from messages
 
-    def delete_blob(self, digest: Digest, stamp: str) -> bool:
+    def delete_blob(self, digest: Digest, stamp: str, *, for_good: bool = False) -> bool:
         self._called("delete_blob")
         with self._changed:
             if digest not in self.blobs or stamp != f"s{self._stamps.get(digest, 0)}":

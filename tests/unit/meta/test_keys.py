@@ -84,6 +84,17 @@ def test_the_tree_is_spelled_as_drawn():
     assert keys.ref(repo, one, one) == f"ref/library/alpine//{text}//{text}".encode()
     assert keys.referrer(repo, one, one) == f"referrer/library/alpine//{text}//{text}".encode()
     assert keys.sweep(0xE3B) == b"sweep/e3b"
+    assert keys.pulled(one, repo) == f"pulled/e3b/{text}//library/alpine".encode()
+
+
+def test_a_pull_time_lies_where_its_link_does():
+    repo, one = repository("library/alpine"), digests.of(b"")
+    holder, pulled = keys.holder(one, repo), keys.pulled(one, repo)
+    assert keys.place_in(holder) == keys.place_in(pulled)
+    assert (keys.held_in(pulled), keys.holder_in(pulled)) == (one, repo)
+    assert keys.before_name(holder) == keys.before_name(keys.holder(one, repository("other")))
+    with pytest.raises(CorruptError):
+        keys.held_in(b"holder/e3b/nothing//library/alpine")
 
 
 @pytest.mark.parametrize("partition", [-1, 4096])

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holdfast.mirrors.keeping import Eviction, Held, evict
+from holdfast.mirrors import keeping
+from holdfast.mirrors.keeping import Eviction, Held
 from holdfast.mirrors.ways import Limits
 from holdfast.names import Repository
 from tests.unit.mirrors.images import digest_of
@@ -29,6 +30,14 @@ def within(size: int | None = None, age: float | None = None) -> Callable[[Repos
         return Limits(first, size, age) if first in {"cache", "other"} else None
 
     return limits
+
+
+def evict(
+    items: list[Held], limits_of: Callable[[Repository], Limits | None], now: float, most: int = keeping.MOST
+) -> Eviction:
+    """In the order in which the metadata holds links: those of one digest beside each other."""
+    ordered = sorted(items, key=lambda item: item.digest)
+    return keeping.evict(lambda: iter(ordered), limits_of, now, most)
 
 
 def gone(eviction: Eviction) -> list[tuple[str, str]]:
@@ -54,7 +63,9 @@ def test_a_blob_of_two_images_takes_room_once() -> None:
     """Docker Hub's base layers are in most images; counted for each they would fill any budget."""
     items = [held("cache/x", "a", 10, 1, links=2), held("cache/y", "a", 10, 2, links=2), held("cache/x", "b", 5, 3)]
     assert gone(evict(items, within(15), 9)) == []
-    assert evict(items, within(14), 9) == Eviction((items[0], items[1]), 10)
+    eviction = evict(items, within(14), 9)
+    assert (eviction.going, eviction.freed_bytes) == ((items[0], items[1]), 10)
+    assert eviction.used_bytes == {"cache": 15}
 
 
 def test_a_shared_blob_is_as_recent_as_its_latest_pull() -> None:
@@ -65,7 +76,8 @@ def test_a_shared_blob_is_as_recent_as_its_latest_pull() -> None:
 def test_bytes_are_free_only_when_nobody_else_holds_them() -> None:
     """distribution deletes a blob that another repository still links (2367)."""
     items = [held("cache/x", "a", 10, 1, links=2), held("other/x", "a", 10, 9, links=2)]
-    assert evict([items[0]], within(0), 9) == Eviction((items[0],), 0)
+    alone = evict([items[0]], within(0), 9)
+    assert (alone.going, alone.freed_bytes) == ((items[0],), 0)
     assert evict(items, within(0), 9).freed_bytes == 10
 
 
@@ -86,12 +98,35 @@ def test_what_is_old_makes_room_first() -> None:
 
 def test_an_old_link_goes_and_the_recent_one_of_the_same_blob_stays() -> None:
     items = [held("cache/x", "a", 10, 1, links=2), held("cache/y", "a", 10, 8, links=2)]
-    assert evict(items, within(10, age=5), 9) == Eviction((items[0],), 0)
+    eviction = evict(items, within(10, age=5), 9)
+    assert (eviction.going, eviction.freed_bytes) == ((items[0],), 0)
 
 
 def test_empty_blobs_are_not_thrown_away_for_nothing() -> None:
     items = [held("cache/x", "a", 0, 1), held("cache/x", "b", 10, 2)]
     assert gone(evict(items, within(5), 9)) == [("cache/x", "b")]
+
+
+def test_only_so_much_goes_at_once_the_oldest_of_it_first() -> None:
+    items = [held("cache/x", letter, 10, age) for age, letter in enumerate("fdbace")]
+    first = evict(items, within(10), 9, most=2)
+    assert gone(first) == [("cache/x", "f"), ("cache/x", "d")]
+    assert first.more
+    rest = [item for item in items if item not in first.going]
+    assert not evict(rest, within(10), 9, most=3).more
+    assert [what for _, what in gone(evict(items, within(age=3), 9, most=4))] == ["f", "d", "b", "a"]
+    assert evict(items, within(age=3), 9, most=4).more
+
+
+def test_nothing_is_read_twice_where_nothing_has_to_go() -> None:
+    reads = []
+
+    def items() -> list[Held]:
+        reads.append(1)
+        return [held("cache/x", "a", 10, 1)]
+
+    keeping.evict(items, within(10), 9)
+    assert reads == [1]
 
 
 @pytest.mark.parametrize("keys", [{"links": 0}, {"size": -1}])
@@ -144,6 +179,19 @@ def test_what_stays_is_what_the_judge_keeps(rows: list[tuple[str, str, int, bool
         item.digest: item.size_bytes for item in items if item.digest not in {kept.digest for kept in stays}
     }
     assert eviction.freed_bytes == sum(gone_for_good.values())
+
+
+@given(links, st.integers(0, 15), st.one_of(st.none(), st.integers(0, 20)), st.integers(1, 4))
+def test_in_parts_the_same_goes_in_the_end(
+    rows: list[tuple[str, str, int, bool]], size: int, age: int | None, most: int
+) -> None:
+    items = linked(rows)
+    whole, going, more = evict(items, within(size, age), 20), [], True
+    while more:
+        part = evict([item for item in items if item not in going], within(size, age), 20, most)
+        going += part.going
+        more = part.more
+    assert set(going) == set(whole.going)
 
 
 @given(links, st.integers(0, 15), st.randoms())

@@ -121,6 +121,14 @@ def test_a_restart_makes_outstanding_listings_stale(bench, node):
     assert node.delete_blob(digest, listed.stamp) is True
 
 
+def test_a_copy_that_is_deleted_for_good_leaves_nothing_in_the_trash(bench, node):
+    blob = node.put_blob(digests.of(b"deleted"), b"deleted")
+    assert node.delete_blob(blob.digest, "another stamp", for_good=True) is False
+    assert node.delete_blob(blob.digest, blob.stamp, for_good=True) is True
+    assert os.listdir(bench.tree.trash) == []  # noqa: PTH208
+    assert list(node.list_blobs(0, 4095)) == []
+
+
 def test_deleted_copies_lie_in_the_trash_for_a_while(bench, node, files):
     blob = node.put_blob(digests.of(b"deleted"), b"deleted")
     node.delete_blob(blob.digest, blob.stamp)

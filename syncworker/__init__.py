@@ -7,7 +7,8 @@
     manifests            storing what was fetched, as coming from upstream
     fetching, flight     a blob from an upstream into an upload that others follow, once in the whole cluster
     linking              a stored blob becomes a repository's
-    worker               the three of them as one service
+    looking, metrics     what it is at and has counted, for operators
+    worker               all of them as one service
     servicer, server     the same over gRPC
     options, assembly    how a configuration becomes all of this
 

@@ -30,7 +30,9 @@ from holdfast.rpc.host import host_id
 from syncworker.fetching import Fetching
 from syncworker.flight import Runner, Tools
 from syncworker.linking import Linking
+from syncworker.looking import Looking
 from syncworker.manifests import Manifests
+from syncworker.metrics import Tally
 from syncworker.sources import Sources
 from syncworker.tags import Tags
 from syncworker.upstream import assembly as upstreams
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
     from holdfast.config.sync import Sync
     from holdfast.meta.store import Store
     from holdfast.replicas.directory import NodeDirectory
+    from syncworker.metrics import Metrics
     from syncworker.options import Options
     from syncworker.upstream.pace import Pause
 
@@ -89,14 +92,15 @@ def assemble(options: Options, pause: Pause) -> Assembled:
     pool = ThreadPoolExecutor(_COPY_THREADS, thread_name_prefix="copy")
     book = LayoutBook(parts.store, _new_id, clock)
     writer = ReplicaWriter(parts.nodes, FanOut(parts.nodes, pool, clock), book.mark_dirty, reader.remember)
-    sources = _sources(options.sync, Time(clock, pause, random.SystemRandom().random))
+    metrics = Tally()
+    sources = _sources(options.sync, Time(clock, pause, random.SystemRandom().random), metrics)
     linking = Linking(repos, reader, writer)
     manifests = Manifests(repos, reader, writer, sources)
     fetches = Fetches(parts.store, _new_id, parts.process_id)
     runner = Runner(Tools(fetches, repos, writer, linking, sources, pause))
-    worker = SyncWorker(
-        Tags(repos, manifests, sources, clock), manifests, Fetching(repos, linking, sources, runner, clock)
-    )
+    fetching = Fetching(repos, linking, sources, runner, clock, metrics)
+    looking = Looking(parts.process_id, fetching, sources, writer, metrics, clock)
+    worker = SyncWorker(Tags(repos, manifests, sources, clock, metrics), manifests, fetching, looking)
     seen = Seen(WORKER, parts.process_id, __version__, options.advertise)
     presence = Presence(parts.store, seen, _new_id, ttl_seconds=_TTL_SECONDS)
 
@@ -112,9 +116,9 @@ def assemble(options: Options, pause: Pause) -> Assembled:
     return Assembled(worker, begin, end)
 
 
-def _sources(sync: Sync, time: Time) -> Sources:
+def _sources(sync: Sync, time: Time, metrics: Metrics) -> Sources:
     logins = [CredentialsFile(Path(sync.credentials_file))] if sync.credentials_file else []
-    around = upstreams.Surroundings(time, logins)
+    around = upstreams.Surroundings(time, logins, metrics=metrics)
     pulled = {number: entry for number, entry in enumerate(sync.registries) if entry.direction == PULL}
     return Sources(
         Routes.of(sync),

@@ -15,12 +15,12 @@ from holdfast.errors import UpstreamError, UpstreamMissingError
 from syncworker.upstream.upstream import severity
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from holdfast.mirrors.freshness import Rules
     from holdfast.mirrors.routes import Routes
     from holdfast.names import Repository
-    from syncworker.upstream.upstream import Upstream
+    from syncworker.upstream.upstream import Line, Upstream
 
 Result = TypeVar("Result")
 
@@ -56,6 +56,11 @@ class Sources:
                 if answer is not None:
                     return answer
         raise worst
+
+    def lines(self) -> Iterator[Line]:
+        """Every URL of every upstream, in the configuration's order."""
+        for number in sorted(self._upstreams):
+            yield from self._upstreams[number].lines
 
     def close(self) -> None:
         for upstream in self._upstreams.values():

@@ -24,6 +24,7 @@ from holdfast.mirrors import freshness
 from holdfast.mirrors.freshness import Absent, Failed, Found, Verdict, Watched
 from holdfast.rpc.sync import Resolved
 from syncworker.joined import Joined
+from syncworker.metrics import Counter
 
 if TYPE_CHECKING:
     from holdfast.clock import Clock
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from holdfast.mirrors.freshness import Answer, Decision, Rules
     from holdfast.names import Repository, Tag
     from syncworker.manifests import Manifests
+    from syncworker.metrics import Metrics
     from syncworker.sources import Sources
     from syncworker.upstream.values import Fetched
 
@@ -55,11 +57,14 @@ class _Known:
 class Tags:
     """Shared by threads."""
 
-    def __init__(self, repos: Repositories, manifests: Manifests, sources: Sources, clock: Clock) -> None:
+    def __init__(
+        self, repos: Repositories, manifests: Manifests, sources: Sources, clock: Clock, metrics: Metrics
+    ) -> None:
         self._repos = repos
         self._manifests = manifests
         self._sources = sources
         self._clock = clock
+        self._metrics = metrics
         self._lock = threading.Lock()
         self._known: OrderedDict[Key, _Known] = OrderedDict()
         self._joined: Joined[Key, Resolved] = Joined(_PATIENCE_SECONDS)
@@ -91,8 +96,11 @@ class Tags:
             self._remember(key, known)
             if decision.verdict is Verdict.FETCH:
                 return self._have(key, known, decision, rules, fetched)
+            self._metrics.add(Counter.TAGS_CHECKED)
         elif decision.verdict is Verdict.FETCH:
             return self._have(key, known, decision, rules, None)
+        else:
+            self._metrics.add(Counter.TAGS_HIT)
         return self._answer(key, known, decision)
 
     def _stored(self, repository: Repository, tag: Tag) -> ManifestRecord | None:
@@ -147,6 +155,7 @@ class Tags:
             self._remember(key, known)
             return self._answer(key, known, decision)
         self._manifests.keep(repository, fetched, [tag])
+        self._metrics.add(Counter.TAGS_FETCHED)
         self._remember(key, _Known(freshness.fetched(known.watched, digest)))
         _log.info("fetched a tag", extra={"repository": repository, "tag": tag, "digest": str(digest)})
         return self._resolved(known.watched, decision)

@@ -1,4 +1,4 @@
-"""A sync worker: what ``holdfast.rpc.sync.SyncClient`` promises, carried out, without any transport."""
+"""A sync worker: what ``holdfast.rpc.sync.SyncClient`` promises and operators ask, carried out, without any transport."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ if TYPE_CHECKING:
     from holdfast.digest import Digest
     from holdfast.names import Repository, Tag
     from holdfast.rpc.sync import Resolved, Underway
+    from holdfast.rpc.syncstatus import WorkerStatus
     from syncworker.fetching import Fetching
+    from syncworker.looking import Looking
     from syncworker.manifests import Manifests
     from syncworker.tags import Tags
 
@@ -16,10 +18,11 @@ if TYPE_CHECKING:
 class SyncWorker:
     """Shared by threads."""
 
-    def __init__(self, tags: Tags, manifests: Manifests, fetching: Fetching) -> None:
+    def __init__(self, tags: Tags, manifests: Manifests, fetching: Fetching, looking: Looking) -> None:
         self._tags = tags
         self._manifests = manifests
         self._fetching = fetching
+        self._looking = looking
 
     def resolve(self, repository: Repository, tag: Tag) -> Resolved:
         return self._tags.resolve(repository, tag)
@@ -29,3 +32,6 @@ class SyncWorker:
 
     def fetch_blob(self, repository: Repository, digest: Digest) -> Underway | None:
         return self._fetching.fetch(repository, digest)
+
+    def status(self) -> WorkerStatus:
+        return self._looking.status()

@@ -2,6 +2,7 @@
 
     values, headers, challenge, place, trust     pure: forms, header grammars, where a request may lead
     pace                                         limits, pauses and marks, on a clock that is given
+    ledger                                       what a URL has answered lately, and what that has cost
     credentials, programs, tls                   logins and certificates as files and programs keep them
     connections, exchange                        the only modules that know urllib3
     tokens, authorizer                           what goes into ``Authorization``

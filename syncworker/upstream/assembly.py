@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Final
 
 from holdfast import durations, names
 from holdfast.errors import ConfigError, NameInvalidError
+from syncworker.metrics import Tally
 from syncworker.upstream import place as places
 from syncworker.upstream import tls
 from syncworker.upstream.authorizer import Authorizer
 from syncworker.upstream.connections import Connections, resolve
 from syncworker.upstream.credentials import InOrder
 from syncworker.upstream.exchange import Exchange
+from syncworker.upstream.ledger import Ledger
 from syncworker.upstream.pace import Mark, Pace, Patience, Retry, Time
 from syncworker.upstream.registry import Registry
 from syncworker.upstream.upstream import Line, Upstream
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from holdfast.config.sync import SyncRegistry
+    from syncworker.metrics import Metrics
     from syncworker.upstream.connections import Resolver
     from syncworker.upstream.credentials import CredentialSource
     from syncworker.upstream.place import Origin
@@ -46,6 +49,7 @@ class Surroundings:
     # Further hosts whose token services may see credentials, whatever the upstream.
     realms: frozenset[str] = frozenset()
     resolver: Resolver = resolve
+    metrics: Metrics = field(default_factory=Tally)
 
 
 def upstream(entry: SyncRegistry, around: Surroundings) -> Upstream:
@@ -55,7 +59,7 @@ def upstream(entry: SyncRegistry, around: Surroundings) -> Upstream:
         ConfigError: a URL or certificates that cannot be used.
     """
     contexts = tls.contexts(Path(entry.cert_dir) if entry.cert_dir else None, verify=entry.tls_verify)
-    lines = [Line(_registry(url, entry, contexts, around), Mark(around.time.clock)) for url in entry.urls]
+    lines = [_line(url, entry, contexts, around) for url in entry.urls]
     if not lines:
         raise ConfigError("an upstream without urls")
     return Upstream(lines, retry_of(entry), around.time)
@@ -73,13 +77,14 @@ def retry_of(entry: SyncRegistry) -> Retry:
     return retry
 
 
-def _registry(url: str, entry: SyncRegistry, contexts: tls.Contexts, around: Surroundings) -> Registry:
+def _line(url: str, entry: SyncRegistry, contexts: tls.Contexts, around: Surroundings) -> Line:
     home, prefix = site(url)
+    ledger = Ledger(f"{home}/{prefix}".rstrip("/"), around.time.clock, around.metrics)
     connections = Connections(home, contexts, around.patience, entry.req_concurrent, around.resolver)
     pace = Pace(entry.req_per_sec, around.time)
-    exchange = Exchange(home, connections, pace, around.time, around.patience)
+    exchange = Exchange(home, connections, pace, around.time, around.patience, ledger)
     authorizer = Authorizer(exchange, InOrder(around.logins), around.time, around.realms)
-    return Registry(exchange, authorizer, around.time, prefix)
+    return Line(Registry(exchange, authorizer, around.time, prefix), Mark(around.time.clock), ledger)
 
 
 def site(url: str) -> tuple[Origin, str]:

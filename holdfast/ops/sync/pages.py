@@ -15,7 +15,7 @@ from holdfast.durations import seconds
 from holdfast.ops.console import bytes_text, listed, row, table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from rich.table import Table
 
@@ -109,7 +109,7 @@ def fetch_json(one: Running) -> JsonObject:
 
 def upstreams_table(upstreams: Iterable[UpstreamSeen], now: float) -> Table:
     numbers = ("requests", "received", "429")
-    made = table("upstream", "last success", "last failure", "reason", "left alone", *numbers, right=numbers)
+    made = table("upstream", "last success", "last failure", "left alone", *numbers, right=numbers)
     for seen in upstreams:
         held = f"{seconds(round(seen.held_seconds))}{', as it asked' if seen.is_throttled else ''}"
         row(
@@ -117,13 +117,19 @@ def upstreams_table(upstreams: Iterable[UpstreamSeen], now: float) -> Table:
             seen.url,
             ago(seen.last_success_seconds, now),
             ago(seen.last_failure_seconds, now),
-            seen.last_failure,
             held if seen.held_seconds else "",
             seen.requests,
             bytes_text(seen.received_bytes),
             seen.refused_for_pace,
         )
     return made
+
+
+def failures(upstreams: Iterable[UpstreamSeen]) -> Iterator[str]:
+    """Of those whose last word was one."""
+    for seen in upstreams:
+        if (seen.last_failure_seconds or 0.0) > (seen.last_success_seconds or 0.0):
+            yield f"notice: {seen.url} failed last: {seen.last_failure}"
 
 
 def upstream_json(seen: UpstreamSeen) -> JsonObject:

@@ -1,8 +1,8 @@
 """``holdfast sync status``: what the sync workers are at, and how their upstreams are.
 
-Exit 0: every worker that lives has answered; 1: none lives, or one does not answer. ``--watch`` goes on until it is interrupted.
+Exit 0: every worker that lives has answered, and no mirror's last run failed; else 1. ``--watch`` goes on until it is interrupted.
 
-``--json`` writes {workers, fetches, upstreams}.
+``--json`` writes {workers, fetches, mirrors, upstreams}.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ import typer
 from holdfast.ops import console
 from holdfast.ops.console import counted
 from holdfast.ops.reach import AsJson  # noqa: TC001 - typer reads annotations
-from holdfast.ops.sync import pages, workers
+from holdfast.ops.sync import mirrorpages, pages, workers
+from holdfast.ops.sync.mirrors import read
 from holdfast.ops.sync.reaching import ConfigFile, reached
 from holdfast.ops.watching import watch as watch_until_ended
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from holdfast.ops.console import JsonObject
+    from holdfast.ops.sync.mirrors import Mirror
     from holdfast.ops.sync.reaching import SyncAccess
     from holdfast.ops.sync.workers import Asked
 
@@ -37,11 +39,13 @@ class Report:
     """``at``: seconds since 1970, by this machine."""
 
     asked: tuple[Asked, ...]
+    mirrors: tuple[Mirror, ...]
     at: float
 
     @property
     def is_well(self) -> bool:
-        return bool(self.asked) and all(one.status is not None for one in self.asked)
+        answered = bool(self.asked) and all(one.status is not None for one in self.asked)
+        return answered and not any(one.standing.run.has_failed for one in self.mirrors)
 
 
 def status(
@@ -49,9 +53,11 @@ def status(
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Again every second, until interrupted.")] = False,
     json_output: AsJson = False,
 ) -> None:
-    """Show running fetches with their progress, and of each upstream the last success and failure.
+    """Show running fetches and runs with their progress, and of each upstream the last success and failure.
 
-    Exit 1 if no sync worker lives, or one does not answer.
+    Exit 1 if no sync worker lives, one does not answer, or a mirror's last run failed.
+
+    Examples: holdfast sync status --watch; holdfast sync status --json | jq .fetches
     """
     with reached(config) as found:
         if watch:
@@ -66,7 +72,7 @@ def status(
 
 def look(found: SyncAccess) -> Report:
     """One reading."""
-    return Report(tuple(workers.ask_all(found)), time.time())
+    return Report(tuple(workers.ask_all(found)), tuple(read(found)), time.time())
 
 
 def describe(report: Report) -> Iterator[RenderableType]:
@@ -84,11 +90,17 @@ def describe(report: Report) -> Iterator[RenderableType]:
     seen = workers.upstreams(report.asked)
     if seen:
         yield pages.upstreams_table(seen, report.at)
+        yield from pages.failures(seen)
+    repeated = [one for one in report.mirrors if one.can_run]
+    if repeated:
+        yield mirrorpages.history(repeated, report.at)
+        yield from mirrorpages.failures(repeated)
 
 
 def as_json(report: Report) -> JsonObject:
     return {
         "workers": pages.workers_json(report.asked),
         "fetches": [pages.fetch_json(one) for one in workers.fetches(report.asked)],
+        "mirrors": [mirrorpages.as_json(one) for one in report.mirrors],
         "upstreams": [pages.upstream_json(seen) for seen in workers.upstreams(report.asked)],
     }

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.cluster.processes import cli
+from tests.ops.terminal import at_terminal
 from tests.serving import wait_for
 from tests.sync.mirrored import Pull, mirroring, pulling
-from tests.sync.peers import digest_of
+from tests.sync.peers import digest_of, image
 from tests.sync.stock import Stock
 
 if TYPE_CHECKING:
@@ -103,6 +104,24 @@ def test_bytes_grow_between_two_looks_and_a_client_that_left_follows_no_more(
     assert Pull(server, path_of(repo, layer)).end().body == layer
 
 
+def test_a_watched_fetch_is_drawn_with_a_bar_that_grows_until_it_is_gone(
+    server: Server, stock: Stock, repo: str
+) -> None:
+    layer = os.urandom(8 * MIB)
+    pulled_manifest(server, stock, repo, layer)
+    gate = stock.hold(layer, 5 * MIB)
+    pull = Pull(server, path_of(repo, layer))
+    environment = {"HOLDFAST_CONFIG": str(server.config)}
+    with at_terminal("sync", "status", "--watch", environment=environment) as terminal:
+        terminal.wait_for_page("1 fetch under way", f"up/{repo}", "of 8.00 MiB", "━━━━")
+        gate.set()
+        terminal.wait_for_page("nothing is being fetched", stock.url)
+        terminal.press_ctrl_c()
+        assert terminal.end() == 130
+        assert "Traceback" not in terminal.drawn
+    assert pull.end().body == layer
+
+
 def test_an_upstream_is_told_with_its_last_success_and_its_last_failure(
     server: Server, stock: Stock, repo: str
 ) -> None:
@@ -135,6 +154,28 @@ def test_an_upstream_that_sent_other_bytes_is_told_so(server: Server, stock: Sto
     assert metrics["fetches_failed"] >= 1
     assert metrics["tags_fetched"] >= 1
     assert metrics["upstream_latency_seconds_count"] >= 2
+
+
+def test_an_image_is_reported_when_all_of_it_is_here_be_it_the_last_blob_or_the_manifest_that_completes_it(
+    server: Server, stock: Stock, repo: str
+) -> None:
+    layer = os.urandom(1000)
+    pulled_manifest(server, stock, repo, layer)
+    for blob in (layer, b"{}"):
+        assert synced(server, repo) == []
+        assert Pull(server, path_of(repo, blob)).end().body == blob
+    first = digest_of(image(layer))
+    wait_for("the report", lambda: synced(server, repo) == [first])
+    # Another image of the same blobs: a client asks for nothing more than its manifest.
+    other = image(layer, annotations={"which": "the other"})
+    stock.manifests[f"{repo}/manifests/v2"] = other
+    assert server.request("GET", f"/v2/up/{repo}/manifests/v2")[2] == other
+    wait_for("the report", lambda: synced(server, repo) == [first, digest_of(other)])
+
+
+def synced(server: Server, repo: str) -> list[str]:
+    lines = [json.loads(line) for line in server.log.read_text().splitlines() if "successfully synced image" in line]
+    return [line["digest"] for line in lines if line["repository"] == f"up/{repo}"]
 
 
 def test_a_worker_that_hangs_is_named_and_the_exit_code_tells(server: Server) -> None:

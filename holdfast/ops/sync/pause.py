@@ -26,7 +26,7 @@ EntryName = Annotated[
 def pause(entry: EntryName, config: ConfigFile = None, json_output: AsJson = False) -> None:
     """Stop a mirror's runs, after the images under way, until `sync resume`.
 
-    Example: holdfast sync pause registry-1.docker.io
+    Example: holdfast sync pause ghcr.io
     """
     with reached(config) as found:
         mirror = find(found, entry)
@@ -38,7 +38,7 @@ def pause(entry: EntryName, config: ConfigFile = None, json_output: AsJson = Fal
 def resume(entry: EntryName, config: ConfigFile = None, json_output: AsJson = False) -> None:
     """Let a paused mirror run again, from where it stopped.
 
-    Example: holdfast sync resume registry-1.docker.io
+    Example: holdfast sync resume ghcr.io
     """
     with reached(config) as found:
         mirror = find(found, entry)

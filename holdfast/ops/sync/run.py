@@ -42,7 +42,7 @@ def run(
 ) -> None:
     """Run a mirror now, whatever its interval, and show its progress until it ends.
 
-    Example: holdfast sync run registry-1.docker.io --timeout 3600
+    Example: holdfast sync run ghcr.io --timeout 3600
     """
     with reached(config) as found:
         mirror = find(found, entry)

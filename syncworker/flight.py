@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import threading
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -83,8 +84,10 @@ class Tools:
 @dataclass(eq=False, slots=True)
 class Flight:
     """``repositories``: those that asked for it; the first one's upstreams are asked. ``begun``: what they are answered; None: it
-    is stored. ``began_at`` is of the monotonic clock. ``stream`` is what comes from upstream now, or came last, and
-    ``first_bytes`` where the first one began.
+    is stored. ``ended``: nothing more comes of it; ``failed`` says why, if it is not whole.
+
+    ``began_at`` is of the monotonic clock. ``stream`` is what comes from upstream now, or came last, and ``first_bytes`` where the
+    first one began.
     """
 
     digest: Digest
@@ -92,6 +95,8 @@ class Flight:
     repositories: list[Repository]
     begun: Future[Underway | None] = field(default_factory=Future)
     wrong: UpstreamWrongError | None = None
+    failed: HoldfastError | None = None
+    ended: threading.Event = field(default_factory=threading.Event)
     began_at: float = 0.0
     first_bytes: int = 0
     stream: BlobStream | None = None
@@ -302,6 +307,7 @@ def _answer(flight: Flight, upload_id: str) -> None:
 
 
 def _fail(flight: Flight, error: HoldfastError) -> None:
+    flight.failed = error
     if not flight.begun.done():
         flight.begun.set_exception(error)
     elif isinstance(error, UpstreamError):

@@ -16,7 +16,8 @@ from typing import Protocol
 
 class Counter(StrEnum):
     """``tags_*``: checks of tags for gateways. hit: answered without asking an upstream; checked: an upstream was asked and nothing
-    had changed, or it could not say; fetched: there was something new.
+    had changed, or it could not say; fetched: there was something new. ``run*`` belong to
+    the URL that the configuration names first.
     """
 
     FETCHES_BEGUN = "fetches_begun"
@@ -31,8 +32,10 @@ class Counter(StrEnum):
     UPSTREAM_THROTTLED = "upstream_throttled"
     UPSTREAM_FAILURES = "upstream_failures"
     RUNS_BEGUN = "runs_begun"
-    RUNS_ENDED = "runs_ended"
+    RUNS_SUCCEEDED = "runs_succeeded"
     RUNS_FAILED = "runs_failed"
+    RUN_IMAGES_CHANGED = "run_images_changed"
+    RUN_IMAGES_FAILED = "run_images_failed"
 
 
 class Histogram(StrEnum):

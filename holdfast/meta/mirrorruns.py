@@ -186,12 +186,12 @@ class MirrorRuns:
     def end(self, run: Run, wall_seconds: float, failure: Failure | None = None) -> Run | None:
         """It is over. None: a part is not done yet, or somebody else has ended it.
 
-        With a ``failure`` that is of the run as a whole: its repositories could not be listed.
+        With a ``failure`` it ends because its repositories could not be listed; not if somebody has got on with any of them.
         """
         for _ in range(ATTEMPTS):
             # The run first: a claim that comes after this changes it, so no part begins unseen.
             standing = self.look(run.entry).run
-            if not _is_same(standing, run) or not self._all_done(standing):
+            if not _is_same(standing, run) or not self._may_end(standing, failed=failure is not None):
                 return None
             ended = _with(standing, Counts(failed=1 if failure else 0), failure)
             ended = replace(ended, is_running=False, ended_seconds=wall_seconds)
@@ -204,10 +204,13 @@ class MirrorRuns:
         raise crowded()
 
     def note(self, run: Run, failure: Failure) -> None:
-        """A failure of the run as a whole, which goes on in spite of it."""
+        """A failure of the run as a whole, which goes on in spite of it. Several workers that meet the same one count it once."""
         for _ in range(ATTEMPTS):
             standing = self.look(run.entry).run
-            if not _is_same(standing, run) or self._write(_with(standing, Counts(failed=1), failure), [], []):
+            known = standing.failure.message if standing.has_failed and standing.failure else None
+            if not _is_same(standing, run) or known == failure.message:
+                return
+            if self._write(_with(standing, Counts(failed=1), failure), [], []):
                 return
         raise crowded()
 
@@ -285,8 +288,8 @@ class MirrorRuns:
                 return part
         return Part(run.entry, run.number, repository, "", "", is_done=False, token=token)
 
-    def _all_done(self, run: Run) -> bool:
-        return all(part.is_done for part in self.parts(run.entry) if part.number == run.number)
+    def _may_end(self, run: Run, *, failed: bool) -> bool:
+        return all(part.is_done and not failed for part in self.parts(run.entry) if part.number == run.number)
 
     def _forget_parts(self, run: Run) -> None:
         """Of runs up to this one, which is over. What is left behind by an interruption means nothing to the next."""

@@ -1,7 +1,7 @@
 """``holdfast sync pause`` and ``resume``: whether a mirror runs.
 
-Promises: asked for twice is as good as once. Images under way are copied to their end; a run that is paused in the middle goes on
-where it stopped. What clients ask for is fetched in any case.
+Promises: asked for twice is as good as once. A run that is paused in the middle goes on where it stopped, with the bytes that its
+image under way had brought. What clients ask for is fetched in any case.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ EntryName = Annotated[
 
 
 def pause(entry: EntryName, config: ConfigFile = None, json_output: AsJson = False) -> None:
-    """Stop a mirror's runs, after the images under way, until `sync resume`.
+    """Stop a mirror's runs, one under way as well, until `sync resume`.
 
     Example: holdfast sync pause ghcr.io
     """

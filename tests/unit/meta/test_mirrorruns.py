@@ -230,3 +230,20 @@ def test_what_an_interrupted_end_left_behind_is_nothing_to_the_next_run(two, sto
     store.txn((), [Put(keys.mirror_part(ENTRY, ONE), left)])
     other.begin()
     assert other.claimed().cursor == ""
+
+
+def test_a_worker_that_cannot_list_does_not_end_what_another_is_at(two):
+    one, other = two
+    run = one.begin()
+    one.finish()
+    assert other.runs.end(run, 2000.0, Failure("no catalog")) is None
+    assert not one.runs.end(run, 2000.0).has_failed
+
+
+def test_a_failure_of_the_whole_run_is_counted_once_however_many_meet_it(two):
+    one, other = two
+    run = one.begin()
+    one.runs.note(run, Failure("no catalog"))
+    other.runs.note(run, Failure("no catalog"))
+    assert one.runs.look(ENTRY).run.counts.failed == 1
+    assert one.runs.end(run, 2000.0).has_failed

@@ -14,6 +14,7 @@ from tests.cluster.processes import cli
 from tests.ops.terminal import at_terminal
 from tests.serving import wait_for
 from tests.sync.mirrored import Pull, mirroring, pulling
+from tests.sync.operator import says, told
 from tests.sync.peers import digest_of, image
 from tests.sync.stock import Stock
 
@@ -43,12 +44,6 @@ def server(tmp_path_factory: pytest.TempPathFactory, stock: Stock) -> Iterator[S
 @pytest.fixture
 def repo(server: Server) -> str:
     return f"team/app{next(_numbers)}"
-
-
-def told(server: Server, *words: str, code: int = 0) -> Any:
-    said = cli("sync", *words, "--json", "--config", str(server.config))
-    assert said.returncode == code, said.stdout + said.stderr
-    return json.loads(said.stdout)
 
 
 def pulled_manifest(server: Server, stock: Stock, repo: str, *layers: bytes) -> None:
@@ -193,8 +188,8 @@ def test_a_worker_that_hangs_is_named_and_the_exit_code_tells(server: Server) ->
 def test_a_registry_that_does_not_run_has_no_worker(tmp_path: Path, stock: Stock) -> None:
     with mirroring(tmp_path, {"/up": [stock.url]}) as server:
         pass
-    said = cli("sync", "status", "--config", str(server.config))
-    assert said.returncode == 1
+    said = says(server, "status")
+    assert said.exit_code == 1
     assert "no sync worker is alive" in said.stdout
 
 

@@ -70,6 +70,10 @@ class Leash:
         """Whether the image's time is."""
         return self._clock.monotonic() >= self._deadline
 
+    def is_lost(self) -> bool:
+        """Whether another worker has taken the repository over, as far as is known."""
+        return self._is_lost
+
     def is_cut(self) -> bool:
         """Whether this worker is to leave it to others."""
         return self._lost() or self._halt.is_told()

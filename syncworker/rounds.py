@@ -61,7 +61,7 @@ class Rounds:
     def _watch(self, mirror: Mirror) -> None:
         share = Share(mirror, self._runs, self._time, self._stopping.is_set, self._metrics)
         schedule = Schedule(mirror.interval_seconds)
-        while not self._stopping.wait(_LOOK_SECONDS):
+        while not self._stopping.wait(schedule.wait_seconds(self._time.clock.monotonic(), _LOOK_SECONDS)):
             try:
                 schedule = self._step(mirror, share, schedule)
             except HoldfastError as error:
@@ -82,4 +82,6 @@ class Rounds:
                 self._metrics.add(Counter.RUNS_BEGUN, upstream=mirror.entry.url)
                 _log.info("a mirror's run began", extra={"mirror": mirror.entry.title})
                 share.take(run)
-        return schedule
+        else:
+            return schedule
+        return schedule.seen(self._runs.look(mirror.entry.id).run, clock.monotonic(), clock.wall())

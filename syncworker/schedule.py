@@ -55,6 +55,11 @@ class Schedule:
         left_seconds = min(max(left_seconds, 0.0), self.interval_seconds)
         return Schedule(self.interval_seconds, run.number, now_seconds + left_seconds)
 
+    def wait_seconds(self, now_seconds: float, longest_seconds: float) -> float:
+        """Until it is worth a look, ``longest_seconds`` at most."""
+        left_seconds = self.due_at_seconds - now_seconds
+        return left_seconds if self.interval_seconds and 0 < left_seconds < longest_seconds else longest_seconds
+
     def step(self, standing: Standing, now_seconds: float) -> Step:
         """What to do, when ``seen`` has been told of the same run."""
         if standing.is_paused:

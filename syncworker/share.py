@@ -6,8 +6,8 @@
              tags behind the cursor ──▶ copy one, tried again as configured ──▶ report ──▶ … ──▶ done
 
 Promises
-    * What fails is counted and told, and the next image is gone on with. After several in a row that the upstream could not give,
-      the rest of that repository is given up for this run.
+    * What fails is counted and told, and the next image is gone on with. After several in a row that could not be had now, the rest
+      of that repository is given up for this run.
     * Told to stop, a worker lets go of what it has, at the image that is under way.
     * A claim that was taken over is noticed before the next image, and within seconds while one is copied.
 
@@ -197,7 +197,7 @@ class Share:
 
     def _give_up(self, tally: _Tally, rest: Sequence[Tag]) -> None:
         if rest:
-            message = f"gave up {len(rest)} more images after {_HOPELESS} in a row that the upstream did not give"
+            message = f"gave up {len(rest)} more images after {_HOPELESS} in a row that could not be had now"
             self._warn("the rest of a repository waits for the next run", message, repository=tally.part.repository)
         self._runs.report(tally.part, tally.part.cursor, tally.counts + Counts(failed=len(rest)), is_done=True)
 
@@ -209,6 +209,8 @@ class Share:
         leash = Leash(part, self._runs, halt, self._time.clock, self._mirror.timeout_seconds)
         copied, error = self._copied(part, tag, leash)
         if copied is None and leash.is_cut():
+            if leash.is_lost():
+                self._warn_taken(part)
             return False
         failure = None
         if copied is None:
@@ -227,7 +229,7 @@ class Share:
             return True
         part = self._runs.report(tally.part, tag, tally.counts, failure)
         if part is None:
-            _log.warning("another worker has taken a repository over", extra={"repository": tally.part.repository})
+            self._warn_taken(tally.part)
             return False
         tally.part, tally.counts, tally.reported_at_seconds = part, Counts(), now
         return True
@@ -254,6 +256,13 @@ class Share:
         elif copied.is_changed:
             about = {"digest": str(copied.digest), "size": copied.size_bytes}
             _log.info("successfully synced image", extra=named | about)
+
+    def _warn_taken(self, part: Part) -> None:
+        self._warn(
+            "another worker has taken a repository over",
+            "this one was not seen for a while",
+            repository=part.repository,
+        )
 
     def _failure(self, message: str, repository: str = "", tag: str = "") -> Failure:
         return Failure(message, repository, tag, self._time.clock.wall())

@@ -63,3 +63,11 @@ def test_without_an_interval_a_mirror_runs_when_asked_alone():
 @pytest.mark.parametrize("run", [NEVER, UNDER_WAY, ENDED])
 def test_a_paused_mirror_does_nothing(run):
     assert step(Schedule(HOUR), run, 1e9, asked=1, paused=True) is Step.WAIT
+
+
+def test_one_looks_again_when_a_run_is_due_and_every_so_often():
+    watching = Schedule(HOUR).seen(ENDED, 0.0, 6000.0)
+    assert watching.wait_seconds(HOUR - 0.25, 1.0) == 0.25
+    assert watching.wait_seconds(0.0, 1.0) == 1.0
+    assert watching.wait_seconds(HOUR, 1.0) == 1.0
+    assert Schedule(0.0).wait_seconds(0.0, 1.0) == 1.0

@@ -1,8 +1,9 @@
 """``holdfast sync status``: what the sync workers are at, and how their upstreams are.
 
-Exit 0: every worker that lives has answered, and no mirror's last run failed; else 1. ``--watch`` goes on until it is interrupted.
+Exit 0: every worker that lives has answered, and no mirror's last run failed; else 1. ``--watch`` goes on until it is interrupted,
+also while the metadata does not answer.
 
-``--json`` writes {workers, fetches, mirrors, upstreams}.
+``--json`` writes {trouble, workers, fetches, mirrors, upstreams}; ``trouble`` null: the metadata answered.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from holdfast.errors import UnavailableError
 from holdfast.ops import console
 from holdfast.ops.console import counted
 from holdfast.ops.reach import AsJson  # noqa: TC001 - typer reads annotations
@@ -36,11 +38,12 @@ _EVERY_SECONDS: Final = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """``at``: seconds since 1970, by this machine."""
+    """``at``: seconds since 1970, by this machine. ``trouble`` "": the metadata could be read."""
 
-    asked: tuple[Asked, ...]
-    mirrors: tuple[Mirror, ...]
     at: float
+    asked: tuple[Asked, ...] = ()
+    mirrors: tuple[Mirror, ...] = ()
+    trouble: str = ""
 
     @property
     def is_well(self) -> bool:
@@ -71,11 +74,17 @@ def status(
 
 
 def look(found: SyncAccess) -> Report:
-    """One reading."""
-    return Report(tuple(workers.ask_all(found)), tuple(read(found)), time.time())
+    """One reading. Metadata that does not answer is what it reports."""
+    try:
+        return Report(time.time(), tuple(workers.ask_all(found)), tuple(read(found)))
+    except UnavailableError as error:
+        return Report(time.time(), trouble=error.message)
 
 
 def describe(report: Report) -> Iterator[RenderableType]:
+    if report.trouble:
+        yield f"nothing can be told: {report.trouble}"
+        return
     if not report.asked:
         yield "no sync worker is alive: what is stored is served, and nothing is fetched"
     for one in report.asked:
@@ -99,6 +108,7 @@ def describe(report: Report) -> Iterator[RenderableType]:
 
 def as_json(report: Report) -> JsonObject:
     return {
+        "trouble": report.trouble or None,
         "workers": pages.workers_json(report.asked),
         "fetches": [pages.fetch_json(one) for one in workers.fetches(report.asked)],
         "mirrors": [mirrorpages.as_json(one) for one in report.mirrors],

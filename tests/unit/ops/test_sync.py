@@ -206,6 +206,17 @@ def test_a_run_under_way_is_told_with_who_is_at_what(place):
     assert "running: team/app by w" in " ".join(place.says("status").stdout.split())
 
 
+def test_metadata_that_cannot_be_read_is_what_status_tells(place):
+    place.store.close()
+    (place.config.parent / "data" / "meta" / "holdfast.db").write_bytes(b"no database" * 100)
+    said = place.says("status", "--json")
+    assert said.exit_code == 1
+    assert json.loads(said.stdout)["trouble"]
+    refused = place.says("ls")
+    assert refused.exit_code == 1
+    assert refused.stderr.startswith("holdfast: ")
+
+
 def test_without_a_worker_a_run_is_refused_unless_nobody_waits(place):
     entry = place.entry(0)
     refused = place.says("run", entry)

@@ -20,7 +20,7 @@ from holdfast.errors import OverloadedError, UpstreamWrongError
 from holdfast.replicas.remembered import Remembered
 from holdfast.rpc.node import Want
 from syncworker.flight import Flight
-from syncworker.metrics import Counter
+from syncworker.metrics import SILENT, Counter
 
 if TYPE_CHECKING:
     from holdfast.clock import Clock
@@ -45,7 +45,13 @@ class Fetching:
     """Shared by threads."""
 
     def __init__(
-        self, repos: Repositories, linking: Linking, sources: Sources, runner: Runner, clock: Clock, metrics: Metrics
+        self,
+        repos: Repositories,
+        linking: Linking,
+        sources: Sources,
+        runner: Runner,
+        clock: Clock,
+        metrics: Metrics = SILENT,
     ) -> None:
         self._repos = repos
         self._linking = linking

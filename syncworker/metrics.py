@@ -1,4 +1,5 @@
-"""What a sync worker counts and measures: the names, the interface, and an implementation that keeps the numbers in memory.
+"""What a sync worker counts and measures: the names, the interface, and implementations that keep the numbers in memory,
+or none.
 
 Counters only grow; a histogram takes seconds. Each number may belong to one upstream (its URL, of which the configuration names a
 few), so that whoever exports them has few series.
@@ -11,7 +12,7 @@ from __future__ import annotations
 import threading
 from collections import Counter as Counts
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Protocol
 
 
 class Counter(StrEnum):
@@ -50,6 +51,19 @@ class Metrics(Protocol):
     def add(self, counter: Counter, amount: int = 1, upstream: str = "") -> None: ...
 
     def observe(self, histogram: Histogram, seconds: float, upstream: str = "") -> None: ...
+
+
+class Silent:
+    """Implements ``Metrics`` by forgetting: for whoever is not asked."""
+
+    def add(self, counter: Counter, amount: int = 1, upstream: str = "") -> None:
+        """Nothing is counted."""
+
+    def observe(self, histogram: Histogram, seconds: float, upstream: str = "") -> None:
+        """Nothing is measured."""
+
+
+SILENT: Final = Silent()
 
 
 class Tally:

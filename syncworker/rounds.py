@@ -12,7 +12,7 @@ import threading
 from typing import TYPE_CHECKING, Final
 
 from holdfast.errors import HoldfastError
-from syncworker.metrics import Counter
+from syncworker.metrics import SILENT, Counter
 from syncworker.schedule import Schedule, Step
 from syncworker.share import Share
 from syncworker.upstream.pace import Time
@@ -37,7 +37,9 @@ _END_SECONDS: Final = 3.0
 class Rounds:
     """``start`` after the worker is seen by others: its claims count as long as it is."""
 
-    def __init__(self, mirrors: Sequence[Mirror], runs: MirrorRuns, clock: Clock, die: Die, metrics: Metrics) -> None:
+    def __init__(
+        self, mirrors: Sequence[Mirror], runs: MirrorRuns, clock: Clock, die: Die, metrics: Metrics = SILENT
+    ) -> None:
         self._runs = runs
         self._metrics = metrics
         self._stopping = threading.Event()

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Final
 from holdfast.errors import HoldfastError, UnavailableError, UpstreamUnavailableError
 from holdfast.meta.mirrorruns import Counts, Failure, Refusal
 from syncworker.leash import Halt, Leash
-from syncworker.metrics import Counter
+from syncworker.metrics import SILENT, Counter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -77,7 +77,7 @@ class Share:
     """Of one mirror, in one thread at a time. ``time.pause`` ends early when the worker is about to stop."""
 
     def __init__(
-        self, mirror: Mirror, runs: MirrorRuns, time: Time, is_stopping: Callable[[], bool], metrics: Metrics
+        self, mirror: Mirror, runs: MirrorRuns, time: Time, is_stopping: Callable[[], bool], metrics: Metrics = SILENT
     ) -> None:
         self._mirror = mirror
         self._runs = runs

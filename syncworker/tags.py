@@ -24,7 +24,7 @@ from holdfast.mirrors import freshness
 from holdfast.mirrors.freshness import Absent, Failed, Found, Verdict, Watched
 from holdfast.rpc.sync import Resolved
 from syncworker.joined import Joined
-from syncworker.metrics import Counter
+from syncworker.metrics import SILENT, Counter
 
 if TYPE_CHECKING:
     from holdfast.clock import Clock
@@ -58,7 +58,7 @@ class Tags:
     """Shared by threads."""
 
     def __init__(
-        self, repos: Repositories, manifests: Manifests, sources: Sources, clock: Clock, metrics: Metrics
+        self, repos: Repositories, manifests: Manifests, sources: Sources, clock: Clock, metrics: Metrics = SILENT
     ) -> None:
         self._repos = repos
         self._manifests = manifests

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from holdfast import durations, names
 from holdfast.errors import ConfigError, NameInvalidError
-from syncworker.metrics import Tally
+from syncworker.metrics import SILENT
 from syncworker.upstream import place as places
 from syncworker.upstream import tls
 from syncworker.upstream.authorizer import Authorizer
@@ -49,7 +49,7 @@ class Surroundings:
     # Further hosts whose token services may see credentials, whatever the upstream.
     realms: frozenset[str] = frozenset()
     resolver: Resolver = resolve
-    metrics: Metrics = field(default_factory=Tally)
+    metrics: Metrics = SILENT
 
 
 def upstream(entry: SyncRegistry, around: Surroundings) -> Upstream:

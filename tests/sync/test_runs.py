@@ -110,8 +110,8 @@ def test_a_paused_run_lets_go_of_its_image_and_goes_on_when_it_is_resumed(
         assert says(server, "pause", shelf.host).exit_code == 0
         assert "lets it go on" in asked.result().stderr
         assert asked.result().returncode == 1
-    gate.set()
     wait_for("it to be let go", lambda: mirror_of(server, shelf)["run"]["repositories"][0]["worker"] is None)
+    gate.set()
     assert mirror_of(server, shelf)["run"]["running"]
     assert not has(server, "paused/team/app", "v1")
     assert not has(server, "paused/team/app", "v2")

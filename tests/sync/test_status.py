@@ -14,7 +14,7 @@ from tests.cluster.processes import cli
 from tests.ops.terminal import at_terminal
 from tests.serving import wait_for
 from tests.sync.mirrored import Pull, mirroring, pulling
-from tests.sync.operator import says, told
+from tests.sync.operator import told
 from tests.sync.peers import digest_of, image
 from tests.sync.stock import Stock
 
@@ -183,14 +183,6 @@ def test_a_worker_that_hangs_is_named_and_the_exit_code_tells(server: Server) ->
     (worker,) = said["workers"]
     assert not worker["answers"]
     assert "did not answer" in worker["trouble"]
-
-
-def test_a_registry_that_does_not_run_has_no_worker(tmp_path: Path, stock: Stock) -> None:
-    with mirroring(tmp_path, {"/up": [stock.url]}) as server:
-        pass
-    said = says(server, "status")
-    assert said.exit_code == 1
-    assert "no sync worker is alive" in said.stdout
 
 
 @pytest.mark.parametrize(

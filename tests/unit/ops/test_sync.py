@@ -206,6 +206,13 @@ def test_a_run_under_way_is_told_with_who_is_at_what(place):
     assert "running: team/app by w" in " ".join(place.says("status").stdout.split())
 
 
+def test_a_registry_that_does_not_run_has_no_worker(place):
+    said = place.says("status")
+    assert said.exit_code == 1
+    assert "no sync worker is alive" in said.stdout
+    assert json.loads(place.says("status", "--json").stdout)["workers"] == []
+
+
 def test_metadata_that_cannot_be_read_is_what_status_tells(place):
     place.store.close()
     (place.config.parent / "data" / "meta" / "holdfast.db").write_bytes(b"no database" * 100)

@@ -18,6 +18,7 @@ from holdfast.ops.schema import schema
 from holdfast.ops.serve import serve
 from holdfast.ops.status.command import status
 from holdfast.ops.storagenode import storagenode
+from holdfast.ops.sync import app as sync
 from holdfast.ops.syncworker import syncworker
 from holdfast.ops.upload import app as upload
 from holdfast.ops.verify import verify
@@ -37,6 +38,7 @@ app.add_typer(node, name="node")
 app.add_typer(layout, name="layout")
 app.add_typer(repair, name="repair")
 app.add_typer(upload, name="upload")
+app.add_typer(sync, name="sync")
 app.add_typer(metadata, name="metadata")
 app.add_typer(certs, name="certs")
 

@@ -46,6 +46,7 @@ class Follower:
     def __iter__(self) -> Iterator[bytes]:
         if not self._caller.add_callback(self._wake):
             return
+        self._upload.follow(1)
         try:
             while (end_bytes := self._wait()) is not None:
                 if not self._open():
@@ -53,6 +54,7 @@ class Follower:
                     return
                 yield self._read(end_bytes)
         finally:
+            self._upload.follow(-1)
             self._close()
 
     def _wake(self) -> None:

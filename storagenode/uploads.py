@@ -78,6 +78,7 @@ class Upload:
         self.offset_bytes = offset_bytes
         self.digest: Digest | None = None
         self.last_used = now
+        self.followers = 0
         self._tokens = 0
         self._fence = 0
         self._writer: Writer | None = None
@@ -88,7 +89,12 @@ class Upload:
 
     def state(self) -> UploadState:
         with self.changed:
-            return UploadState(self.upload_id, self.offset_bytes)
+            return UploadState(self.upload_id, self.offset_bytes, self.followers)
+
+    def follow(self, change: int) -> None:
+        """One more who reads it while it grows, or (-1) one less."""
+        with self.changed:
+            self.followers += change
 
     def seen(self, now: float) -> OpenUpload:
         """As operators see it."""

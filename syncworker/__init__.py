@@ -17,8 +17,9 @@
     share, leash         one worker's share of a run, and how far it may go
     rounds, configured   the mirrors of a worker, each watched
     keeping/             what goes from caches that are full or old
-    worker               all of them as one service
-    servicer, server     the same over gRPC
+    looking, metrics     what it is at and has counted, for operators
+    worker               what gateways and operators ask, as one service
+    servicer, server     that over gRPC
     options, assembly    how a configuration becomes all of this
 
 Never: serves a client of the registry.

@@ -35,7 +35,9 @@ from syncworker.fetching import Fetching
 from syncworker.flight import Runner, Tools
 from syncworker.keeping import assembly as keeping
 from syncworker.linking import Linking
+from syncworker.looking import Looking
 from syncworker.manifests import Manifests
+from syncworker.metrics import Tally
 from syncworker.pulling import PullJob
 from syncworker.referrers import Referrers
 from syncworker.refused import Refused
@@ -57,6 +59,7 @@ if TYPE_CHECKING:
     from holdfast.mirrors.entries import Entry
     from holdfast.replicas.directory import NodeDirectory
     from syncworker.jobs import Job
+    from syncworker.metrics import Metrics
     from syncworker.options import Options
     from syncworker.upstream.pace import Pause
     from syncworker.upstream.upstream import Upstream
@@ -102,20 +105,22 @@ def assemble(options: Options, pause: Pause) -> Assembled:
     pool = ThreadPoolExecutor(_COPY_THREADS, thread_name_prefix="copy")
     book = LayoutBook(parts.store, _new_id, clock)
     writer = ReplicaWriter(parts.nodes, FanOut(parts.nodes, pool, clock), book.mark_dirty, reader.remember)
+    metrics = Tally()
     time, routes = Time(clock, pause, random.SystemRandom().random), Routes.of(options.sync)
-    around = _upstreams(options.sync, time)
+    around = _upstreams(options.sync, time, metrics)
     sources = Sources(routes, around, _rules(options.sync))
     linking = Linking(repos, reader, writer, keeping.growth(options.sync, parts.store, _new_id).linked)
     signatures = Signatures(repos, clock)
     manifests = Manifests(repos, reader, writer, sources, signatures, Refused(clock))
-    tags = Tags(repos, manifests, sources, signatures, clock)
+    tags = Tags(repos, manifests, sources, signatures, clock, metrics)
     referrers = Referrers(repos, manifests, tags, sources, clock)
     fetches = Fetches(parts.store, _new_id, parts.process_id)
     # What periodic runs alone fill is fetched by the same flights; clients' misses come here only where pulls on demand are on.
     runner = Runner(Tools(fetches, repos, writer, linking, sources.every(), pause))
-    fetching = Fetching(repos, linking, sources.every(), runner, clock)
+    fetching = Fetching(repos, linking, sources.every(), runner, clock, metrics)
     ahead = Ahead(manifests, tags, referrers, fetching, sources, time)
-    worker = SyncWorker(tags, manifests, referrers, fetching, Refused(clock), ahead)
+    looking = Looking(parts.process_id, fetching, sources, writer, metrics, clock)
+    worker = SyncWorker(tags, manifests, referrers, fetching, Refused(clock), ahead, looking)
     copying = CopyTools(repos, reader, writer, fetching, time)
 
     def job_of(entry: Entry, registry: SyncRegistry) -> Job | None:
@@ -124,7 +129,7 @@ def assemble(options: Options, pause: Pause) -> Assembled:
         return PullJob(entry.number, registry, routes, around[entry.number], copying)
 
     runs = MirrorRuns(parts.store, _new_id, parts.process_id)
-    rounds = Rounds(mirrors(options.sync, job_of), runs, clock, time.die)
+    rounds = Rounds(mirrors(options.sync, job_of), runs, clock, time.die, metrics)
     seen = Seen(WORKER, parts.process_id, __version__, options.advertise)
     presence = Presence(parts.store, seen, _new_id, ttl_seconds=_TTL_SECONDS)
     keeps = keeping.is_needed(options.sync)
@@ -148,9 +153,10 @@ def assemble(options: Options, pause: Pause) -> Assembled:
     return Assembled(worker, begin, end)
 
 
-def _upstreams(sync: Sync, time: Time) -> dict[int, Upstream]:
+def _upstreams(sync: Sync, time: Time, metrics: Metrics) -> dict[int, Upstream]:
     """By the number of their entry."""
-    around = upstreams.Surroundings(time, logins.files(sync, os.environ, time.clock), proxies=proxies.of(os.environ))
+    files = logins.files(sync, os.environ, time.clock)
+    around = upstreams.Surroundings(time, files, proxies=proxies.of(os.environ), metrics=metrics)
     return {number: upstreams.upstream(entry, around) for number, entry in _pulled(sync).items()}
 
 

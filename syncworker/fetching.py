@@ -20,6 +20,7 @@ from holdfast.errors import OverloadedError, UpstreamWrongError
 from holdfast.replicas.remembered import Remembered
 from holdfast.rpc.node import Want
 from syncworker.flight import Flight
+from syncworker.metrics import SILENT, Counter
 
 if TYPE_CHECKING:
     from holdfast.clock import Clock
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from holdfast.rpc.sync import Underway
     from syncworker.flight import Runner
     from syncworker.linking import Linking
+    from syncworker.metrics import Metrics
     from syncworker.sources import Sources
     from syncworker.upstream.upstream import Upstream
 
@@ -42,11 +44,21 @@ _MAX_FLIGHTS: Final = 256
 class Fetching:
     """Shared by threads."""
 
-    def __init__(self, repos: Repositories, linking: Linking, sources: Sources, runner: Runner, clock: Clock) -> None:
+    def __init__(
+        self,
+        repos: Repositories,
+        linking: Linking,
+        sources: Sources,
+        runner: Runner,
+        clock: Clock,
+        metrics: Metrics = SILENT,
+    ) -> None:
         self._repos = repos
         self._linking = linking
         self._sources = sources
         self._runner = runner
+        self._clock = clock
+        self._metrics = metrics
         self._lock = threading.Lock()
         self._flights: dict[Digest, Flight] = {}
         self._wrong: Remembered[tuple[Repository, Digest], UpstreamWrongError] = Remembered(
@@ -83,6 +95,11 @@ class Fetching:
             raise UpstreamWrongError(wrong.message, wrong.detail)
         return self._joined(repository, digest, size_bytes)
 
+    def running(self) -> list[Flight]:
+        """What is on its way, in the order in which it was begun."""
+        with self._lock:
+            return list(self._flights.values())
+
     def _allowed(self, repository: Repository, digest: Digest) -> int | None:
         """The size, if it is known; see the module."""
         reference = self._repos.reference(repository, digest)
@@ -107,13 +124,14 @@ class Fetching:
                 return flight
             if len(self._flights) >= _MAX_FLIGHTS:
                 raise OverloadedError("too many blobs are being fetched; try again in a moment")
-            flight = self._flights[digest] = Flight(digest, size_bytes, [repository])
+            flight = self._flights[digest] = Flight(digest, size_bytes, [repository], began_at=self._clock.monotonic())
         threading.Thread(target=self._fly, args=(flight,), name=f"fetch-{digest.encoded[:12]}", daemon=True).start()
         return flight
 
     def _fly(self, flight: Flight) -> None:
+        self._metrics.add(Counter.FETCHES_BEGUN)
         try:
-            self._runner.run(flight)
+            self._metrics.add(self._runner.run(flight))
         finally:
             if flight.wrong is not None:
                 for repository in flight.repositories:

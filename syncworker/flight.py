@@ -41,6 +41,7 @@ from holdfast.errors import (
 )
 from holdfast.rpc.node import UploadKey, Want
 from holdfast.rpc.sync import Underway
+from syncworker.metrics import Counter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from holdfast.rpc.node import StoredBlob
     from syncworker.linking import Linking
     from syncworker.sources import Sources
+    from syncworker.upstream.blobs import BlobStream
     from syncworker.upstream.pace import Pause
     from syncworker.upstream.upstream import Upstream
 
@@ -85,6 +87,9 @@ class Tools:
 class Flight:
     """``repositories``: those that asked for it; the first one's upstreams are asked. ``begun``: what they are answered; None: it
     is stored. ``ended``: nothing more comes of it; ``failed`` says why, if it is not whole.
+
+    ``began_at`` is of the monotonic clock. ``stream`` is what comes from upstream now, or came last, and ``first_bytes`` where the
+    first one began.
     """
 
     digest: Digest
@@ -96,6 +101,9 @@ class Flight:
     ended: threading.Event = field(default_factory=threading.Event)
     # What tells the upstreams that have given something of it that it was wrong; True: somebody else is left to be asked.
     blames: list[Callable[[], bool]] = field(default_factory=list)
+    began_at: float = 0.0
+    first_bytes: int = 0
+    stream: BlobStream | None = None
 
 
 @dataclass(slots=True)
@@ -119,17 +127,21 @@ class Runner:
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
 
-    def run(self, flight: Flight) -> None:
-        """To its end, however it ends; ``flight.begun`` is set in any case."""
+    def run(self, flight: Flight) -> Counter:
+        """To its end, however it ends, and what it has come to; ``flight.begun`` is set in any case."""
         try:
             self._run(flight)
         except OthersError as others:
             _answer(flight, others.upload_id)
+            return Counter.FETCHES_ELSEWHERE
         except HoldfastError as error:
             _fail(flight, error)
         except Exception:  # noqa: BLE001 - nobody else is there to notice, and callers wait
             _log.exception("a fetch broke")
             _fail(flight, UnavailableError("the fetch broke; the sync worker's log has it"))
+        else:
+            return Counter.FETCHES_STORED
+        return Counter.FETCHES_FAILED
 
     def _run(self, flight: Flight) -> None:
         hold = _Hold(self._take(flight.digest))
@@ -238,6 +250,9 @@ class Runner:
                 if not hold.fetch.upload_id:
                     self._begin(flight, hold)
                 flight.blames.append(lambda: upstream.distrust(stream))
+                if flight.stream is None:
+                    flight.first_bytes = at_bytes
+                flight.stream = stream
                 flight.size_bytes = stream.total_bytes
                 _answer(flight, hold.fetch.upload_id)
                 self._tools.writer.append(_key(hold.fetch.upload_id), at_bytes, stream, hold.fetch.token)
@@ -277,6 +292,8 @@ class Runner:
                     "size": seen.get("size"),
                 },
             )
+            if flight.stream is not None:
+                flight.stream.ledger.failed("it sent other bytes than a digest names")
             raise UpstreamWrongError(
                 "the upstream sent other bytes than the digest names", {"digest": str(flight.digest)}
             ) from error

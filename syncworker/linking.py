@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from holdfast.digest import Digest
-    from holdfast.meta.repos import Fence, Repositories
+    from holdfast.meta.repos import Fence, ManifestRecord, Repositories
     from holdfast.names import Repository
     from holdfast.replicas.read import ReplicaReader
     from holdfast.replicas.write import ReplicaWriter
@@ -97,6 +97,11 @@ class Linking:
     def report(self, repository: Repository, digest: Digest) -> None:
         """Say which images are whole now that they have this blob."""
         for record in itertools.islice(self._repos.naming(repository, digest), _REPORTED):
-            needed = {reference.digest for reference in record.references if not reference.may_be_absent}
-            if record.media_type in IMAGES and len(self._repos.links(repository, needed)) == len(needed):
-                _log.info("successfully synced image", extra={"repository": repository, "digest": str(record.digest)})
+            report_image(self._repos, repository, record)
+
+
+def report_image(repos: Repositories, repository: Repository, record: ManifestRecord) -> None:
+    """Say that it is whole, if it is: of an index its parts say so."""
+    needed = {reference.digest for reference in record.references if not reference.may_be_absent}
+    if record.media_type in IMAGES and len(repos.links(repository, needed)) == len(needed):
+        _log.info("successfully synced image", extra={"repository": repository, "digest": str(record.digest)})

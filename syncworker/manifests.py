@@ -9,6 +9,7 @@ Never: fetches what a manifest references.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from typing import TYPE_CHECKING, Final
 
@@ -24,6 +25,7 @@ from holdfast.errors import (
 from holdfast.meta.repos import NewManifest
 from holdfast.rpc.node import Want
 from syncworker.joined import Joined
+from syncworker.linking import report_image
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -134,11 +136,15 @@ class Manifests:
             fence = fence.placed_by(self._writer.put(new.digest, fetched.data).layout_revision)
             removals = self._repos.removals(repository)
             try:
-                return self._repos.put_manifest(repository, new, tags, fence, removals)
+                record = self._repos.put_manifest(repository, new, tags, fence, removals)
             except LayoutMovedError:
                 self._writer.misplaced(new.digest)
             except (SweepMovedError, RemovalsMovedError):
                 continue
+            # Of a new tag over layers that are all here, no blob will be asked for.
+            with contextlib.suppress(UnavailableError):
+                report_image(self._repos, repository, record)
+            return record
         raise UnavailableError("the repository kept changing while a manifest was stored; try again")
 
     def _has(self, repository: Repository, digest: Digest) -> bool:

@@ -12,6 +12,7 @@ import threading
 from typing import TYPE_CHECKING, Final
 
 from holdfast.errors import HoldfastError
+from syncworker.metrics import SILENT, Counter
 from syncworker.schedule import Schedule, Step
 from syncworker.share import Share
 from syncworker.upstream.pace import Time
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from holdfast.clock import Clock
     from holdfast.meta.mirrorruns import MirrorRuns
+    from syncworker.metrics import Metrics
     from syncworker.share import Mirror
     from syncworker.upstream.pace import Die
 
@@ -35,8 +37,11 @@ _END_SECONDS: Final = 3.0
 class Rounds:
     """``start`` after the worker is seen by others: its claims count as long as it is."""
 
-    def __init__(self, mirrors: Sequence[Mirror], runs: MirrorRuns, clock: Clock, die: Die) -> None:
+    def __init__(
+        self, mirrors: Sequence[Mirror], runs: MirrorRuns, clock: Clock, die: Die, metrics: Metrics = SILENT
+    ) -> None:
         self._runs = runs
+        self._metrics = metrics
         self._stopping = threading.Event()
         self._time = Time(clock, self._stopping.wait, die)
         self._threads = [
@@ -56,7 +61,7 @@ class Rounds:
                 thread.join(max(0.0, deadline - self._time.clock.monotonic()))
 
     def _watch(self, mirror: Mirror) -> None:
-        share = Share(mirror, self._runs, self._time, self._stopping.is_set)
+        share = Share(mirror, self._runs, self._time, self._stopping.is_set, self._metrics)
         schedule, told = Schedule(mirror.interval_seconds), ""
         while not self._stopping.wait(schedule.wait_seconds(self._time.clock.monotonic(), _LOOK_SECONDS)):
             try:
@@ -78,6 +83,7 @@ class Rounds:
         elif step is Step.BEGIN:
             run = self._runs.begin(standing, mirror.entry.title, clock.wall())
             if run is not None:
+                self._metrics.add(Counter.RUNS_BEGUN, upstream=mirror.entry.url)
                 _log.info("a mirror's run began", extra={"mirror": mirror.entry.title})
                 share.take(run)
         else:

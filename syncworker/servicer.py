@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from holdfast import names
-from holdfast.rpc import convert
+from holdfast.rpc import convert, syncstatus
 from holdfast.rpc import methods as m
 from holdfast.wire import sync_pb2 as wire
 
@@ -29,6 +29,7 @@ class Servicer:
             m.FETCH_MANIFEST.name: self.fetch_manifest,
             m.FETCH_REFERRERS.name: self.fetch_referrers,
             m.FETCH_BLOB.name: self.fetch_blob,
+            m.GET_SYNC_STATUS.name: self.status,
         }
 
     def resolve(self, request: wire.ResolveRequest, _context: grpc.ServicerContext) -> wire.ResolveReply:
@@ -48,3 +49,6 @@ class Servicer:
         if found is None:
             return wire.FetchBlobReply()
         return wire.FetchBlobReply(upload_id=found.upload_id, size_bytes=found.size_bytes)
+
+    def status(self, _request: wire.SyncStatusRequest, _context: grpc.ServicerContext) -> wire.SyncStatus:
+        return syncstatus.to_wire(self._worker.status())

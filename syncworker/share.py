@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Final
 from holdfast.errors import HoldfastError, UnavailableError, UpstreamUnavailableError
 from holdfast.meta.mirrorruns import Counts, Failure, Refusal
 from syncworker.leash import Halt, Leash
+from syncworker.metrics import SILENT, Counter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from holdfast.mirrors.entries import Entry
     from holdfast.names import Repository, Tag
     from syncworker.jobs import Copied, Job
+    from syncworker.metrics import Metrics
     from syncworker.upstream.pace import Retry, Time
 
 _log: Final = logging.getLogger("holdfast.sync")
@@ -74,11 +76,14 @@ class _Tally:
 class Share:
     """Of one mirror, in one thread at a time. ``time.pause`` ends early when the worker is about to stop."""
 
-    def __init__(self, mirror: Mirror, runs: MirrorRuns, time: Time, is_stopping: Callable[[], bool]) -> None:
+    def __init__(
+        self, mirror: Mirror, runs: MirrorRuns, time: Time, is_stopping: Callable[[], bool], metrics: Metrics = SILENT
+    ) -> None:
         self._mirror = mirror
         self._runs = runs
         self._time = time
         self._is_stopping = is_stopping
+        self._metrics = metrics
 
     def take(self, run: Run) -> None:
         """Work until nothing is left to do, and end the run then; or until told to stop.
@@ -99,10 +104,18 @@ class Share:
             return
         ended = self._runs.end(run, self._time.clock.wall(), None if names else failure)
         if ended is not None:
+            self._measure(ended)
             _log.info("a mirror's run is over", extra={"mirror": self._mirror.entry.title, **_told(ended)})
         elif self._runs.look(run.entry).run.is_running:
             # Others are at what this worker does not see, or left it undone.
             self._time.pause(_LISTING_SECONDS)
+
+    def _measure(self, ended: Run) -> None:
+        """All of the run, whoever has copied its images: it is counted where it ends."""
+        url, counts = self._mirror.entry.url, ended.counts
+        self._metrics.add(Counter.RUNS_FAILED if ended.has_failed else Counter.RUNS_SUCCEEDED, upstream=url)
+        self._metrics.add(Counter.RUN_IMAGES_CHANGED, counts.changed, url)
+        self._metrics.add(Counter.RUN_IMAGES_FAILED, counts.failed, url)
 
     def _listed(self) -> tuple[list[Repository], Failure | None]:
         names: list[Repository] = []

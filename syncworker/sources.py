@@ -17,14 +17,14 @@ from holdfast.errors import UpstreamError, UpstreamMissingError
 from syncworker.upstream.upstream import severity
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from holdfast.mirrors.freshness import Rules
     from holdfast.mirrors.routes import Routes
     from holdfast.mirrors.routes import Source as Route
     from holdfast.mirrors.ways import Way
     from holdfast.names import Repository, Tag
-    from syncworker.upstream.upstream import Upstream
+    from syncworker.upstream.upstream import Line, Upstream
 
 Result = TypeVar("Result")
 
@@ -99,6 +99,11 @@ class Sources:
                 if answer is not None:
                     return answer
         raise worst
+
+    def lines(self) -> Iterator[Line]:
+        """Every URL of every upstream, in the configuration's order."""
+        for number in sorted(self._upstreams):
+            yield from self._upstreams[number].lines
 
     def close(self) -> None:
         for upstream in self._upstreams.values():

@@ -27,6 +27,7 @@ from holdfast.mirrors.freshness import Absent, Failed, Found, Verdict, Watched
 from holdfast.mirrors.selection import is_attached
 from holdfast.rpc.sync import Resolved
 from syncworker.joined import Joined
+from syncworker.metrics import SILENT, Counter
 
 if TYPE_CHECKING:
     from holdfast.clock import Clock
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from holdfast.mirrors.freshness import Answer, Decision, Rules
     from holdfast.names import Repository, Tag
     from syncworker.manifests import Manifests
+    from syncworker.metrics import Metrics
     from syncworker.signatures import Signatures
     from syncworker.sources import Source, Sources
     from syncworker.upstream.values import Descriptor, Fetched
@@ -61,13 +63,20 @@ class Tags:
     """Shared by threads."""
 
     def __init__(
-        self, repos: Repositories, manifests: Manifests, sources: Sources, signatures: Signatures, clock: Clock
+        self,
+        repos: Repositories,
+        manifests: Manifests,
+        sources: Sources,
+        signatures: Signatures,
+        clock: Clock,
+        metrics: Metrics = SILENT,
     ) -> None:
         self._repos = repos
         self._manifests = manifests
         self._sources = sources
         self._signatures = signatures
         self._clock = clock
+        self._metrics = metrics
         self._lock = threading.Lock()
         self._known: OrderedDict[Key, _Known] = OrderedDict()
         self._joined: Joined[Key, Resolved] = Joined(_PATIENCE_SECONDS)
@@ -101,8 +110,11 @@ class Tags:
             self._remember(key, known)
             if decision.verdict is Verdict.FETCH:
                 return self._have(key, known, decision, rules, fetched)
+            self._metrics.add(Counter.TAGS_CHECKED)
         elif decision.verdict is Verdict.FETCH:
             return self._have(key, known, decision, rules, None)
+        else:
+            self._metrics.add(Counter.TAGS_HIT)
         return self._answer(key, known, decision)
 
     def _stored(self, repository: Repository, tag: Tag) -> ManifestRecord | None:
@@ -175,6 +187,7 @@ class Tags:
             self._remember(key, known)
             return self._answer(key, known, decision)
         self._manifests.keep(repository, fetched, [tag])
+        self._metrics.add(Counter.TAGS_FETCHED)
         self._remember(key, _Known(freshness.fetched(known.watched, digest)))
         _log.info("fetched a tag", extra={"repository": repository, "tag": tag, "digest": str(digest)})
         return self._resolved(known.watched, decision)

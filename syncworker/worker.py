@@ -1,4 +1,4 @@
-"""A sync worker: what ``holdfast.rpc.sync.SyncClient`` promises, carried out, without any transport."""
+"""A sync worker: what ``holdfast.rpc.sync.SyncClient`` promises and operators ask, carried out, without any transport."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ if TYPE_CHECKING:
     from holdfast.digest import Digest
     from holdfast.names import Repository, Tag
     from holdfast.rpc.sync import Listed, Resolved, Underway
+    from holdfast.rpc.syncstatus import WorkerStatus
     from syncworker.ahead import Ahead
     from syncworker.fetching import Fetching
+    from syncworker.looking import Looking
     from syncworker.manifests import Manifests
     from syncworker.referrers import Referrers
     from syncworker.refused import Refused
@@ -27,6 +29,7 @@ class SyncWorker:
         fetching: Fetching,
         refused: Refused,
         ahead: Ahead,
+        looking: Looking,
     ) -> None:
         self._tags = tags
         self._manifests = manifests
@@ -34,6 +37,7 @@ class SyncWorker:
         self._fetching = fetching
         self._refused = refused
         self._ahead = ahead
+        self._looking = looking
 
     def resolve(self, repository: Repository, tag: Tag) -> Resolved:
         found = self._tags.resolve(repository, tag)
@@ -50,3 +54,6 @@ class SyncWorker:
     def fetch_blob(self, repository: Repository, digest: Digest) -> Underway | None:
         with self._refused.remembering(repository, digest):
             return self._fetching.fetch(repository, digest)
+
+    def status(self) -> WorkerStatus:
+        return self._looking.status()

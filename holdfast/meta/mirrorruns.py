@@ -161,7 +161,7 @@ class MirrorRuns:
         return found.mod_revision if found else 0
 
     def pause(self, entry: str) -> None:
-        """Have it stop after the images under way, and not run until ``resume``."""
+        """Have it let go of what is under way, and not run until ``resume``, which goes on there."""
         insist(self._store, (), [Put(keys.mirror_pause(entry), encode_bump(self._new_id()))])
 
     def resume(self, entry: str) -> None:

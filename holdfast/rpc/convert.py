@@ -40,11 +40,11 @@ def key(message: wire.UploadKey) -> UploadKey:
 
 
 def state_to_wire(state: UploadState) -> wire.UploadState:
-    return wire.UploadState(upload_id=state.upload_id, offset_bytes=state.offset_bytes)
+    return wire.UploadState(upload_id=state.upload_id, offset_bytes=state.offset_bytes, followers=state.followers)
 
 
 def state(message: wire.UploadState) -> UploadState:
-    return UploadState(message.upload_id, message.offset_bytes)
+    return UploadState(message.upload_id, message.offset_bytes, message.followers)
 
 
 def open_upload_to_wire(upload: OpenUpload) -> wire.ListUploadsReply.Upload:

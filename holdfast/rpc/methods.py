@@ -133,6 +133,10 @@ FETCH_REFERRERS: Final = Method(
 FETCH_BLOB: Final = Method(
     "FetchBlob", Kind.UNARY, Lane.READ, sync.FetchRequest, sync.FetchBlobReply, EDGES, SYNC_SERVICE
 )
+# Who is at work on what is nobody else's business.
+GET_SYNC_STATUS: Final = Method(
+    "GetSyncStatus", Kind.UNARY, Lane.CONTROL, sync.SyncStatusRequest, sync.SyncStatus, OPERATORS, SYNC_SERVICE
+)
 
 _ALL: Final = [method for method in list(globals().values()) if isinstance(method, Method)]
 METHODS: Final = {method.name: method for method in _ALL if method.service == SERVICE}

@@ -30,10 +30,11 @@ class UploadKey:
 
 @dataclass(frozen=True, slots=True)
 class UploadState:
-    """Where an upload stands: ``offset_bytes`` bytes were received in order."""
+    """Where an upload stands: ``offset_bytes`` bytes were received in order. ``followers``: streams that read it meanwhile."""
 
     upload_id: str
     offset_bytes: int
+    followers: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import grpc
 
 from holdfast.errors import OverloadedError, WorkerUnreachableError
-from holdfast.rpc import convert, failures
+from holdfast.rpc import convert, failures, syncstatus
 from holdfast.rpc import methods as m
 from holdfast.rpc.channel import open_channel, require_protection
 from holdfast.rpc.link import Link
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from holdfast.digest import Digest
     from holdfast.names import Repository, Tag
     from holdfast.rpc.credentials import Credentials
+    from holdfast.rpc.syncstatus import WorkerStatus
 
 
 class GrpcSync:
@@ -60,6 +61,10 @@ class GrpcSync:
         request = wire.FetchRequest(repository=repository, digest=str(digest))
         reply = self._call(m.FETCH_BLOB, request, patience_seconds)
         return Underway(reply.upload_id, reply.size_bytes) if reply.upload_id else None
+
+    def status(self, patience_seconds: float) -> WorkerStatus:
+        """Of this one worker; for operators."""
+        return syncstatus.from_wire(self._call(m.GET_SYNC_STATUS, wire.SyncStatusRequest(), patience_seconds))
 
     def close(self) -> None:
         """Ends what is under way. A later call opens a new channel."""

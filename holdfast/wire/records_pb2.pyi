@@ -164,7 +164,6 @@ class FetchRecord(_message.Message):
     upload_id: str
     def __init__(self, operation_id: _Optional[bytes] = ..., worker: _Optional[str] = ..., upload_id: _Optional[str] = ...) -> None: ...
 
-<<<<<<< HEAD
 class MirrorCounts(_message.Message):
     __slots__ = ("seen", "changed", "skipped", "failed", "size_bytes")
     SEEN_FIELD_NUMBER: _ClassVar[int]
@@ -230,7 +229,7 @@ class MirrorPartRecord(_message.Message):
     cursor: str
     is_done: bool
     def __init__(self, operation_id: _Optional[bytes] = ..., number: _Optional[int] = ..., worker: _Optional[str] = ..., cursor: _Optional[str] = ..., is_done: _Optional[bool] = ...) -> None: ...
-=======
+
 class PullRecord(_message.Message):
     __slots__ = ("pulled_seconds",)
     PULLED_SECONDS_FIELD_NUMBER: _ClassVar[int]
@@ -244,7 +243,6 @@ class TurnRecord(_message.Message):
     operation_id: bytes
     worker: str
     def __init__(self, operation_id: _Optional[bytes] = ..., worker: _Optional[str] = ...) -> None: ...
->>>>>>> keep
 
 class RepairProgress(_message.Message):
     __slots__ = ("version", "partitions_done", "partitions_total", "copied_blobs", "copied_bytes", "failures", "answered")

@@ -41,12 +41,14 @@ class StartUploadRequest(_message.Message):
     def __init__(self, repository: _Optional[str] = ..., principal: _Optional[str] = ..., algorithm: _Optional[str] = ...) -> None: ...
 
 class UploadState(_message.Message):
-    __slots__ = ("upload_id", "offset_bytes")
+    __slots__ = ("upload_id", "offset_bytes", "followers")
     UPLOAD_ID_FIELD_NUMBER: _ClassVar[int]
     OFFSET_BYTES_FIELD_NUMBER: _ClassVar[int]
+    FOLLOWERS_FIELD_NUMBER: _ClassVar[int]
     upload_id: str
     offset_bytes: int
-    def __init__(self, upload_id: _Optional[str] = ..., offset_bytes: _Optional[int] = ...) -> None: ...
+    followers: int
+    def __init__(self, upload_id: _Optional[str] = ..., offset_bytes: _Optional[int] = ..., followers: _Optional[int] = ...) -> None: ...
 
 class AppendHeader(_message.Message):
     __slots__ = ("key", "offset_bytes", "token")

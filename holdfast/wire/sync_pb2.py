@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18holdfast/wire/sync.proto\x12\rholdfast.wire\"1\n\x0eResolveRequest\x12\x12\n\nrepository\x18\x01 \x01(\t\x12\x0b\n\x03tag\x18\x02 \x01(\t\"F\n\x0cResolveReply\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12\x0f\n\x07warning\x18\x02 \x01(\t\x12\x15\n\rfresh_seconds\x18\x03 \x01(\x01\"2\n\x0c\x46\x65tchRequest\x12\x12\n\nrepository\x18\x01 \x01(\t\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\"\x14\n\x12\x46\x65tchManifestReply\"=\n\x13\x46\x65tchReferrersReply\x12\x0f\n\x07warning\x18\x01 \x01(\t\x12\x15\n\rfresh_seconds\x18\x02 \x01(\x01\"7\n\x0e\x46\x65tchBlobReply\x12\x11\n\tupload_id\x18\x01 \x01(\t\x12\x12\n\nsize_bytes\x18\x02 \x01(\x04\x32\xba\x02\n\x04Sync\x12\x45\n\x07Resolve\x12\x1d.holdfast.wire.ResolveRequest\x1a\x1b.holdfast.wire.ResolveReply\x12O\n\rFetchManifest\x12\x1b.holdfast.wire.FetchRequest\x1a!.holdfast.wire.FetchManifestReply\x12Q\n\x0e\x46\x65tchReferrers\x12\x1b.holdfast.wire.FetchRequest\x1a\".holdfast.wire.FetchReferrersReply\x12G\n\tFetchBlob\x12\x1b.holdfast.wire.FetchRequest\x1a\x1d.holdfast.wire.FetchBlobReplyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18holdfast/wire/sync.proto\x12\rholdfast.wire\"1\n\x0eResolveRequest\x12\x12\n\nrepository\x18\x01 \x01(\t\x12\x0b\n\x03tag\x18\x02 \x01(\t\"F\n\x0cResolveReply\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12\x0f\n\x07warning\x18\x02 \x01(\t\x12\x15\n\rfresh_seconds\x18\x03 \x01(\x01\"2\n\x0c\x46\x65tchRequest\x12\x12\n\nrepository\x18\x01 \x01(\t\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\"\x14\n\x12\x46\x65tchManifestReply\"=\n\x13\x46\x65tchReferrersReply\x12\x0f\n\x07warning\x18\x01 \x01(\t\x12\x15\n\rfresh_seconds\x18\x02 \x01(\x01\"7\n\x0e\x46\x65tchBlobReply\x12\x11\n\tupload_id\x18\x01 \x01(\t\x12\x12\n\nsize_bytes\x18\x02 \x01(\x04\"\x13\n\x11SyncStatusRequest\"\xc6\x05\n\nSyncStatus\x12\x0e\n\x06worker\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x30\n\x07\x66\x65tches\x18\x03 \x03(\x0b\x32\x1f.holdfast.wire.SyncStatus.Fetch\x12\x35\n\tupstreams\x18\x04 \x03(\x0b\x32\".holdfast.wire.SyncStatus.Upstream\x12\x31\n\x07samples\x18\x05 \x03(\x0b\x32 .holdfast.wire.SyncStatus.Sample\x1a\xe8\x01\n\x05\x46\x65tch\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12\x14\n\x0crepositories\x18\x02 \x03(\t\x12\x11\n\tupload_id\x18\x03 \x01(\t\x12\x10\n\x08upstream\x18\x04 \x01(\t\x12\x13\n\x0btotal_bytes\x18\x05 \x01(\x04\x12\x13\n\x0b\x66irst_bytes\x18\x06 \x01(\x04\x12\x14\n\x0coffset_bytes\x18\x07 \x01(\x04\x12\x15\n\rbegan_seconds\x18\x08 \x01(\x01\x12\x17\n\x0frunning_seconds\x18\t \x01(\x01\x12\x16\n\tfollowers\x18\n \x01(\rH\x00\x88\x01\x01\x42\x0c\n\n_followers\x1a\xd6\x01\n\x08Upstream\x12\x0b\n\x03url\x18\x01 \x01(\t\x12\x1c\n\x14last_success_seconds\x18\x02 \x01(\x01\x12\x1c\n\x14last_failure_seconds\x18\x03 \x01(\x01\x12\x14\n\x0clast_failure\x18\x04 \x01(\t\x12\x14\n\x0cheld_seconds\x18\x05 \x01(\x01\x12\x11\n\tthrottled\x18\x06 \x01(\x08\x12\x10\n\x08requests\x18\x07 \x01(\x04\x12\x16\n\x0ereceived_bytes\x18\x08 \x01(\x04\x12\x18\n\x10refused_for_pace\x18\t \x01(\x04\x1a\x37\n\x06Sample\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08upstream\x18\x02 \x01(\t\x12\r\n\x05value\x18\x03 \x01(\x01\x32\x88\x03\n\x04Sync\x12\x45\n\x07Resolve\x12\x1d.holdfast.wire.ResolveRequest\x1a\x1b.holdfast.wire.ResolveReply\x12O\n\rFetchManifest\x12\x1b.holdfast.wire.FetchRequest\x1a!.holdfast.wire.FetchManifestReply\x12Q\n\x0e\x46\x65tchReferrers\x12\x1b.holdfast.wire.FetchRequest\x1a\".holdfast.wire.FetchReferrersReply\x12G\n\tFetchBlob\x12\x1b.holdfast.wire.FetchRequest\x1a\x1d.holdfast.wire.FetchBlobReply\x12L\n\rGetSyncStatus\x12 .holdfast.wire.SyncStatusRequest\x1a\x19.holdfast.wire.SyncStatusb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,6 +43,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FETCHREFERRERSREPLY']._serialized_end=301
   _globals['_FETCHBLOBREPLY']._serialized_start=303
   _globals['_FETCHBLOBREPLY']._serialized_end=358
-  _globals['_SYNC']._serialized_start=361
-  _globals['_SYNC']._serialized_end=675
+  _globals['_SYNCSTATUSREQUEST']._serialized_start=360
+  _globals['_SYNCSTATUSREQUEST']._serialized_end=379
+  _globals['_SYNCSTATUS']._serialized_start=382
+  _globals['_SYNCSTATUS']._serialized_end=1092
+  _globals['_SYNCSTATUS_FETCH']._serialized_start=586
+  _globals['_SYNCSTATUS_FETCH']._serialized_end=818
+  _globals['_SYNCSTATUS_UPSTREAM']._serialized_start=821
+  _globals['_SYNCSTATUS_UPSTREAM']._serialized_end=1035
+  _globals['_SYNCSTATUS_SAMPLE']._serialized_start=1037
+  _globals['_SYNCSTATUS_SAMPLE']._serialized_end=1092
+  _globals['_SYNC']._serialized_start=1095
+  _globals['_SYNC']._serialized_end=1487
 # @@protoc_insertion_point(module_scope)

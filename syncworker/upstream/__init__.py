@@ -3,6 +3,7 @@
     values, headers, challenge, place, trust     pure: forms, header grammars, where a request may lead
     proxies                                      which proxy stands between, pure too
     pace                                         limits, pauses and marks, on a clock that is given
+    ledger                                       what a URL has answered lately, and what that has cost
     credentials, programs, tls                   logins and certificates as files and programs keep them
     asides                                       requests to hosts that hand out logins
     lasting, assertions, oauth2, ecr, gcp        logins that are issued, kept and renewed

@@ -9,9 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from syncworker.metrics import SILENT
 from syncworker.upstream import tls
 from syncworker.upstream.connections import Connections
 from syncworker.upstream.exchange import Exchange
+from syncworker.upstream.ledger import Ledger
 from syncworker.upstream.pace import Pace, Patience
 
 if TYPE_CHECKING:
@@ -38,4 +40,5 @@ class Asides:
         context = tls.contexts(self.authorities, verify=True).others
         contexts = tls.Contexts(context, context, context)
         connections = Connections(origin, contexts, _PATIENCE, 1, proxies=self.proxies)
-        return Exchange(origin, connections, Pace(0, self.time), self.time, _PATIENCE)
+        ledger = Ledger(str(origin), self.time.clock, SILENT)
+        return Exchange(origin, connections, Pace(0, self.time), self.time, _PATIENCE, ledger)

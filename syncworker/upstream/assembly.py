@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from holdfast import durations, names
 from holdfast.errors import ConfigError, NameInvalidError
+from syncworker.metrics import SILENT
 from syncworker.upstream import logins, tls
 from syncworker.upstream import place as places
 from syncworker.upstream.authorizer import Authorizer
@@ -22,6 +23,7 @@ from syncworker.upstream.connections import Connections, resolve
 from syncworker.upstream.credentials import InOrder
 from syncworker.upstream.exchange import Exchange
 from syncworker.upstream.gate import Gate
+from syncworker.upstream.ledger import Ledger
 from syncworker.upstream.pace import Mark, Pace, Patience, Retry, Time
 from syncworker.upstream.proxies import DIRECT
 from syncworker.upstream.registry import Registry
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from holdfast.config.sync import SyncRegistry
+    from syncworker.metrics import Metrics
     from syncworker.upstream.connections import Resolver
     from syncworker.upstream.credentials import CredentialSource
     from syncworker.upstream.place import Origin
@@ -50,6 +53,7 @@ class Surroundings:
     resolver: Resolver = resolve
     proxies: Proxies = DIRECT
     new_id: Callable[[], str] = secrets.token_hex
+    metrics: Metrics = SILENT
 
 
 def upstream(entry: SyncRegistry, around: Surroundings) -> Upstream:
@@ -65,7 +69,7 @@ def upstream(entry: SyncRegistry, around: Surroundings) -> Upstream:
     hosts = [origin.authority for origin, _ in sites]
     helper = logins.helper(entry, hosts, around.time, around.new_id, around.proxies)
     source = InOrder(around.logins if helper is None else (helper, *around.logins))
-    lines = [Line(_registry(at, entry, contexts, source, around), Mark(around.time.clock)) for at in sites]
+    lines = [_line(at, entry, contexts, source, around) for at in sites]
     return Upstream(lines, retry_of(entry).within_a_call, around.time)
 
 
@@ -90,17 +94,19 @@ def shares_of(entry: SyncRegistry) -> tuple[int, int]:
     return entry.req_concurrent + 1, entry.req_concurrent
 
 
-def _registry(
+def _line(
     at: tuple[Origin, str], entry: SyncRegistry, contexts: tls.Contexts, source: CredentialSource, around: Surroundings
-) -> Registry:
+) -> Line:
     home, prefix = at
+    ledger = Ledger(f"{home}/{prefix}".rstrip("/"), around.time.clock, around.metrics)
     places, blobs = shares_of(entry)
     idle = entry.max_idle_conns_per_host
     connections = Connections(home, contexts, around.patience, places, idle, around.resolver, around.proxies)
     pace = Pace(entry.req_per_sec, around.time)
-    exchange = Exchange(home, connections, pace, around.time, around.patience)
+    exchange = Exchange(home, connections, pace, around.time, around.patience, ledger)
     authorizer = Authorizer(exchange, source, around.time, frozenset(entry.token_hosts))
-    return Registry(exchange, authorizer, around.time, Gate(blobs, around.patience.queue_seconds), prefix)
+    registry = Registry(exchange, authorizer, around.time, Gate(blobs, around.patience.queue_seconds), prefix)
+    return Line(registry, Mark(around.time.clock), ledger)
 
 
 def site(url: str) -> tuple[Origin, str]:

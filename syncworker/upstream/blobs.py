@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from holdfast.digest import Digest, Hasher
+    from syncworker.upstream.ledger import Ledger
     from syncworker.upstream.pace import Retry, Time
     from syncworker.upstream.parts import Part
     from syncworker.upstream.place import Origin
@@ -93,6 +94,11 @@ class BlobStream:
         return self._part.answer.status
 
     @property
+    def ledger(self) -> Ledger:
+        """Of the URL whose answer is being read."""
+        return self._part.answer.ledger
+
+    @property
     def position_bytes(self) -> int:
         """The offset behind the last byte received, the withheld chunk included."""
         return self._position
@@ -138,6 +144,7 @@ class BlobStream:
                 return self._gather()
             except UpstreamUnavailableError as error:
                 self._part.answer.close()
+                self.ledger.failed(error.message)
                 self._take(self._resumption.again(error, self._position))
 
     def _take(self, part: Part) -> None:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse
 
     from syncworker.upstream.connections import Connections
+    from syncworker.upstream.ledger import Ledger
     from syncworker.upstream.pace import Pace, Patience, Time
     from syncworker.upstream.place import Origin
 
@@ -53,13 +54,16 @@ class Request:
 class Answer:
     """Status, headers and a body that is read once. Close it, or leave its block, whatever was read of it."""
 
-    def __init__(self, response: BaseHTTPResponse, place: Place, home: Origin, time: Time, patience: Patience) -> None:
+    def __init__(
+        self, response: BaseHTTPResponse, place: Place, home: Origin, time: Time, patience: Patience, ledger: Ledger
+    ) -> None:
         self._response = response
         self._home = home
         self._time = time
         self._patience = patience
         self._after_close: Callable[[], None] | None = None
         self.place = place
+        self.ledger = ledger
         self.status = response.status
 
     def __enter__(self) -> Self:
@@ -105,7 +109,9 @@ class Answer:
             UpstreamUnavailableError: the connection broke, or nothing came for too long.
         """
         with translated(self._home):
-            return self._response.read1(limit_bytes, decode_content=False)
+            piece = self._response.read1(limit_bytes, decode_content=False)
+        self.ledger.received(len(piece))
+        return piece
 
     def whole(self, limit_bytes: int) -> bytes:
         """The body, to its end.
@@ -158,12 +164,15 @@ class Answer:
 class Exchange:
     """Requests to one upstream. Shared by threads."""
 
-    def __init__(self, home: Origin, connections: Connections, pace: Pace, time: Time, patience: Patience) -> None:
+    def __init__(
+        self, home: Origin, connections: Connections, pace: Pace, time: Time, patience: Patience, ledger: Ledger
+    ) -> None:
         self.home = home
         self._connections = connections
         self._pace = pace
         self._time = time
         self._patience = patience
+        self._ledger = ledger
 
     def follow(self, request: Request) -> Answer:
         """Send it and go where the answers lead, at most five times.
@@ -193,6 +202,7 @@ class Exchange:
             self._pace.wait()
         sent = {"User-Agent": AGENT, "Accept-Encoding": "identity", **headers}
         pool = self._connections.to(place.origin)
+        sent_at = self._time.clock.monotonic()
         with translated(self.home):
             response = pool.urlopen(
                 method,
@@ -205,7 +215,8 @@ class Exchange:
                 decode_content=False,
                 pool_timeout=self._patience.queue_seconds,
             )
-        answer = Answer(response, place, self.home, self._time, self._patience)
+        self._ledger.answered(response.status, self._time.clock.monotonic() - sent_at)
+        answer = Answer(response, place, self.home, self._time, self._patience, self._ledger)
         coding = answer.header("Content-Encoding")
         if coding is not None and coding.strip().lower() not in {"", "identity"}:
             answer.close()

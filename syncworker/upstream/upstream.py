@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from holdfast.digest import Digest, Hasher
     from holdfast.names import Repository, Tag
+    from syncworker.upstream.ledger import Ledger
     from syncworker.upstream.pace import Mark, Retry, Time
     from syncworker.upstream.parts import Part
     from syncworker.upstream.place import Origin
@@ -61,10 +62,11 @@ _SEVERITY: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One URL and the mark that tells whether it is left alone."""
+    """One URL, the mark that tells whether it is left alone, and what it has answered lately."""
 
     registry: Registry
     mark: Mark
+    ledger: Ledger
 
 
 class Upstream:
@@ -84,6 +86,11 @@ class Upstream:
     def name(self) -> str:
         """Of the first URL's host, for logs and metrics."""
         return self._lines[0].registry.home.authority
+
+    @property
+    def lines(self) -> tuple[Line, ...]:
+        """In the order in which they are asked."""
+        return self._lines
 
     def head(self, repository: Repository, reference: Reference) -> Descriptor | None:
         """What a tag or digest stands for; None when no URL has it.
@@ -202,14 +209,22 @@ class Upstream:
             try:
                 result = question(line.registry)
             except UpstreamUnavailableError as error:
+                line.ledger.failed(error.message)
                 failures += 1
                 pause_seconds = self._pause_seconds(error, failures)
                 if pause_seconds is None:
                     self._mark(line, error)
                     raise
                 self._time.pause(pause_seconds)
+            except UpstreamMissingError:
+                line.ledger.succeeded()
+                raise
+            except UpstreamError as error:
+                line.ledger.failed(error.message)
+                raise
             else:
                 line.mark.clear()
+                line.ledger.succeeded()
                 return result
 
     def _pause_seconds(self, error: UpstreamUnavailableError, failures: int) -> float | None:

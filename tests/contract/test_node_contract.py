@@ -36,6 +36,7 @@ from storagenode.options import NodeOptions
 from storagenode.server import NodeServer
 from tests.fakes.memory_node import MemoryNode
 from tests.fakes.papers import Papers
+from tests.serving import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -127,6 +128,20 @@ def test_an_upload_becomes_a_blob(node):
     blob = node.finish_upload(key, digests.of(whole))
     assert (blob.digest, blob.size_bytes) == (digests.of(whole), len(whole))
     assert b"".join(node.read_blob(Want(blob.digest, len(whole)), 0, None)) == whole
+
+
+def test_an_upload_says_how_many_read_it_while_it_grows(node):
+    key = begin(node, b"a" * 10)
+    assert node.upload_state(key).followers == 0
+    streams = [node.follow_upload(key.upload_id, 0) for _ in range(2)]
+    for stream in streams:
+        next(stream)
+    assert node.upload_state(key).followers == 2
+    streams[0].close()
+    wait_for("one to have left", lambda: node.upload_state(key).followers == 1)
+    node.cancel_upload(key)
+    with pytest.raises(CorruptError):
+        list(streams[1])
 
 
 def test_upload_ids_need_no_escaping_in_a_path(node):

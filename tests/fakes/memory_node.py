@@ -48,6 +48,7 @@ class _Upload:
     committed: bool = False
     dropped: bool = False
     token: int = 0
+    followers: int = 0
 
 
 class MemoryNode:
@@ -97,7 +98,8 @@ class MemoryNode:
     def upload_state(self, key: UploadKey) -> UploadState:
         self._called("upload_state")
         with self._changed:
-            return UploadState(key.upload_id, len(self._upload(key).data))
+            upload = self._upload(key)
+            return UploadState(key.upload_id, len(upload.data), upload.followers)
 
     def append(
         self, key: UploadKey, offset_bytes: int | None, chunks: Iterable[bytes], token: int | None = None
@@ -168,6 +170,13 @@ class MemoryNode:
         upload = self._uploads.get(upload_id)
         if upload is None:
             raise UploadUnknownError("no such upload")
+        upload.followers += 1
+        try:
+            yield from self._followed(upload, offset_bytes)
+        finally:
+            upload.followers -= 1
+
+    def _followed(self, upload: _Upload, offset_bytes: int) -> Iterator[bytes]:
         while True:
             with self._changed:
                 while not (upload.committed or upload.dropped or len(upload.data) - 1 > offset_bytes):

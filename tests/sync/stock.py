@@ -2,7 +2,7 @@
 
 with Stock().serving() as stock:
     stock.image("team/app", "v1", layer)
-    gate = stock.hold(layer, after_bytes=1000)     # each answer stops there until gate.set()
+    gate = stock.hold(layer, after_bytes=1000)     # each answer stops there until gate.set(), or at the next one
     stock.given[digest_of(layer)]                  # bytes of it that were written so far
     stock.asked("GET", "/blobs/")                  # as of Hostile
 """
@@ -118,10 +118,10 @@ class Stock:
         call.raw(f"HTTP/1.1 {206 if start else 200} X\r\nContent-Length: {len(data) - start}\r\n{ranged}\r\n".encode())
         if call.method == "HEAD":
             return
-        at_bytes, gate = start, self.gates.get(digest)
+        at_bytes = start
         end_bytes = len(data) if self.cut_bytes is None else min(len(data), start + self.cut_bytes)
         while at_bytes < end_bytes:
-            stop = at_bytes + _PIECE_BYTES
+            stop, gate = at_bytes + _PIECE_BYTES, self.gates.get(digest)
             if gate is not None and not gate.opened.is_set():
                 if at_bytes >= gate.after_bytes:
                     gate.opened.wait(120)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 from typing import TYPE_CHECKING
 
 import psutil
 import pytest
 
-from tests.cluster.processes import Process, running
+from tests.cluster.processes import Process, cli, running
 from tests.etcd_cluster import free_ports
 from tests.serving import wait_for
 from tests.sync.mirrored import Pull, pulling, registries
@@ -81,6 +82,28 @@ def test_what_is_asked_through_both_gateways_is_fetched_once(cluster: Cluster, s
         gate.set()
     assert [pull.end().body for pull in pulls] == [layer for layer in layers for _ in cluster.gateways]
     assert [len(stock.asked("GET", digest_of(layer))) for layer in layers] == [1] * len(layers)
+
+
+def test_an_operator_sees_both_workers_and_who_of_them_fetches_for_how_many(cluster: Cluster, stock: Stock) -> None:
+    layer = os.urandom(4 * MIB)
+    pulled_manifest(cluster, stock, layer)
+    gate = stock.hold(layer, MIB)
+    pulls = [Pull(gateway, path_of(layer)) for gateway in cluster.gateways.values()]
+    config = str(cluster.workers["v"].config)
+
+    def told() -> dict:
+        said = cli("sync", "status", "--json", "--config", config)
+        assert said.returncode == 0, said.stderr
+        return json.loads(said.stdout)
+
+    wait_for("both to follow", lambda: [one["followers"] for one in told()["fetches"]] == [2])
+    (fetch,) = told()["fetches"]
+    workers = {one["worker"]: one for one in told()["workers"]}
+    assert len(workers) == 2
+    assert all(one["answers"] for one in workers.values())
+    assert fetch["worker"] in workers
+    gate.set()
+    assert {pull.end().body for pull in pulls} == {layer}
 
 
 @pytest.mark.parametrize("how", ["killed", "paused"])

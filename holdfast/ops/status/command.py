@@ -9,17 +9,10 @@ interrupted: 130 after Ctrl-C, 143 after SIGTERM, with the terminal as it was be
 
 from __future__ import annotations
 
-import contextlib
-import json
-import signal
-import sys
-import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Final, NoReturn
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
-from rich.console import Group
-from rich.live import Live
 
 from holdfast.digest import PARTITIONS
 from holdfast.errors import UnavailableError
@@ -31,9 +24,10 @@ from holdfast.ops.reach import AsJson, ConfigFile, reached
 from holdfast.ops.status import health, looking
 from holdfast.ops.status import image as images
 from holdfast.ops.status.metadata import etcd_json, etcd_table
+from holdfast.ops.watching import watch as watch_until_ended
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from rich.console import RenderableType
 
@@ -77,7 +71,7 @@ def status(
         if image is not None:
             raise _tell_image(looking.look(cluster, picture.read(cluster), image), json_output=json_output)
         if watch:
-            _watch(cluster, json_output=json_output)
+            watch_until_ended(lambda: look(cluster), describe, as_json if json_output else None, _EVERY_SECONDS)
         report = look(cluster)
     if json_output:
         console.show_json(as_json(report))
@@ -92,33 +86,6 @@ def _tell_image(found: images.Image, *, json_output: bool) -> typer.Exit:
     else:
         console.show(*images.describe(found))
     return typer.Exit(1 if found.faults else 0)
-
-
-def _watch(cluster: ClusterAccess, *, json_output: bool) -> NoReturn:
-    """A page that renews itself, in a pipe one page after the other; as JSON, one line each time."""
-    # A terminal that is left by a signal's default action stays on its other screen, without a cursor.
-    signal.signal(signal.SIGTERM, _end)
-    people = console.people()
-    with contextlib.ExitStack() as stack:
-        show: Callable[[Report], None] = _show_line if json_output else _show_page
-        if people.is_terminal and not json_output:
-            live = stack.enter_context(Live(console=people, auto_refresh=False, screen=True))
-            show = lambda report: live.update(Group(*describe(report)), refresh=True)  # noqa: E731 - one of three ways
-        while True:
-            show(look(cluster))
-            time.sleep(_EVERY_SECONDS)
-
-
-def _end(signum: int, _frame: object) -> NoReturn:
-    sys.exit(128 + signum)
-
-
-def _show_line(report: Report) -> None:
-    typer.echo(json.dumps(as_json(report)))
-
-
-def _show_page(report: Report) -> None:
-    console.show(*describe(report), "")
 
 
 def look(cluster: ClusterAccess) -> Report:

@@ -10,7 +10,7 @@ from holdfast.cli import app
 from holdfast.errors import ConfigError
 from holdfast.ops.reach import cluster_of
 
-GROUPS = ("node", "layout", "repair", "upload", "metadata")
+GROUPS = ("node", "layout", "repair", "upload", "sync", "metadata")
 # These change something that cannot be taken back by the same command.
 ASKING = {"apply", "drain", "undrain", "remove", "skip-dead", "cancel"}
 

@@ -1,0 +1,58 @@
+"""A page that renews itself until somebody ends it: ``--watch``.
+
+Promises: 130 after Ctrl-C, 143 after SIGTERM, with the terminal as it was before. In a pipe one page follows the other; as JSON,
+one line for each look.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import sys
+import time
+from typing import TYPE_CHECKING, NoReturn, TypeVar
+
+import typer
+from rich.console import Group
+from rich.live import Live
+
+from holdfast.ops import console
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from rich.console import RenderableType
+
+    from holdfast.ops.console import JsonObject
+
+Report = TypeVar("Report")
+
+
+def watch(
+    look: Callable[[], Report],
+    describe: Callable[[Report], Iterable[RenderableType]],
+    as_json: Callable[[Report], JsonObject] | None,
+    every_seconds: float,
+) -> NoReturn:
+    """``as_json``: for programs; None: pages for people."""
+    # A terminal that is left by a signal's default action stays on its other screen, without a cursor.
+    signal.signal(signal.SIGTERM, _end)
+    people = console.people()
+    with contextlib.ExitStack() as stack:
+        live = None
+        if people.is_terminal and as_json is None:
+            live = stack.enter_context(Live(console=people, auto_refresh=False, screen=True))
+        while True:
+            report = look()
+            if as_json is not None:
+                typer.echo(json.dumps(as_json(report)))
+            elif live is not None:
+                live.update(Group(*describe(report)), refresh=True)
+            else:
+                console.show(*describe(report), "")
+            time.sleep(every_seconds)
+
+
+def _end(signum: int, _frame: object) -> NoReturn:
+    sys.exit(128 + signum)

@@ -1,4 +1,4 @@
-"""From an entry of ``extensions.sync.registries`` to an :class:`Upstream`.
+"""From an entry of ``extensions.sync.registries`` to an :class:`Upstream`, or to a :class:`Target` that is pushed to.
 
 Promises: keys mean what they mean to zot. A URL may name a path (``https://docker.io/library``): it is put before the names of
 repositories. Docker Hub may be called by its short names.
@@ -16,13 +16,16 @@ from holdfast import durations, names
 from holdfast.errors import ConfigError, NameInvalidError
 from syncworker.upstream import place as places
 from syncworker.upstream import tls
+from syncworker.upstream.authorized import Door
 from syncworker.upstream.authorizer import Authorizer
 from syncworker.upstream.connections import Connections, resolve
 from syncworker.upstream.credentials import InOrder
 from syncworker.upstream.exchange import Exchange
 from syncworker.upstream.pace import Mark, Pace, Patience, Retry, Time
 from syncworker.upstream.registry import Registry
+from syncworker.upstream.target import Target
 from syncworker.upstream.upstream import Line, Upstream
+from syncworker.upstream.writing import Writing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,6 +37,8 @@ if TYPE_CHECKING:
 
 _HUB: Final = frozenset({"docker.io", "index.docker.io", "www.docker.io"})
 _HUB_HOST: Final = "registry-1.docker.io"
+# One token for a repository, for looking and for writing.
+_WRITING: Final = "pull,push"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +60,24 @@ def upstream(entry: SyncRegistry, around: Surroundings) -> Upstream:
         ConfigError: a URL or certificates that cannot be used.
     """
     contexts = tls.contexts(Path(entry.cert_dir) if entry.cert_dir else None, verify=entry.tls_verify)
-    lines = [Line(_registry(url, entry, contexts, around), Mark(around.time.clock)) for url in entry.urls]
+    lines = [_line(_door(url, entry, contexts, around), site(url)[1], around) for url in entry.urls]
     if not lines:
         raise ConfigError("an upstream without urls")
     return Upstream(lines, retry_of(entry), around.time)
+
+
+def target(entry: SyncRegistry, around: Surroundings) -> Target:
+    """The same for an entry that images are copied to; nothing is connected to yet. Its first URL is the one.
+
+    Raises:
+        ConfigError: a URL or certificates that cannot be used.
+    """
+    if not entry.urls:
+        raise ConfigError("a target without urls")
+    contexts = tls.contexts(Path(entry.cert_dir) if entry.cert_dir else None, verify=entry.tls_verify)
+    door, prefix = _door(entry.urls[0], entry, contexts, around), site(entry.urls[0])[1]
+    upstream = Upstream([_line(door, prefix, around, _WRITING)], retry_of(entry), around.time)
+    return Target(upstream, Writing(door, around.time, prefix), retry_of(entry), around.time)
 
 
 def retry_of(entry: SyncRegistry) -> Retry:
@@ -73,13 +92,16 @@ def retry_of(entry: SyncRegistry) -> Retry:
     return retry
 
 
-def _registry(url: str, entry: SyncRegistry, contexts: tls.Contexts, around: Surroundings) -> Registry:
-    home, prefix = site(url)
+def _door(url: str, entry: SyncRegistry, contexts: tls.Contexts, around: Surroundings) -> Door:
+    home, _ = site(url)
     connections = Connections(home, contexts, around.patience, entry.req_concurrent, around.resolver)
     pace = Pace(entry.req_per_sec, around.time)
     exchange = Exchange(home, connections, pace, around.time, around.patience)
-    authorizer = Authorizer(exchange, InOrder(around.logins), around.time, around.realms)
-    return Registry(exchange, authorizer, around.time, prefix)
+    return Door(exchange, Authorizer(exchange, InOrder(around.logins), around.time, around.realms))
+
+
+def _line(door: Door, prefix: str, around: Surroundings, actions: str = "pull") -> Line:
+    return Line(Registry(door, around.time, prefix, actions), Mark(around.time.clock))
 
 
 def site(url: str) -> tuple[Origin, str]:

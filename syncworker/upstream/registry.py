@@ -3,7 +3,7 @@
 Promises: manifests are returned only when their bytes have the digest that was asked for or announced, are of an accepted type, and
 parse. A HEAD's word is taken for a digest only in strict form, and never against the digest that was asked for.
 
-Never: tries again (but once with new credentials after a 401), follows ``urls`` of layers, takes bytes of unknown length unchecked.
+Never: tries again, follows ``urls`` of layers, takes bytes of unknown length unchecked.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from holdfast import digest as digests
 from holdfast import manifest as manifests
 from holdfast import names
 from holdfast.digest import Digest
-from holdfast.errors import InputError, NameInvalidError, TagInvalidError, UpstreamDeniedError, UpstreamMissingError
+from holdfast.errors import InputError, NameInvalidError, TagInvalidError, UpstreamMissingError
 from syncworker.upstream import headers as fields
 from syncworker.upstream import lists
-from syncworker.upstream.exchange import Request
+from syncworker.upstream.authorized import Asking
 from syncworker.upstream.parts import Part
 from syncworker.upstream.values import ACCEPT, Descriptor, Fetched, fallback_tag
 from syncworker.upstream.verdict import verdict
 
 if TYPE_CHECKING:
     from holdfast.names import Repository, Tag
-    from syncworker.upstream.authorizer import Authorizer
-    from syncworker.upstream.exchange import Answer, Exchange
+    from syncworker.upstream.authorized import Door
+    from syncworker.upstream.exchange import Answer
     from syncworker.upstream.pace import Time
 
     Reference = Tag | Digest
@@ -42,14 +42,14 @@ _REFERRERS_BYTES: Final = 16 << 20
 
 
 class Registry:
-    """One URL. ``prefix`` is put before every repository's name. Shared by threads."""
+    """One URL. ``prefix`` is put before every repository's name, ``actions`` are what tokens are asked for. Shared by threads."""
 
-    def __init__(self, exchange: Exchange, authorizer: Authorizer, time: Time, prefix: str = "") -> None:
-        self._exchange = exchange
-        self._authorizer = authorizer
+    def __init__(self, door: Door, time: Time, prefix: str = "", actions: str = "pull") -> None:
+        self._door = door
         self._time = time
         self._prefix = prefix
-        self.home = exchange.home
+        self._actions = actions
+        self.home = door.home
 
     def head(self, repository: Repository, reference: Reference) -> Descriptor:
         """What a tag or digest stands for, without its bytes where the upstream can.
@@ -157,7 +157,7 @@ class Registry:
 
     def close(self) -> None:
         """Close idle connections."""
-        self._exchange.close()
+        self._door.close()
 
     def _more(self, answer: Answer, link: str, scope: str) -> tuple[Descriptor, ...]:
         found: list[Descriptor] = []
@@ -182,31 +182,17 @@ class Registry:
         return answer
 
     def _send(self, method: str, target: str, scope: str, headers: tuple[tuple[str, str], ...]) -> Answer:
-        sent = self._authorizer.header(scope)
-        answer = self._exchange.follow(Request(method, target, headers, sent))
-        if answer.status != 401 or not answer.is_from_home:
-            return answer
-        with answer:
-            self._authorizer.learn(answer, scope, sent)
-        sent = self._authorizer.header(scope)
-        answer = self._exchange.follow(Request(method, target, headers, sent))
-        if answer.status == 401:
-            answer.close()
-            raise UpstreamDeniedError(
-                f"{self.home.authority} does not accept the login for {scope.rpartition(':')[0]}",
-                {"upstream": self.home.authority},
-            )
-        return answer
+        return self._door.send(Asking(method, target, scope, headers))
 
     def _scope(self, repository: Repository) -> str:
-        return f"repository:{self._prefix}{repository}:pull"
+        return f"repository:{self._prefix}{repository}:{self._actions}"
 
     def _manifest_target(self, repository: Repository, reference: Reference) -> str:
         return f"/v2/{self._prefix}{repository}/manifests/{reference}"
 
     def _described(self, answer: Answer, reference: Reference) -> Descriptor | None:
         """What the headers of a HEAD tell; None when they do not tell enough."""
-        announced = _announced(answer)
+        announced = digest_said(answer)
         size_bytes = answer.length()
         media_type = manifests.media_type_of(answer.header("Content-Type"))
         if announced is None or size_bytes is None or media_type not in manifests.ACCEPTED:
@@ -219,7 +205,7 @@ class Registry:
 
     def _fetched(self, answer: Answer, reference: Reference) -> Fetched:
         data = answer.whole(manifests.MAX_BYTES)
-        announced = _announced(answer)
+        announced = digest_said(answer)
         digest = reference if isinstance(reference, Digest) else announced or digests.of(data)
         if announced is not None and announced.algorithm == digest.algorithm and announced != digest:
             raise answer.wrong(f"a GET for {digest} was answered with {announced}")
@@ -233,7 +219,7 @@ class Registry:
         return Fetched(data, digest, parsed)
 
 
-def _announced(answer: Answer) -> Digest | None:
+def digest_said(answer: Answer) -> Digest | None:
     """``Docker-Content-Digest``; None when absent.
 
     Raises:

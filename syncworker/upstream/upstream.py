@@ -83,7 +83,7 @@ class Upstream:
             UpstreamError: some URL could not be asked, or none gave an answer that can be used.
         """
         try:
-            return self._ask(lambda registry: registry.head(repository, reference))
+            return self.ask(lambda registry: registry.head(repository, reference))
         except UpstreamMissingError:
             return None
 
@@ -94,7 +94,7 @@ class Upstream:
             UpstreamMissingError: no URL has it.
             UpstreamError: some URL could not be asked, or none gave an answer that can be used.
         """
-        return self._ask(lambda registry: registry.manifest(repository, reference, if_digest))
+        return self.ask(lambda registry: registry.manifest(repository, reference, if_digest))
 
     def blob(
         self,
@@ -119,7 +119,7 @@ class Upstream:
             hasher = digests.algorithm(digest.algorithm).new()
 
         def reopen(at_bytes: int) -> Part:
-            return self._ask(lambda registry: registry.part(repository, digest, at_bytes))
+            return self.ask(lambda registry: registry.part(repository, digest, at_bytes))
 
         resumption = Resumption(reopen, self._retry, self._time)
         return BlobStream(
@@ -128,22 +128,23 @@ class Upstream:
 
     def tags(self, repository: Repository) -> tuple[Tag, ...]:
         """All tags of a repository; raises as :meth:`manifest`."""
-        return self._ask(lambda registry: registry.tags(repository))
+        return self.ask(lambda registry: registry.tags(repository))
 
     def catalog(self) -> tuple[Repository, ...]:
         """All repositories; raises as :meth:`manifest`. Many registries have no catalog, or keep it to themselves."""
-        return self._ask(lambda registry: registry.catalog())
+        return self.ask(lambda registry: registry.catalog())
 
     def referrers(self, repository: Repository, subject: Digest) -> tuple[Descriptor, ...]:
         """What refers to ``subject``; raises as :meth:`manifest`."""
-        return self._ask(lambda registry: registry.referrers(repository, subject))
+        return self.ask(lambda registry: registry.referrers(repository, subject))
 
     def close(self) -> None:
         """Close idle connections; those that streams hold are closed with the streams."""
         for line in self._lines:
             line.registry.close()
 
-    def _ask(self, question: Callable[[Registry], Result]) -> Result:
+    def ask(self, question: Callable[[Registry], Result]) -> Result:
+        """The first answer that can be used; raises as :meth:`manifest`."""
         errors: list[UpstreamError] = []
         for line in self._lines:
             try:
@@ -188,23 +189,17 @@ class Upstream:
 
     def _pause_seconds(self, error: UpstreamUnavailableError, failures: int) -> float | None:
         """Before the next try; None when there is none."""
-        if failures > self._retry.retries:
-            return None
-        pause_seconds = self._retry.pause_seconds(failures, self._time.die)
-        told_seconds = _told_seconds(error)
-        if told_seconds > self._retry.patience_seconds:
-            return None
-        return max(pause_seconds, told_seconds)
+        return self._retry.next_pause_seconds(failures, told_seconds(error), self._time.die)
 
     def _mark(self, line: Line, error: UpstreamUnavailableError) -> None:
-        told_seconds = _told_seconds(error)
+        told = told_seconds(error)
         is_down = isinstance(error.detail, dict) and error.detail.get("down") is True
-        if told_seconds or is_down:
+        if told or is_down:
             throttled = isinstance(error, UpstreamThrottledError)
-            line.mark.set(max(told_seconds, _DOWN_SECONDS if is_down else 0.0), throttled=throttled)
+            line.mark.set(max(told, _DOWN_SECONDS if is_down else 0.0), throttled=throttled)
 
 
-def _told_seconds(error: UpstreamUnavailableError) -> float:
+def told_seconds(error: UpstreamUnavailableError) -> float:
     """What its Retry-After said; 0 without one."""
     value = error.detail.get("retryAfter") if isinstance(error.detail, dict) else None
     return float(value) if isinstance(value, int) else 0.0

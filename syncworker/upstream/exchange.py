@@ -132,7 +132,8 @@ class Answer:
         """Give the connection back, or close it when there is still something on it. More than once does no harm."""
         rest = self._response.length_remaining
         try:
-            if rest is not None and 0 < rest <= _DISCARDED_BYTES and self.status >= 300:
+            # An answer without a body is at its end only once that end was read: else its connection is thrown away.
+            if rest == 0 or (rest is not None and rest <= _DISCARDED_BYTES and self.status >= 300):
                 self._response.read(decode_content=False)
         except (foreign.HTTPError, OSError):
             pass  # nobody wants what is left; the connection is closed below

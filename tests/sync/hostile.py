@@ -5,6 +5,7 @@ def script(call):                              called for each request, in a thr
     call.raw(b"HTTP/1.1 200 OK\\r\\n...")      anything else
     call.hang_up()                             closes at once, with what was written so far on the wire
 Hostile(script).seen                           what was asked: (method, target, headers in lower case)
+Hostile(script, reads_bodies=False)            the script reads bodies itself, by call.body()
 """
 
 from __future__ import annotations
@@ -41,6 +42,11 @@ class Call:
         head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
         self.raw(f"HTTP/1.1 {status} X\r\n{head}\r\n".encode() + (b"" if self.method == "HEAD" else body))
 
+    def body(self, limit_bytes: int | None = None) -> bytes:
+        """The request's body, or as much of it."""
+        length = int(self.headers.get("content-length", 0))
+        return self.handler.rfile.read(length if limit_bytes is None else min(limit_bytes, length))
+
     def raw(self, data: bytes) -> None:
         # A client that has had enough hangs up; that is its right.
         with contextlib.suppress(OSError):
@@ -68,8 +74,11 @@ class Call:
 class Hostile:
     """Serves from the moment it is made until its block ends."""
 
-    def __init__(self, script: Callable[[Call], None], tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, script: Callable[[Call], None], tls: ssl.SSLContext | None = None, *, reads_bodies: bool = True
+    ) -> None:
         self.script = script
+        self.reads_bodies = reads_bodies
         self.seen: list[tuple[str, str, dict[str, str]]] = []
         self.over = threading.Event()
         self._server = _Server(("127.0.0.1", 0), _Handler)
@@ -122,6 +131,7 @@ class _Handler(BaseHTTPRequestHandler):
     def handle_any(self) -> None:
         hostile = self.server.hostile
         headers = {name.lower(): value for name, value in self.headers.items()}
-        self.rfile.read(int(headers.get("content-length", 0)))
+        if hostile.reads_bodies:
+            self.rfile.read(int(headers.get("content-length", 0)))
         hostile.seen.append((self.command, self.path, headers))
         hostile.script(Call(self.command, self.path, headers, self, hostile.over))

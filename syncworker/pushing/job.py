@@ -11,7 +11,6 @@ Never: deletes at the target; copies an image of which a part cannot be had.
 
 from __future__ import annotations
 
-import logging
 import threading
 from typing import TYPE_CHECKING, Final
 
@@ -30,8 +29,6 @@ if TYPE_CHECKING:
     from holdfast.names import Repository, Tag
     from syncworker.jobs import Progress
     from syncworker.pushing.assembly import Parts
-
-_log: Final = logging.getLogger("holdfast.sync")
 
 # What a target has lost of an image's company comes back within the hour.
 _SETTLED_SECONDS: Final = 3600.0
@@ -79,8 +76,6 @@ class PushJob:
         try:
             return self._copy(trip, tag, digest)
         except MissingError as error:
-            reason = {"repository": repository, "tag": tag, "reason": error.message}
-            _log.warning("an image was not copied", extra=reason)
             return Copied(
                 is_changed=False, size_bytes=trip.meter.size_bytes, digest=digest, skipped_reason=error.message
             )
@@ -101,11 +96,6 @@ class PushJob:
         if is_changed:
             images.bring(trip, root, tag)
         is_changed |= self._company(trip, tag, root)
-        if is_changed:
-            _log.info(
-                "copied an image",
-                extra={"repository": trip.source, "tag": tag, "digest": str(root), "target": target.name},
-            )
         return Copied(is_changed=is_changed, size_bytes=trip.meter.size_bytes, digest=root)
 
     def _company(self, trip: Trip, tag: Tag, root: Digest) -> bool:

@@ -66,10 +66,11 @@ def scopes(wanted: str, challenged: str) -> tuple[str, ...]:
     a right to change something gets nothing for it: a token of ours is never good for more than the request it was made for.
     """
     result = wanted.split()
-    resource, _, _ = result[0].rpartition(":")
+    resource, _, had = result[0].rpartition(":")
     for scope in challenged.split():
         name, _, actions = scope.rpartition(":")
-        kept = ",".join(action for action in actions.split(",") if action in _READING)
+        new = (_READING - set(had.split(","))).intersection(actions.split(","))
+        kept = ",".join(action for action in actions.split(",") if action in new)
         if name == resource and kept and f"{name}:{kept}" not in result:
             result.append(f"{name}:{kept}")
     return tuple(result)

@@ -20,7 +20,8 @@ import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from holdfast.errors import CorruptError, UpstreamError, UpstreamUnavailableError
+from holdfast.errors import CorruptError, UpstreamError, UpstreamMissingError, UpstreamUnavailableError
+from syncworker.upstream.exchange import detail
 from syncworker.upstream.upstream import told_seconds
 
 if TYPE_CHECKING:
@@ -96,7 +97,8 @@ class Upload:
     def _step(self, session: Session) -> Session | None:
         try:
             return self._advance(session)
-        except UpstreamUnavailableError as error:
+        except (UpstreamUnavailableError, UpstreamMissingError) as error:
+            # Missing is an upload that the registry has dropped, which some do with what broke off.
             return self._again(session, error)
         except BaseException:
             self._give_up(session)
@@ -105,17 +107,16 @@ class Upload:
     def _advance(self, session: Session) -> Session | None:
         """One request further; None: it is there."""
         blob = self._blob
-        if session.offset_bytes > blob.size_bytes:
-            raise UpstreamUnavailableError("an upload holds more than was sent", {})
         if session.offset_bytes < blob.size_bytes:
             after = self._writing.append(session, blob.size_bytes, blob.pieces)
-            if after.offset_bytes < blob.size_bytes:
-                raise UpstreamUnavailableError(f"{self._writing.home.authority} took a part of what was sent", {})
+            if after.offset_bytes != blob.size_bytes:
+                home = self._writing.home
+                raise UpstreamUnavailableError(f"{home.authority} took another part than was sent", detail(home))
             return after
         self._writing.close_upload(session, blob.digest)
         return None
 
-    def _again(self, session: Session, error: UpstreamUnavailableError) -> Session | None:
+    def _again(self, session: Session, error: UpstreamError) -> Session | None:
         """After a pause, where it stands now; None: it is there.
 
         Raises:
@@ -135,6 +136,9 @@ class Upload:
             # No such upload: it was closed by a request whose answer was lost, or the registry cannot tell.
             if self._writing.has_blob(self._repository, self._blob.digest, self._blob.size_bytes):
                 return None
+            return self._begin()
+        if stands.offset_bytes > self._blob.size_bytes:
+            self._give_up(stands)
             return self._begin()
         self._progressed(stands.offset_bytes)
         return stands

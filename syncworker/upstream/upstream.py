@@ -199,7 +199,7 @@ class Upstream:
             line.mark.set(max(told, _DOWN_SECONDS if is_down else 0.0), throttled=throttled)
 
 
-def told_seconds(error: UpstreamUnavailableError) -> float:
+def told_seconds(error: UpstreamError) -> float:
     """What its Retry-After said; 0 without one."""
     value = error.detail.get("retryAfter") if isinstance(error.detail, dict) else None
     return float(value) if isinstance(value, int) else 0.0

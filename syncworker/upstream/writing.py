@@ -11,7 +11,7 @@ Never: tries again; deletes anything but an upload of its own.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
@@ -41,11 +41,12 @@ _RANGE: Final = re.compile(r"(?:bytes[= ])?0-([0-9]{1,18})", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """An upload under way: where the next request goes, and how many bytes the registry has."""
+    """An upload under way: where the next request goes, and how many bytes the registry has. ``is_resumed``: as it says itself."""
 
     target: str
     scope: str
     offset_bytes: int = 0
+    is_resumed: bool = False
 
 
 class Writing:
@@ -102,7 +103,9 @@ class Writing:
         """
         offset = session.offset_bytes
         headers = [_BYTES, ("Content-Length", str(size_bytes - offset))]
-        if offset:
+        # A first request is a stream, as clients send it. A later one says where it begins: what the registry has of an earlier
+        # one may have grown since it was asked.
+        if session.is_resumed:
             headers.append(("Content-Range", f"{offset}-{size_bytes - 1}"))
         asking = Asking("PATCH", session.target, session.scope, tuple(headers), lambda: read(offset))
         with self._door.send(asking) as answer:
@@ -123,7 +126,7 @@ class Writing:
         with self._door.send(Asking("GET", session.target, session.scope)) as answer:
             if answer.status not in {202, 204}:
                 raise self._verdict(answer, "the state of an upload")
-            return self._session(answer, session.scope, 0)
+            return replace(self._session(answer, session.scope, 0), is_resumed=True)
 
     def close_upload(self, session: Session, digest: Digest, data: bytes = b"") -> None:
         """Make it a blob; ``data`` is what is still missing.

@@ -28,6 +28,7 @@
     │   ├── SweepMovedError         a sweep ran in between: stat the copies again
     │   ├── LayoutMovedError        the layout changed in between: mark the copies for repair, then link
     │   ├── RemovalsMovedError      links were removed in between: check the references again
+    │   ├── TagMovedError           somebody else has set the tag in between: look at it again
     │   ├── NodeTakenError          another process is alive under this storage node's id
     │   └── StillReferencedError    deleting this would leave something dangling
     ├── UnavailableError            not now: the same request may succeed later
@@ -188,6 +189,10 @@ class NodeTakenError(ConflictError):
 
 class RemovalsMovedError(ConflictError):
     """``removals/<repository>`` changed between the reference check and the commit."""
+
+
+class TagMovedError(ConflictError):
+    """``tag/<repository>//<tag>`` is not what it was when the caller decided to move it."""
 
 
 class StillReferencedError(ConflictError):

@@ -7,8 +7,13 @@
     manifests            storing what was fetched, as coming from upstream
     fetching, flight     a blob from an upstream into an upload that others follow, once in the whole cluster
     linking              a stored blob becomes a repository's
+    jobs                 what one configured mirror has to have copied: the seam to what runs it
+    pulling, copying     from an upstream: which images, and the whole of one
+    schedule             when a mirror is due
+    share, leash         one worker's share of a run, and how far it may go
+    rounds, configured   the mirrors of a worker, each watched
     worker               the three of them as one service
-    servicer, server     the same over gRPC
+    servicer, server     that over gRPC
     options, assembly    how a configuration becomes all of this
 
 Never: serves a client of the registry.

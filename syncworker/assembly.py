@@ -15,6 +15,7 @@ from holdfast.clock import SystemClock
 from holdfast.config.sync import PULL
 from holdfast.meta.fetches import WORKER, Fetches
 from holdfast.meta.layouts import LayoutBook
+from holdfast.meta.mirrorruns import MirrorRuns
 from holdfast.meta.repos import Repositories
 from holdfast.meta.sqlite import SqliteStore
 from holdfast.mirrors.freshness import Rules
@@ -27,10 +28,14 @@ from holdfast.replicas.read import ReplicaReader
 from holdfast.replicas.write import ReplicaWriter
 from holdfast.rpc.client import GrpcNode
 from holdfast.rpc.host import host_id
+from syncworker.configured import mirrors
+from syncworker.copying import Tools as CopyTools
 from syncworker.fetching import Fetching
 from syncworker.flight import Runner, Tools
 from syncworker.linking import Linking
 from syncworker.manifests import Manifests
+from syncworker.pulling import PullJob
+from syncworker.rounds import Rounds
 from syncworker.sources import Sources
 from syncworker.tags import Tags
 from syncworker.upstream import assembly as upstreams
@@ -42,11 +47,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from holdfast.clock import Clock
-    from holdfast.config.sync import Sync
+    from holdfast.config.sync import Sync, SyncRegistry
     from holdfast.meta.store import Store
+    from holdfast.mirrors.entries import Entry
     from holdfast.replicas.directory import NodeDirectory
+    from syncworker.jobs import Job
     from syncworker.options import Options
     from syncworker.upstream.pace import Pause
+    from syncworker.upstream.upstream import Upstream
 
 # Small blobs on their way to several nodes.
 _COPY_THREADS: Final = 32
@@ -89,22 +97,35 @@ def assemble(options: Options, pause: Pause) -> Assembled:
     pool = ThreadPoolExecutor(_COPY_THREADS, thread_name_prefix="copy")
     book = LayoutBook(parts.store, _new_id, clock)
     writer = ReplicaWriter(parts.nodes, FanOut(parts.nodes, pool, clock), book.mark_dirty, reader.remember)
-    sources = _sources(options.sync, Time(clock, pause, random.SystemRandom().random))
+    time, routes = Time(clock, pause, random.SystemRandom().random), Routes.of(options.sync)
+    around = _upstreams(options.sync, time)
+    sources = Sources(routes, around, _rules(options.sync))
     linking = Linking(repos, reader, writer)
     manifests = Manifests(repos, reader, writer, sources)
     fetches = Fetches(parts.store, _new_id, parts.process_id)
-    runner = Runner(Tools(fetches, repos, writer, linking, sources, pause))
-    worker = SyncWorker(
-        Tags(repos, manifests, sources, clock), manifests, Fetching(repos, linking, sources, runner, clock)
-    )
+    # What periodic runs alone fill is fetched by the same flights; clients' misses come here only where pulls on demand are on.
+    runner = Runner(Tools(fetches, repos, writer, linking, sources.every(), pause))
+    fetching = Fetching(repos, linking, sources.every(), runner, clock)
+    worker = SyncWorker(Tags(repos, manifests, sources, clock), manifests, fetching)
+    copying = CopyTools(repos, reader, writer, fetching, time)
+
+    def job_of(entry: Entry, registry: SyncRegistry) -> Job | None:
+        if entry.direction != PULL:
+            return None
+        return PullJob(entry.number, registry, routes, around[entry.number], copying)
+
+    runs = MirrorRuns(parts.store, _new_id, parts.process_id)
+    rounds = Rounds(mirrors(options.sync, job_of), runs, clock, time.die)
     seen = Seen(WORKER, parts.process_id, __version__, options.advertise)
     presence = Presence(parts.store, seen, _new_id, ttl_seconds=_TTL_SECONDS)
 
     def begin() -> None:
         parts.begin()
         presence.start()
+        rounds.start()
 
     def end() -> None:
+        rounds.stop()
         presence.stop()
         sources.close()
         parts.end()
@@ -112,15 +133,19 @@ def assemble(options: Options, pause: Pause) -> Assembled:
     return Assembled(worker, begin, end)
 
 
-def _sources(sync: Sync, time: Time) -> Sources:
+def _upstreams(sync: Sync, time: Time) -> dict[int, Upstream]:
+    """By the number of their entry."""
     logins = [CredentialsFile(Path(sync.credentials_file))] if sync.credentials_file else []
     around = upstreams.Surroundings(time, logins)
-    pulled = {number: entry for number, entry in enumerate(sync.registries) if entry.direction == PULL}
-    return Sources(
-        Routes.of(sync),
-        {number: upstreams.upstream(entry, around) for number, entry in pulled.items()},
-        {number: Rules.of(entry) for number, entry in pulled.items()},
-    )
+    return {number: upstreams.upstream(entry, around) for number, entry in _pulled(sync).items()}
+
+
+def _rules(sync: Sync) -> dict[int, Rules]:
+    return {number: Rules.of(entry) for number, entry in _pulled(sync).items()}
+
+
+def _pulled(sync: Sync) -> dict[int, SyncRegistry]:
+    return {number: entry for number, entry in enumerate(sync.registries) if entry.direction == PULL}
 
 
 def _one_machine(options: Options, clock: Clock) -> _Parts:

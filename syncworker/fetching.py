@@ -59,17 +59,29 @@ class Fetching:
         Raises:
             UpstreamMissingError: no upstream of the repository has it, or it may not have it. UpstreamError, UnavailableError.
         """
-        size_bytes = self._allowed(repository, digest)
+        flight = self.begin(repository, digest, self._allowed(repository, digest))
+        if flight is None:
+            return None
+        try:
+            return flight.begun.result(_PATIENCE_SECONDS)
+        except FutureTimeoutError as error:
+            raise OverloadedError("the upstream has not begun to send yet; try again") from error
+
+    def begin(self, repository: Repository, digest: Digest, size_bytes: int | None) -> Flight | None:
+        """For a caller that knows from the repository's own upstream that it may have it. None: stored and linked.
+
+        Else the flight on which it comes, which may be another repository's, or another worker's: who waits for it to end asks
+        again afterwards.
+
+        Raises:
+            UpstreamWrongError: wrong bytes have just come. OverloadedError, UnavailableError.
+        """
         if self._linking.adopt(repository, Want(digest, size_bytes)):
             return None
         wrong = self._wrong.get((repository, digest))
         if wrong is not None:
             raise UpstreamWrongError(wrong.message, wrong.detail)
-        flight = self._joined(repository, digest, size_bytes)
-        try:
-            return flight.begun.result(_PATIENCE_SECONDS)
-        except FutureTimeoutError as error:
-            raise OverloadedError("the upstream has not begun to send yet; try again") from error
+        return self._joined(repository, digest, size_bytes)
 
     def _allowed(self, repository: Repository, digest: Digest) -> int | None:
         """The size, if it is known; see the module."""
@@ -108,3 +120,4 @@ class Fetching:
                     self._wrong.put((repository, flight.digest), flight.wrong)
             with self._lock:
                 del self._flights[flight.digest]
+            flight.ended.set()

@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import threading
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -81,7 +82,7 @@ class Tools:
 @dataclass(eq=False, slots=True)
 class Flight:
     """``repositories``: those that asked for it; the first one's upstreams are asked. ``begun``: what they are answered; None: it
-    is stored.
+    is stored. ``ended``: nothing more comes of it; ``failed`` says why, if it is not whole.
     """
 
     digest: Digest
@@ -89,6 +90,8 @@ class Flight:
     repositories: list[Repository]
     begun: Future[Underway | None] = field(default_factory=Future)
     wrong: UpstreamWrongError | None = None
+    failed: HoldfastError | None = None
+    ended: threading.Event = field(default_factory=threading.Event)
 
 
 @dataclass(slots=True)
@@ -287,6 +290,7 @@ def _answer(flight: Flight, upload_id: str) -> None:
 
 
 def _fail(flight: Flight, error: HoldfastError) -> None:
+    flight.failed = error
     if not flight.begun.done():
         flight.begun.set_exception(error)
     elif isinstance(error, UpstreamError):

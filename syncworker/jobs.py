@@ -24,7 +24,11 @@ class Progress(Protocol):
     """Told by a job while it copies one image."""
 
     def moved(self, size_bytes: int) -> None:
-        """So many bytes more have come over. Raises HoldfastError: this copying is to end, for its time is over or its lease gone."""
+        """So many bytes more have come over; 0 asks only whether to go on. To be called every second or so.
+
+        Raises:
+            HoldfastError: the copying is to end, for its time is over or its lease gone.
+        """
         ...
 
 

@@ -14,6 +14,8 @@
     referrer/<name>//<subject digest>//<digest>       the manifest names the subject
     sweep/<partition>                                 bumped by a sweep of the partition
     fetch/<digest>                                    an upstream's blob on its way, and who fetches it
+    mirror/run/<entry>                                a configured mirror's run under way, or its last one
+    mirror/part/<entry>/<name>                        a repository of the run under way, and who copies it
 
     layout/current                                    the live versions; its revision is the layout revision
     layout/version/<number>                           one version, written once
@@ -23,13 +25,15 @@
     process/<kind>/<id>                               a process that is no storage node, under its lease
     dirty/<partition>/<number>                        the partition may be short of copies by this version
     task/repair                                       bumped when somebody wants every node to compare its copies
+    task/mirror/<entry>                               bumped when somebody wants a run of that mirror
+    task/pause/<entry>                                that mirror is not to run
 
     lease/, task/                                     taken by the cluster; nothing else may begin so
 
 Invariants
   * A repository name never holds "//" and never ends with "/", so "//" ends it and no name's keys lie among another's.
   * Tags and digests hold no "/". Keys sort bytewise; below one repository tags sort as distribution-spec lists them.
-  * ``<number>`` is eight lower-case hex digits, so that versions sort. Node ids hold no "/".
+  * ``<number>`` is eight lower-case hex digits, so that versions sort. Node ids and entries hold no "/".
   * ``<partition>`` is three lower-case hex digits, and ``holder/`` sorts by (partition, digest text): the order in which
     storage nodes list their copies, so that a collector merges the two.
 
@@ -121,6 +125,31 @@ def fetch(digest: Digest) -> bytes:
     return f"fetch/{digest}".encode()
 
 
+def mirror_run(entry: str) -> bytes:
+    return f"mirror/run/{entry}".encode()
+
+
+def mirror_part(entry: str, name: Repository) -> bytes:
+    return f"mirror/part/{entry}/{name}".encode()
+
+
+def mirror_parts(entry: str) -> Range:
+    return _range(f"mirror/part/{entry}/")
+
+
+def mirror_part_in(key: bytes) -> Repository:
+    """The name in ``mirror/part/<entry>/<name>``."""
+    return Repository(key.decode().split("/", 3)[3])
+
+
+def mirror_wish(entry: str) -> bytes:
+    return f"task/mirror/{entry}".encode()
+
+
+def mirror_pause(entry: str) -> bytes:
+    return f"task/pause/{entry}".encode()
+
+
 def layout_version(number: int) -> bytes:
     return f"layout/version/{number:08x}".encode()
 
@@ -150,6 +179,7 @@ LAYOUT_KEYS: Final = _range("layout/")
 MEMBERS: Final = _range("member/")
 ALIVE: Final = _range("alive/")
 DIRTY: Final = _range("dirty/")
+MIRROR_RUNS: Final = _range("mirror/run/")
 MIN_VERSION_ALONE: Final = (CLUSTER_MIN_VERSION, CLUSTER_MIN_VERSION + b"\0")
 PROCESSES: Final = _range("process/")
 WORKERS: Final = _range("process/worker/")

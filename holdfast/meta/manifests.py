@@ -14,6 +14,7 @@ Never here: deletions (``holdfast.meta.removals``), and no check of the referenc
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -22,6 +23,7 @@ from holdfast.errors import (
     ManifestUnknownError,
     RemovalsMovedError,
     RepositoryUnknownError,
+    TagMovedError,
     TooManyTagsError,
 )
 from holdfast.meta import keys
@@ -31,7 +33,7 @@ from holdfast.meta.records import LinkRecord, ManifestRecord, TagRecord, pack_re
 from holdfast.meta.store import MAX_OPS, KeyAt, Put, pages
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from holdfast.clock import Clock
     from holdfast.digest import Digest
@@ -79,6 +81,10 @@ class Manifests:
             raise unknown(self._store, repository, {"digest": str(digest)})
         return ManifestRecord.decode(digest, entry.value)
 
+    def tag_revision(self, repository: Repository, tag: Tag) -> int:
+        entry = self._store.get(keys.tag(repository, tag))
+        return entry.mod_revision if entry else 0
+
     def by_tag(self, repository: Repository, tag: Tag) -> ManifestRecord:
         """Raises ManifestUnknownError, RepositoryUnknownError."""
         found = live_tag(self._store, repository, tag)
@@ -110,10 +116,20 @@ class Manifests:
         return None
 
     def put(
-        self, repository: Repository, new: NewManifest, tags: Sequence[Tag], fence: Fence, removals_revision: int
+        self,
+        repository: Repository,
+        new: NewManifest,
+        tags: Sequence[Tag] | Mapping[Tag, int],
+        fence: Fence,
+        removals_revision: int,
     ) -> ManifestRecord:
-        """Make it visible. Raises SweepMovedError, LayoutMovedError, RemovalsMovedError, ManifestInvalidError, TooManyTagsError."""
-        push = _Push(repository, new, tuple(dict.fromkeys(tags)), pack_references(new.references))
+        """Make it visible. Raises SweepMovedError, LayoutMovedError, RemovalsMovedError, ManifestInvalidError, TooManyTagsError.
+
+        ``tags`` with revisions are moved only from there; TagMovedError.
+        """
+        push = _Push(
+            repository, new, tuple(dict.fromkeys(tags)), pack_references(new.references), _guards(repository, tags)
+        )
         push.check()
         removals = KeyAt(keys.removals(repository), removals_revision)
         announced = False
@@ -139,7 +155,7 @@ class Manifests:
         """False: the record or the repository changed meanwhile, look again."""
         compare, ops = first_of(push.repository, standing, record.operation_id, record.created_seconds)
         fence, removals = fences
-        fixed = [*fence.compares(push.new.digest), removals]
+        fixed = [*fence.compares(push.new.digest), removals, *push.guards]
         standing_revision = revision_of(standing, push.record_key)
         change = Change(
             primary=push.record_key,
@@ -158,6 +174,8 @@ class Manifests:
                 "something was removed from the repository in between: check the references again",
                 {"name": push.repository},
             )
+        if any(revision_of(result.found, guard.key) != guard.mod_revision for guard in push.guards):
+            raise TagMovedError("somebody else has set the tag in between", {"name": push.repository})
         return False
 
     def _announce(self, refs: list[Put]) -> None:
@@ -174,6 +192,7 @@ class _Push:
     new: NewManifest
     tags: tuple[Tag, ...]
     packed_references: bytes
+    guards: tuple[KeyAt, ...] = ()
 
     @property
     def record_key(self) -> bytes:
@@ -223,6 +242,12 @@ class _Push:
         if record.subject is not None:
             ops.append(Put(keys.referrer(self.repository, record.subject, record.digest), b""))
         return ops
+
+
+def _guards(repository: Repository, tags: Sequence[Tag] | Mapping[Tag, int]) -> tuple[KeyAt, ...]:
+    if not isinstance(tags, Mapping):
+        return ()
+    return tuple(KeyAt(keys.tag(repository, tag), revision) for tag, revision in tags.items())
 
 
 def live_tag(store: Store, repository: Repository, tag: Tag) -> tuple[Entry, ManifestRecord] | None:

@@ -26,7 +26,7 @@ from holdfast.meta.removals import Removals
 from holdfast.meta.sweeps import Sweeps
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from holdfast.clock import Clock
     from holdfast.digest import Digest
@@ -86,12 +86,19 @@ class Repositories:
         return self._removals.revision(repository)
 
     def put_manifest(
-        self, repository: Repository, new: NewManifest, tags: Sequence[Tag], fence: Fence, removals_revision: int
+        self,
+        repository: Repository,
+        new: NewManifest,
+        tags: Sequence[Tag] | Mapping[Tag, int],
+        fence: Fence,
+        removals_revision: int,
     ) -> ManifestRecord:
         """Record, tags, referrer entry and the manifest's own link, at once.
 
+        Tags with revisions (of ``tag_revision``) are moved only if nobody has set them since.
+
         Raises:
-            SweepMovedError, LayoutMovedError, RemovalsMovedError.
+            SweepMovedError, LayoutMovedError, RemovalsMovedError, TagMovedError.
             ManifestInvalidError: more than 10,000 references. TooManyTagsError: more than 100.
         """
         return self._manifests.put(repository, new, tags, fence, removals_revision)
@@ -103,6 +110,10 @@ class Repositories:
     def manifest_by_tag(self, repository: Repository, tag: Tag) -> ManifestRecord:
         """Raises ManifestUnknownError, RepositoryUnknownError."""
         return self._manifests.by_tag(repository, tag)
+
+    def tag_revision(self, repository: Repository, tag: Tag) -> int:
+        """Read it before what the tag stands for, hand it to put_manifest. 0: there is no such tag."""
+        return self._manifests.tag_revision(repository, tag)
 
     def manifests(self, repository: Repository, digests: Iterable[Digest]) -> dict[Digest, ManifestRecord]:
         """Those of them that are there."""

@@ -1,5 +1,6 @@
 """What is mirrored, from where, and what is done about it: rules without I/O.
 
+    entries      the configured mirrors, under lasting names
     namespaces   which host is meant by a URL or by a client's ?ns=
     ways         one content entry of one upstream, compiled from the configuration
     routes       a repository here -> who may be asked, under which name; and back

@@ -158,9 +158,9 @@ def _children(
 
 
 def _fetches(settings: Settings) -> bool:
-    """Whether any upstream is asked for what clients miss."""
+    """Whether any upstream is asked for what clients miss, or copied from."""
     sync = settings.extensions.sync
-    return sync is not None and sync.enable and any(registry.on_demand for registry in sync.registries)
+    return sync is not None and sync.enable and any(one.on_demand or one.content for one in sync.registries)
 
 
 def _reload(path: Path | None, children: Sequence[Child]) -> None:

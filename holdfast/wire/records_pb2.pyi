@@ -164,6 +164,72 @@ class FetchRecord(_message.Message):
     upload_id: str
     def __init__(self, operation_id: _Optional[bytes] = ..., worker: _Optional[str] = ..., upload_id: _Optional[str] = ...) -> None: ...
 
+class MirrorCounts(_message.Message):
+    __slots__ = ("seen", "changed", "skipped", "failed", "size_bytes")
+    SEEN_FIELD_NUMBER: _ClassVar[int]
+    CHANGED_FIELD_NUMBER: _ClassVar[int]
+    SKIPPED_FIELD_NUMBER: _ClassVar[int]
+    FAILED_FIELD_NUMBER: _ClassVar[int]
+    SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    seen: int
+    changed: int
+    skipped: int
+    failed: int
+    size_bytes: int
+    def __init__(self, seen: _Optional[int] = ..., changed: _Optional[int] = ..., skipped: _Optional[int] = ..., failed: _Optional[int] = ..., size_bytes: _Optional[int] = ...) -> None: ...
+
+class MirrorRunRecord(_message.Message):
+    __slots__ = ("operation_id", "number", "is_running", "answered", "started_seconds", "ended_seconds", "succeeded_seconds", "counts", "failure", "failed_run", "title")
+    OPERATION_ID_FIELD_NUMBER: _ClassVar[int]
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    IS_RUNNING_FIELD_NUMBER: _ClassVar[int]
+    ANSWERED_FIELD_NUMBER: _ClassVar[int]
+    STARTED_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    ENDED_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    SUCCEEDED_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    COUNTS_FIELD_NUMBER: _ClassVar[int]
+    FAILURE_FIELD_NUMBER: _ClassVar[int]
+    FAILED_RUN_FIELD_NUMBER: _ClassVar[int]
+    TITLE_FIELD_NUMBER: _ClassVar[int]
+    operation_id: bytes
+    number: int
+    is_running: bool
+    answered: int
+    started_seconds: float
+    ended_seconds: float
+    succeeded_seconds: float
+    counts: MirrorCounts
+    failure: MirrorFailure
+    failed_run: int
+    title: str
+    def __init__(self, operation_id: _Optional[bytes] = ..., number: _Optional[int] = ..., is_running: _Optional[bool] = ..., answered: _Optional[int] = ..., started_seconds: _Optional[float] = ..., ended_seconds: _Optional[float] = ..., succeeded_seconds: _Optional[float] = ..., counts: _Optional[_Union[MirrorCounts, _Mapping]] = ..., failure: _Optional[_Union[MirrorFailure, _Mapping]] = ..., failed_run: _Optional[int] = ..., title: _Optional[str] = ...) -> None: ...
+
+class MirrorFailure(_message.Message):
+    __slots__ = ("message", "repository", "tag", "seconds")
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    REPOSITORY_FIELD_NUMBER: _ClassVar[int]
+    TAG_FIELD_NUMBER: _ClassVar[int]
+    SECONDS_FIELD_NUMBER: _ClassVar[int]
+    message: str
+    repository: str
+    tag: str
+    seconds: float
+    def __init__(self, message: _Optional[str] = ..., repository: _Optional[str] = ..., tag: _Optional[str] = ..., seconds: _Optional[float] = ...) -> None: ...
+
+class MirrorPartRecord(_message.Message):
+    __slots__ = ("operation_id", "number", "worker", "cursor", "is_done")
+    OPERATION_ID_FIELD_NUMBER: _ClassVar[int]
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    WORKER_FIELD_NUMBER: _ClassVar[int]
+    CURSOR_FIELD_NUMBER: _ClassVar[int]
+    IS_DONE_FIELD_NUMBER: _ClassVar[int]
+    operation_id: bytes
+    number: int
+    worker: str
+    cursor: str
+    is_done: bool
+    def __init__(self, operation_id: _Optional[bytes] = ..., number: _Optional[int] = ..., worker: _Optional[str] = ..., cursor: _Optional[str] = ..., is_done: _Optional[bool] = ...) -> None: ...
+
 class RepairProgress(_message.Message):
     __slots__ = ("version", "partitions_done", "partitions_total", "copied_blobs", "copied_bytes", "failures", "answered")
     VERSION_FIELD_NUMBER: _ClassVar[int]

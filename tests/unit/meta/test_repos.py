@@ -17,6 +17,7 @@ from holdfast.errors import (
     RepositoryUnknownError,
     StillReferencedError,
     SweepMovedError,
+    TagMovedError,
     TooManyTagsError,
 )
 from holdfast.manifest import DOCKER_MANIFEST, MAX_REFERENCES, Reference
@@ -669,3 +670,26 @@ def test_a_digest_is_referenced_while_a_live_manifest_of_the_same_repository_nam
     assert repos.reference(OTHER, child) is None
     repos.delete_manifest(REPO, new.digest)
     assert repos.reference(REPO, child) is None
+
+
+def test_a_tag_with_a_revision_is_moved_only_if_nobody_has_set_it_since():
+    _, repos = world()
+    push(repos, image("one"), V1)
+    seen = repos.tag_revision(REPO, V1)
+    push(repos, image("two"), V1)
+    mine = image("three")
+    with pytest.raises(TagMovedError):
+        repos.put_manifest(REPO, mine, {V1: seen}, repos.fence(mine.digest), repos.removals(REPO))
+    assert repos.manifest_by_tag(REPO, V1).digest == image("two").digest
+    repos.put_manifest(REPO, mine, {V1: repos.tag_revision(REPO, V1)}, repos.fence(mine.digest), repos.removals(REPO))
+    assert repos.manifest_by_tag(REPO, V1).digest == mine.digest
+
+
+def test_a_tag_that_nobody_had_set_is_not_taken_from_who_sets_it_meanwhile():
+    _, repos = world()
+    mine = image("mine")
+    seen = repos.tag_revision(REPO, V1)
+    push(repos, image("pushed"), V1)
+    assert seen == 0
+    with pytest.raises(TagMovedError):
+        repos.put_manifest(REPO, mine, {V1: seen}, repos.fence(mine.digest), repos.removals(REPO))

@@ -35,6 +35,8 @@ from syncworker.flight import Runner, Tools
 from syncworker.linking import Linking
 from syncworker.manifests import Manifests
 from syncworker.pulling import PullJob
+from syncworker.pushing import assembly as pushing
+from syncworker.pushing.holdings import Holdings
 from syncworker.rounds import Rounds
 from syncworker.sources import Sources
 from syncworker.tags import Tags
@@ -109,13 +111,17 @@ def assemble(options: Options, pause: Pause) -> Assembled:
     worker = SyncWorker(Tags(repos, manifests, sources, clock), manifests, fetching)
     copying = CopyTools(repos, reader, writer, fetching, time)
 
-    def job_of(entry: Entry, registry: SyncRegistry) -> Job | None:
+    here = Holdings(repos, reader, manifests, fetching, pause)
+    pushed = pushing.jobs(options.sync, here, _surroundings(options.sync, time))
+
+    def job_of(entry: Entry, registry: SyncRegistry) -> Job:
         if entry.direction != PULL:
-            return None
+            return pushed[entry.number]
         return PullJob(entry.number, registry, routes, around[entry.number], copying)
 
     runs = MirrorRuns(parts.store, _new_id, parts.process_id)
     rounds = Rounds(mirrors(options.sync, job_of), runs, clock, time.die)
+    soon = pushing.soon(options.sync, pushed, here, parts.store, runs, clock, parts.process_id)
     seen = Seen(WORKER, parts.process_id, __version__, options.advertise)
     presence = Presence(parts.store, seen, _new_id, ttl_seconds=_TTL_SECONDS)
 
@@ -123,9 +129,13 @@ def assemble(options: Options, pause: Pause) -> Assembled:
         parts.begin()
         presence.start()
         rounds.start()
+        soon.start()
 
     def end() -> None:
+        soon.stop()
         rounds.stop()
+        for job in pushed.values():
+            job.close()
         presence.stop()
         sources.close()
         parts.end()
@@ -135,9 +145,13 @@ def assemble(options: Options, pause: Pause) -> Assembled:
 
 def _upstreams(sync: Sync, time: Time) -> dict[int, Upstream]:
     """By the number of their entry."""
-    logins = [CredentialsFile(Path(sync.credentials_file))] if sync.credentials_file else []
-    around = upstreams.Surroundings(time, logins)
+    around = _surroundings(sync, time)
     return {number: upstreams.upstream(entry, around) for number, entry in _pulled(sync).items()}
+
+
+def _surroundings(sync: Sync, time: Time) -> upstreams.Surroundings:
+    logins = [CredentialsFile(Path(sync.credentials_file))] if sync.credentials_file else []
+    return upstreams.Surroundings(time, logins)
 
 
 def _rules(sync: Sync) -> dict[int, Rules]:

@@ -6,7 +6,8 @@
     attached     what belongs to an image: referrers, and cosign's tags
     meter        bytes that have moved, and the word to stop
     job          one entry as a job that is driven like that of a periodic mirror
-    changes      which repositories were pushed to, so that copies follow soon
+    changes      what was pushed here, told soon after
+    following    copying that at once, beside the runs that compare everything
     assembly     how an entry of the configuration becomes a job
 
 Promises: manifests arrive exactly as they are stored, a tag after all that it needs. What the target has is not sent again.

@@ -54,6 +54,11 @@ class PushJob:
         way = way_of(self._ways, repository)
         return sorted(way.tags.selected(self._parts.here.tags(repository))) if way else ()
 
+    def selects(self, repository: Repository, tag: Tag) -> bool:
+        """Whether the entry selects this one."""
+        way = way_of(self._ways, repository)
+        return way is not None and bool(way.tags.selected([tag]))
+
     def name_there(self, repository: Repository) -> Repository | None:
         """What a repository of ours is called at the target; None: it is not copied."""
         way = way_of(self._ways, repository)

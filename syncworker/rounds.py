@@ -57,12 +57,14 @@ class Rounds:
 
     def _watch(self, mirror: Mirror) -> None:
         share = Share(mirror, self._runs, self._time, self._stopping.is_set)
-        schedule = Schedule(mirror.interval_seconds)
+        schedule, told = Schedule(mirror.interval_seconds), ""
         while not self._stopping.wait(schedule.wait_seconds(self._time.clock.monotonic(), _LOOK_SECONDS)):
             try:
-                schedule = self._step(mirror, share, schedule)
+                schedule, told = self._step(mirror, share, schedule), ""
             except HoldfastError as error:
-                _log.warning("a mirror waits", extra={"mirror": mirror.entry.title, "reason": error.message})
+                if error.message != told:
+                    _log.warning("a mirror waits", extra={"mirror": mirror.entry.title, "reason": error.message})
+                told = error.message
             except Exception:  # noqa: BLE001 - nobody else is there to notice, and the mirror is to go on
                 _log.exception("watching a mirror broke")
 

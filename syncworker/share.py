@@ -6,8 +6,8 @@
              tags behind the cursor ──▶ copy one, tried again as configured ──▶ report ──▶ … ──▶ done
 
 Promises
-    * What fails is counted and told, and the next image is gone on with. After several in a row that the upstream could not give,
-      the rest of that repository is given up for this run.
+    * What fails is counted and told, and the next image is gone on with. After several in a row that could not be had now, the rest
+      of that repository is given up for this run.
     * Told to stop, a worker lets go of what it has, at the image that is under way.
     * A claim that was taken over is noticed before the next image, and within seconds while one is copied.
 
@@ -184,7 +184,7 @@ class Share:
 
     def _give_up(self, tally: _Tally, rest: Sequence[Tag]) -> None:
         if rest:
-            message = f"gave up {len(rest)} more images after {_HOPELESS} in a row that the upstream did not give"
+            message = f"gave up {len(rest)} more images after {_HOPELESS} in a row that could not be had now"
             self._warn("the rest of a repository waits for the next run", message, repository=tally.part.repository)
         self._runs.report(tally.part, tally.part.cursor, tally.counts + Counts(failed=len(rest)), is_done=True)
 

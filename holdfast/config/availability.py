@@ -32,16 +32,13 @@ class Effect(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Feature:
-    """``path``: the JSON path of the setting, ``*`` for any name in a map and any item of a list. ``beside``: another setting of
-    the same block; only where that is on is the feature missing.
-    """
+    """``path``: the JSON path of the setting, ``*`` for any name in a map and any item of a list."""
 
     path: str
     name: str
     effect: Effect
     arrives: str
     available: bool = False
-    beside: str = ""
 
     @property
     def refuses(self) -> bool:
@@ -97,13 +94,6 @@ FEATURES: Final[tuple[Feature, ...]] = (
     Feature("extensions.search", "search", Effect.ADDS, _LATER),
     Feature("extensions.ui", "the pages", Effect.ADDS, _LATER),
     Feature("extensions.mgmt", "mgmt", Effect.ADDS, _LATER),
-    Feature(
-        "extensions.sync.registries.*.onlySigned",
-        "pulling only what is signed on demand",
-        Effect.PROTECTS,
-        _SYNC,
-        beside="onDemand",
-    ),
     Feature("extensions.sync.registries.*.prefetch", "fetching ahead of clients", Effect.ADDS, _SYNC),
     Feature("extensions.sync.registries.*.cacheSize", "the budget of a cache", Effect.ADDS, _SYNC),
     Feature("extensions.sync.registries.*.cacheMaxAge", "the age of a cache", Effect.ADDS, _SYNC),
@@ -119,25 +109,18 @@ FEATURES: Final[tuple[Feature, ...]] = (
 def unavailable(settings: Settings, features: tuple[Feature, ...] = FEATURES) -> list[Feature]:
     """The features that this configuration asks for and this version lacks, in the table's order."""
     return [
-        feature
-        for feature in features
-        if not feature.available and any(_configured(settings, feature.path.split("."), feature.beside))
+        feature for feature in features if not feature.available and any(_configured(settings, feature.path.split(".")))
     ]
 
 
-def _configured(node: Any, steps: list[str], beside: str) -> Iterator[bool]:
+def _configured(node: Any, steps: list[str]) -> Iterator[bool]:
     """One answer for each place that the path leads to in what the file gave."""
     if not steps:
         yield not isinstance(node, Switched) or node.enable if isinstance(node, Section) else bool(node)
     elif isinstance(node, Section):
-        name = _field(node, steps[0])
-        is_meant = len(steps) > 1 or not beside or getattr(node, _field(node, beside))
-        if name in node.model_fields_set and is_meant:
-            yield from _configured(getattr(node, name), steps[1:], beside)
+        name = next(name for name in type(node).model_fields if node.spelling(name) == steps[0])
+        if name in node.model_fields_set:
+            yield from _configured(getattr(node, name), steps[1:])
     elif isinstance(node, Mapping | tuple):
         for value in node.values() if isinstance(node, Mapping) else node:
-            yield from _configured(value, steps[1:], beside)
-
-
-def _field(node: Section, spelling: str) -> str:
-    return next(name for name in type(node).model_fields if node.spelling(name) == spelling)
+            yield from _configured(value, steps[1:])

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import subprocess
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,7 +18,7 @@ from tests.sync.peers import Peer, digest_of, docker_registry, image
 from tests.sync.shelf import Shelf
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from tests.serving import Server
@@ -35,6 +36,11 @@ MIRRORS: dict[str, dict[str, Any]] = {
     "pushed": {"content": [{"prefix": "**", "destination": "/pushed", "allowPush": True}]},
     "broken": {"content": [{"prefix": "**", "destination": "/broken"}]},
 }
+VERSIONS = {"regex": "^v1", "excludeRegex": "debug$", "semver": True}
+CHOSEN = [
+    {"prefix": "team/*", "destination": "/copy", "stripPrefix": True, "tags": VERSIONS},
+    {"prefix": "db", "destination": "/copy"},
+]
 
 
 def entry(url: str, **keys: Any) -> dict[str, Any]:
@@ -91,44 +97,56 @@ def shelves() -> Iterator[dict[str, Shelf]]:
         yield {name: stack.enter_context(Shelf().serving()) for name in MIRRORS}
 
 
+@dataclass
+class Upstream:
+    """A real registry with an image of each of these layers; ``stop`` ends it."""
+
+    peer: Peer
+    stop: Callable[[], None]
+    layers: dict[str, bytes]
+
+
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory, shelves: dict[str, Shelf]) -> Iterator[Server]:
-    entries = [entry(shelves[name].url, **keys) for name, keys in MIRRORS.items()]
-    with mirroring(tmp_path_factory.mktemp("mirror"), *entries) as server:
-        yield server
-
-
-def test_what_is_selected_is_copied_whole_and_pulled_with_the_upstream_gone(tmp_path: Path) -> None:
-    skopeo = need("skopeo")
+def upstream(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Upstream]:
     layers = {tag: os.urandom(50_000) for tag in ("v1.0.0", "v1.1.0", "v1.1.0-debug", "latest", "other", "db")}
-    chosen = {"regex": "^v1", "excludeRegex": "debug$", "semver": True}
-    content = [
-        {"prefix": "team/*", "destination": "/copy", "stripPrefix": True, "tags": chosen},
-        {"prefix": "db", "destination": "/copy"},
-    ]
-    with contextlib.ExitStack() as upstream:
-        peer = Peer(f"http://{upstream.enter_context(docker_registry(tmp_path / 'registry'))}")
+    with contextlib.ExitStack() as stack:
+        peer = Peer(f"http://{stack.enter_context(docker_registry(tmp_path_factory.mktemp('peer') / 'registry'))}")
         for tag in ("v1.0.0", "v1.1.0", "v1.1.0-debug", "latest"):
             peer.push_image("team/app", tag, layers[tag])
         peer.push_image("others/app", "v1.0.0", layers["other"])
         peer.push_image("db", "db", layers["db"])
-        with mirroring(tmp_path / "mirror", entry(peer.url, content=content)) as server:
-            ended = wait_for("a run to end", lambda: runs(server, peer.url))[0]
-            assert (ended["images"], ended["changed"], ended["failed"]) == (3, 3, 0)
-            upstream.close()
-            assert tags(server, "copy/app") == ["v1.0.0", "v1.1.0"]
-            _, _, catalog = server.request("GET", "/v2/_catalog")
-            assert json.loads(catalog)["repositories"] == ["copy/app", "copy/db"]
-            for repository, tag in (("copy/app", "v1.0.0"), ("copy/app", "v1.1.0"), ("copy/db", "db")):
-                target = tmp_path / tag
-                source = f"docker://{server.host}/{repository}:{tag}"
-                command = [skopeo, "copy", "--quiet", "--src-tls-verify=false", source, f"dir:{target}"]
-                subprocess.run(command, check=True, timeout=60)
-                assert (target / digest_of(layers[tag]).partition(":")[2]).read_bytes() == layers[tag]
-                assert (target / "manifest.json").read_bytes() == image(layers[tag])
-            told = {(line["repository"], line["tag"]): line for line in lines(server, "successfully synced image")}
-            assert told["team/app", "v1.1.0"]["digest"] == digest_of(image(layers["v1.1.0"]))
-            assert told["team/app", "v1.1.0"]["size"] > len(layers["v1.1.0"])
+        yield Upstream(peer, stack.close, layers)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, shelves: dict[str, Shelf], upstream: Upstream) -> Iterator[Server]:
+    entries = [entry(shelves[name].url, **keys) for name, keys in MIRRORS.items()]
+    entries.append(entry(upstream.peer.url, content=CHOSEN))
+    with mirroring(tmp_path_factory.mktemp("mirror"), *entries) as server:
+        yield server
+
+
+def test_what_is_selected_is_copied_whole_and_pulled_with_the_upstream_gone(
+    tmp_path: Path, server: Server, upstream: Upstream
+) -> None:
+    skopeo, layers = need("skopeo"), upstream.layers
+    ended = wait_for("a run to end", lambda: runs(server, upstream.peer.url))[0]
+    assert (ended["images"], ended["changed"], ended["failed"]) == (3, 3, 0)
+    upstream.stop()
+    assert tags(server, "copy/app") == ["v1.0.0", "v1.1.0"]
+    _, _, catalog = server.request("GET", "/v2/_catalog")
+    assert [name for name in json.loads(catalog)["repositories"] if "copy" in name] == ["copy/app", "copy/db"]
+    for repository, tag in (("copy/app", "v1.0.0"), ("copy/app", "v1.1.0"), ("copy/db", "db")):
+        target = tmp_path / tag
+        source = f"docker://{server.host}/{repository}:{tag}"
+        command = [skopeo, "copy", "--quiet", "--src-tls-verify=false", source, f"dir:{target}"]
+        subprocess.run(command, check=True, timeout=60)
+        assert (target / digest_of(layers[tag]).partition(":")[2]).read_bytes() == layers[tag]
+        assert (target / "manifest.json").read_bytes() == image(layers[tag])
+    told = lines(server, "successfully synced image", upstream.peer.url)
+    (line,) = [line for line in told if (line["repository"], line["tag"]) == ("team/app", "v1.1.0")]
+    assert line["digest"] == digest_of(image(layers["v1.1.0"]))
+    assert line["size"] > len(layers["v1.1.0"])
 
 
 def test_what_has_not_changed_costs_a_head_and_what_has_is_copied_again(

@@ -101,16 +101,3 @@ def test_a_feature_that_has_arrived_is_no_longer_reported() -> None:
     settings = parse({"storage": {"rootDirectory": "/d", "maxRepos": 3}})
     arrived = tuple(replace(feature, available=True) for feature in FEATURES)
     assert unavailable(settings, arrived) == []
-
-
-@pytest.mark.parametrize(
-    ("keys", "effects"),
-    [
-        ({"onDemand": True, "onlySigned": True}, {Effect.PROTECTS}),
-        ({"pollInterval": "1h", "content": [{"prefix": "**"}], "onlySigned": True}, set()),
-        ({"onDemand": True, "onlySigned": False}, set()),
-    ],
-)
-def test_only_signed_is_missing_for_pulls_on_demand_alone(keys: dict[str, Any], effects: set[Effect]) -> None:
-    extra = {"extensions": {"sync": {"registries": [{"urls": ["https://r"], **keys}]}}}
-    assert set(lacking(**extra).values()) == effects

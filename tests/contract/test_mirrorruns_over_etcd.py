@@ -1,0 +1,21 @@
+"""The rules of mirrors' runs once more, over a real etcd: the tests of ``tests/unit/meta/test_mirrorruns.py`` as they stand."""
+
+from __future__ import annotations
+
+import secrets
+
+import pytest
+
+from tests.etcd_cluster import shared_cluster
+from tests.unit.meta import test_mirrorruns as rules
+
+# Collected here under their own names; the fixtures give them another store.
+globals().update({name: value for name, value in vars(rules).items() if name.startswith("test_")})
+two = rules.two
+
+
+@pytest.fixture
+def store():
+    opened = shared_cluster(1).open(b"runs-%s/" % secrets.token_hex(8).encode())
+    yield opened
+    opened.close()

@@ -115,4 +115,4 @@ def soon(
         for follower in followers:
             follower.wish()
 
-    return Soon(Changes(store, here, clock, tell, missed), followers)
+    return Soon(Changes(store, here, clock, tell, missed, lambda: workers(store)), followers)

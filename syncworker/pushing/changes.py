@@ -1,7 +1,8 @@
 """What has become visible here, told soon after: tags that were set, and tags whose image something new belongs to.
 
 Promises: what changes while others still change is told together, after half a second of quiet or a few seconds in all. Where
-changes may have been missed, at the start and after a gap, ``missed`` is called.
+changes may have been missed, at the start, after a gap, and when a worker has gone, which may have left its own undone, ``missed``
+is called.
 
 Never: copies anything; tells of deletions.
 """
@@ -18,7 +19,7 @@ from holdfast.meta import keys
 from holdfast.mirrors.selection import subject_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
     from holdfast.clock import Clock
     from holdfast.meta.store import Event, Store, Watch
@@ -29,14 +30,17 @@ if TYPE_CHECKING:
 
 _log: Final = logging.getLogger("holdfast.sync")
 
-_LOOK_SECONDS: Final = 0.5
+# A watch of the embedded store reads its table many times a second while it is polled, so most of the wait is not.
+_QUIET_SECONDS: Final = 0.4
+_POLL_SECONDS: Final = 0.1
 # A registry that is pushed to all the time is never quiet.
 _TOGETHER_SECONDS: Final = 3.0
 _AGAIN_SECONDS: Final = 2.0
+_LIVING_SECONDS: Final = 2.0
 
 
 class Changes:
-    """A thread from ``start`` to ``stop``, which calls ``tell`` and ``missed``."""
+    """A thread from ``start`` to ``stop``, which calls ``tell`` and ``missed``. ``living``: the workers that are alive."""
 
     def __init__(
         self,
@@ -45,12 +49,14 @@ class Changes:
         clock: Clock,
         tell: Callable[[Repository, Tag], None],
         missed: Callable[[], None],
+        living: Callable[[], Collection[str]],
     ) -> None:
         self._store = store
         self._here = here
         self._clock = clock
         self._tell = tell
         self._missed = missed
+        self._living = living
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="changes", daemon=True)
 
@@ -80,15 +86,21 @@ class Changes:
         revision = self._store.range(start, end, 1, keys_only=True).revision
         with self._store.watch(start, end, revision + 1) as watch:
             self._missed()
+            known, look_at_seconds = frozenset(self._living()), self._clock.monotonic() + _LIVING_SECONDS
             while not self._stopping.is_set():
                 for repository, tag in self._gathered(watch):
                     self._tell(repository, tag)
+                if self._clock.monotonic() >= look_at_seconds:
+                    living, look_at_seconds = frozenset(self._living()), self._clock.monotonic() + _LIVING_SECONDS
+                    if known - living:
+                        self._missed()
+                    known = living
 
     def _gathered(self, watch: Watch) -> Iterable[Change]:
         found: dict[Change, None] = {}
         began = self._clock.monotonic()
-        while not self._stopping.wait(_LOOK_SECONDS):
-            events = watch.poll(0.0)
+        while not self._stopping.wait(_QUIET_SECONDS):
+            events = watch.poll(_POLL_SECONDS)
             for event in events:
                 found.update(dict.fromkeys(self._meant(event)))
             if not events or self._clock.monotonic() - began > _TOGETHER_SECONDS:

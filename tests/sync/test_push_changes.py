@@ -42,6 +42,7 @@ def here() -> Iterator[Here]:
 class Told:
     tags: list[tuple[Repository, Tag]] = field(default_factory=list)
     missed: int = 0
+    living: list[str] = field(default_factory=lambda: ["one", "other"])
 
     def tell(self, repository: Repository, tag: Tag) -> None:
         self.tags.append((repository, tag))
@@ -53,7 +54,7 @@ class Told:
 @pytest.fixture
 def told(here: Here) -> Iterator[Told]:
     told = Told()
-    changes = Changes(here.store, here.holdings, SystemClock(), told.tell, told.miss)
+    changes = Changes(here.store, here.holdings, SystemClock(), told.tell, told.miss, lambda: told.living)
     changes.start()
     wait_for("the watch to stand", lambda: told.missed)
     yield told
@@ -79,6 +80,11 @@ def test_what_belongs_to_an_image_is_told_of_by_the_tags_of_the_image(here: Here
     here.image(APP, "", b"sbom", subject=described(image(b"layer"), OCI))
     wait_for("the described tag", lambda: told.tags)
     assert told.tags == [(APP, TAG)]
+
+
+def test_what_a_worker_that_has_gone_may_have_left_undone_is_said_to_be_missed(told: Told) -> None:
+    told.living.remove("other")
+    wait_for("that to be noticed", lambda: told.missed == 2)
 
 
 def test_a_tag_that_is_deleted_is_not_told_of(here: Here, told: Told) -> None:

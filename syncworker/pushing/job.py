@@ -4,7 +4,8 @@ Promises
     * An image that has not changed costs one HEAD. What belongs to it is compared with the target once after this process began,
       and again whenever it changes here.
     * The tag is set last, and after it come referrers and cosign's tags.
-    * A tag that stands for something else at the target is moved: what is here counts.
+    * A tag that stands for something else at the target is moved: what is here counts. One that moves here while its image is
+      copied is copied again, so that of two copyings at once the later state stays.
 
 Never: deletes at the target; copies an image of which a part cannot be had.
 """
@@ -14,7 +15,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Final
 
-from holdfast.errors import MissingError
+from holdfast.errors import MissingError, UnavailableError
 from holdfast.replicas.remembered import Remembered
 from syncworker.jobs import Copied
 from syncworker.pushing.images import Trip
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 # What a target has lost of an image's company comes back within the hour.
 _SETTLED_SECONDS: Final = 3600.0
 _SETTLED: Final = 20_000
+_TRIES: Final = 5
 
 
 class PushJob:
@@ -74,22 +76,29 @@ class PushJob:
         way, name = way_of(self._ways, repository), self.name_there(repository)
         if way is None or name is None:
             return Copied(is_changed=False, size_bytes=0, skipped_reason="not selected")
-        digest = self._parts.here.tagged(repository, tag)
-        if digest is None:
-            return Copied(is_changed=False, size_bytes=0, skipped_reason="deleted meanwhile")
         trip = Trip(repository, name, way.platforms, Meter(progress, self._over))
-        try:
-            return self._copy(trip, tag, digest)
-        except MissingError as error:
-            return Copied(
-                is_changed=False, size_bytes=trip.meter.size_bytes, digest=digest, skipped_reason=error.message
-            )
+        for _ in range(_TRIES):
+            digest = self._parts.here.tagged(repository, tag)
+            if digest is None:
+                return Copied(is_changed=False, size_bytes=trip.meter.size_bytes, skipped_reason="deleted meanwhile")
+            copied = self._tried(trip, tag, digest)
+            is_unchanged = not copied.is_changed and not copied.skipped_reason
+            if is_unchanged or self._parts.here.tagged(repository, tag) == digest:
+                return copied
+        raise UnavailableError("the tag kept moving while its image was copied")
 
     def close(self) -> None:
         """End what is under way, and close connections."""
         self._over.set()
         self._parts.blobs.close()
         self._parts.target.close()
+
+    def _tried(self, trip: Trip, tag: Tag, digest: Digest) -> Copied:
+        try:
+            return self._copy(trip, tag, digest)
+        except MissingError as error:
+            size_bytes = trip.meter.size_bytes
+            return Copied(is_changed=False, size_bytes=size_bytes, digest=digest, skipped_reason=error.message)
 
     def _copy(self, trip: Trip, tag: Tag, digest: Digest) -> Copied:
         images, attached, target = self._parts.images, self._parts.attached, self._parts.target

@@ -44,7 +44,7 @@ from tests.sync.client import Pauses
 from tests.sync.peers import image
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from typing import Self
 
     from holdfast.digest import Digest
@@ -54,14 +54,18 @@ if TYPE_CHECKING:
 
 @dataclass
 class Watcher:
-    """A progress that may be told to refuse."""
+    """A progress that may be told to refuse, or to do something once, when bytes have moved."""
 
     size_bytes: int = 0
     refusal: Exception | None = None
     after_bytes: int = 0
+    meanwhile: Callable[[], object] | None = None
 
     def moved(self, size_bytes: int) -> None:
         self.size_bytes += size_bytes
+        if size_bytes and self.meanwhile is not None:
+            now, self.meanwhile = self.meanwhile, None
+            now()
         if self.refusal is not None and self.size_bytes > self.after_bytes:
             raise self.refusal
 

@@ -117,6 +117,13 @@ def test_a_tag_that_was_moved_here_is_moved_there(here: Here, target: Receiver) 
     assert target.manifests[REPOSITORY, TAG][1] == image(b"new")
 
 
+def test_a_tag_that_moves_while_its_image_is_copied_ends_as_it_is_here(here: Here, target: Receiver) -> None:
+    here.image(REPOSITORY, TAG, b"old")
+    here.progress.meanwhile = lambda: here.image(REPOSITORY, TAG, b"new")
+    assert copied(here, here.job(target.url)).digest == digests.of(image(b"new"))
+    assert target.manifests[REPOSITORY, TAG][1] == image(b"new")
+
+
 def test_what_another_repository_there_has_is_mounted(here: Here, target: Receiver) -> None:
     here.image(REPOSITORY, TAG, LAYER)
     here.image("team/other", TAG, LAYER)

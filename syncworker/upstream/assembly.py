@@ -16,7 +16,6 @@ from holdfast import durations, names
 from holdfast.errors import ConfigError, NameInvalidError
 from syncworker.upstream import place as places
 from syncworker.upstream import tls
-from syncworker.upstream.authorized import Door
 from syncworker.upstream.authorizer import Authorizer
 from syncworker.upstream.connections import Connections, resolve
 from syncworker.upstream.credentials import InOrder
@@ -60,7 +59,7 @@ def upstream(entry: SyncRegistry, around: Surroundings) -> Upstream:
         ConfigError: a URL or certificates that cannot be used.
     """
     contexts = tls.contexts(Path(entry.cert_dir) if entry.cert_dir else None, verify=entry.tls_verify)
-    lines = [_line(_door(url, entry, contexts, around), site(url)[1], around) for url in entry.urls]
+    lines = [Line(_registry(url, entry, contexts, around), Mark(around.time.clock)) for url in entry.urls]
     if not lines:
         raise ConfigError("an upstream without urls")
     return Upstream(lines, retry_of(entry), around.time)
@@ -75,9 +74,9 @@ def target(entry: SyncRegistry, around: Surroundings) -> Target:
     if not entry.urls:
         raise ConfigError("a target without urls")
     contexts = tls.contexts(Path(entry.cert_dir) if entry.cert_dir else None, verify=entry.tls_verify)
-    door, prefix = _door(entry.urls[0], entry, contexts, around), site(entry.urls[0])[1]
-    upstream = Upstream([_line(door, prefix, around, _WRITING)], retry_of(entry), around.time)
-    return Target(upstream, Writing(door, around.time, prefix), retry_of(entry), around.time)
+    registry = _registry(entry.urls[0], entry, contexts, around, _WRITING)
+    reading = Upstream([Line(registry, Mark(around.time.clock))], retry_of(entry), around.time)
+    return Target(reading, Writing(registry, around.time), retry_of(entry), around.time)
 
 
 def retry_of(entry: SyncRegistry) -> Retry:
@@ -92,16 +91,15 @@ def retry_of(entry: SyncRegistry) -> Retry:
     return retry
 
 
-def _door(url: str, entry: SyncRegistry, contexts: tls.Contexts, around: Surroundings) -> Door:
-    home, _ = site(url)
+def _registry(
+    url: str, entry: SyncRegistry, contexts: tls.Contexts, around: Surroundings, actions: str = "pull"
+) -> Registry:
+    home, prefix = site(url)
     connections = Connections(home, contexts, around.patience, entry.req_concurrent, around.resolver)
     pace = Pace(entry.req_per_sec, around.time)
     exchange = Exchange(home, connections, pace, around.time, around.patience)
-    return Door(exchange, Authorizer(exchange, InOrder(around.logins), around.time, around.realms))
-
-
-def _line(door: Door, prefix: str, around: Surroundings, actions: str = "pull") -> Line:
-    return Line(Registry(door, around.time, prefix, actions), Mark(around.time.clock))
+    authorizer = Authorizer(exchange, InOrder(around.logins), around.time, around.realms)
+    return Registry(exchange, authorizer, around.time, prefix, actions)
 
 
 def site(url: str) -> tuple[Origin, str]:

@@ -132,7 +132,7 @@ class Answer:
         """Give the connection back, or close it when there is still something on it. More than once does no harm."""
         rest = self._response.length_remaining
         try:
-            # An answer without a body is at its end only once that end was read: else its connection is thrown away.
+            # Nothing left is read, too: an answer to a HEAD keeps its connection until somebody has seen the end of it.
             if rest == 0 or (rest is not None and rest <= _DISCARDED_BYTES and self.status >= 300):
                 self._response.read(decode_content=False)
         except (foreign.HTTPError, OSError):

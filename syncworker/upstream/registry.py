@@ -18,15 +18,15 @@ from holdfast.digest import Digest
 from holdfast.errors import InputError, NameInvalidError, TagInvalidError, UpstreamMissingError
 from syncworker.upstream import headers as fields
 from syncworker.upstream import lists
-from syncworker.upstream.authorized import Asking
+from syncworker.upstream.authorized import Asking, Door
 from syncworker.upstream.parts import Part
 from syncworker.upstream.values import ACCEPT, Descriptor, Fetched, fallback_tag
 from syncworker.upstream.verdict import verdict
 
 if TYPE_CHECKING:
     from holdfast.names import Repository, Tag
-    from syncworker.upstream.authorized import Door
-    from syncworker.upstream.exchange import Answer
+    from syncworker.upstream.authorizer import Authorizer
+    from syncworker.upstream.exchange import Answer, Exchange
     from syncworker.upstream.pace import Time
 
     Reference = Tag | Digest
@@ -44,12 +44,14 @@ _REFERRERS_BYTES: Final = 16 << 20
 class Registry:
     """One URL. ``prefix`` is put before every repository's name, ``actions`` are what tokens are asked for. Shared by threads."""
 
-    def __init__(self, door: Door, time: Time, prefix: str = "", actions: str = "pull") -> None:
-        self._door = door
+    def __init__(
+        self, exchange: Exchange, authorizer: Authorizer, time: Time, prefix: str = "", actions: str = "pull"
+    ) -> None:
+        self.door = Door(exchange, authorizer)
         self._time = time
-        self._prefix = prefix
+        self.prefix = prefix
         self._actions = actions
-        self.home = door.home
+        self.home = exchange.home
 
     def head(self, repository: Repository, reference: Reference) -> Descriptor:
         """What a tag or digest stands for, without its bytes where the upstream can.
@@ -92,7 +94,7 @@ class Registry:
         Raises:
             UpstreamError: as the class says.
         """
-        target = f"/v2/{self._prefix}{repository}/blobs/{digest}"
+        target = f"/v2/{self.prefix}{repository}/blobs/{digest}"
         # No If-Range: behind this name there are no other bytes. Copies in a content network bear different tags, and each
         # change of the copy would cost the whole blob again. Offset and length are compared, and the digest in the end.
         headers = (("Range", f"bytes={offset_bytes}-"),) if offset_bytes else ()
@@ -112,7 +114,7 @@ class Registry:
             UpstreamError: as the class says.
         """
         found: dict[Tag, None] = {}
-        first = f"/v2/{self._prefix}{repository}/tags/list?n={lists.PAGE}"
+        first = f"/v2/{self.prefix}{repository}/tags/list?n={lists.PAGE}"
         for text in self._listed(first, self._scope(repository), "tags"):
             try:
                 found[names.tag(text)] = None
@@ -125,8 +127,8 @@ class Registry:
         found: dict[Repository, None] = {}
         for text in self._listed(f"/v2/_catalog?n={lists.PAGE}", CATALOG_SCOPE, "repositories"):
             try:
-                if text.startswith(self._prefix):
-                    found[names.repository(text.removeprefix(self._prefix))] = None
+                if text.startswith(self.prefix):
+                    found[names.repository(text.removeprefix(self.prefix))] = None
             except NameInvalidError:
                 continue
         return tuple(found)
@@ -138,7 +140,7 @@ class Registry:
             UpstreamError: as the class says.
         """
         scope = self._scope(repository)
-        first = f"/v2/{self._prefix}{repository}/referrers/{subject}"
+        first = f"/v2/{self.prefix}{repository}/referrers/{subject}"
         with self._send("GET", first, scope, (("Accept", manifests.OCI_INDEX),)) as answer:
             content_type = manifests.media_type_of(answer.header("Content-Type"))
             if answer.status == 200 and content_type == manifests.OCI_INDEX:
@@ -157,7 +159,7 @@ class Registry:
 
     def close(self) -> None:
         """Close idle connections."""
-        self._door.close()
+        self.door.close()
 
     def _more(self, answer: Answer, link: str, scope: str) -> tuple[Descriptor, ...]:
         found: list[Descriptor] = []
@@ -182,13 +184,13 @@ class Registry:
         return answer
 
     def _send(self, method: str, target: str, scope: str, headers: tuple[tuple[str, str], ...]) -> Answer:
-        return self._door.send(Asking(method, target, scope, headers))
+        return self.door.send(Asking(method, target, scope, headers))
 
     def _scope(self, repository: Repository) -> str:
-        return f"repository:{self._prefix}{repository}:{self._actions}"
+        return f"repository:{self.prefix}{repository}:{self._actions}"
 
     def _manifest_target(self, repository: Repository, reference: Reference) -> str:
-        return f"/v2/{self._prefix}{repository}/manifests/{reference}"
+        return f"/v2/{self.prefix}{repository}/manifests/{reference}"
 
     def _described(self, answer: Answer, reference: Reference) -> Descriptor | None:
         """What the headers of a HEAD tell; None when they do not tell enough."""

@@ -29,10 +29,9 @@ if TYPE_CHECKING:
     from holdfast.digest import Digest
     from holdfast.errors import UpstreamError
     from holdfast.names import Repository
-    from syncworker.upstream.authorized import Door
     from syncworker.upstream.exchange import Answer
     from syncworker.upstream.pace import Time
-    from syncworker.upstream.registry import Reference
+    from syncworker.upstream.registry import Reference, Registry
 
 _BYTES: Final = ("Content-Type", "application/octet-stream")
 # The spec's form, and the one with a unit that some registries send.
@@ -50,13 +49,13 @@ class Session:
 
 
 class Writing:
-    """At one registry. ``prefix`` is put before every repository's name. Shared by threads."""
+    """At one registry, through the same door as reading there. Shared by threads."""
 
-    def __init__(self, door: Door, time: Time, prefix: str = "") -> None:
-        self._door = door
+    def __init__(self, registry: Registry, time: Time) -> None:
+        self._door = registry.door
         self._time = time
-        self._prefix = prefix
-        self.home = door.home
+        self._prefix = registry.prefix
+        self.home = registry.home
 
     def has_blob(self, repository: Repository, digest: Digest, size_bytes: int) -> bool:
         """Whether it has a blob of this name and length.

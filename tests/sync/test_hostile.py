@@ -720,7 +720,7 @@ def test_connections_are_kept_and_no_more_are_open_than_the_operator_allows() ->
         for _ in range(5):
             assert blob_of(upstream) == BLOB
         registry = upstream._lines[0].registry
-        pool = registry._door._exchange._connections.to(registry.home)
+        pool = registry.door._exchange._connections.to(registry.home)
         assert pool.num_connections == 1
         with upstream.blob(REPOSITORY, DIGEST) as stream:
             next(iter(stream))

@@ -1,4 +1,5 @@
-"""The sync worker: asks other registries on behalf of the gateways, and brings what they have to storage nodes.
+"""The sync worker: asks other registries on behalf of the gateways, and brings what they have to storage nodes;
+and copies to others what is here.
 
     upstream/            the client of other registries
     sources              which of them to ask for a repository, one after the other
@@ -13,6 +14,7 @@
     linking              a stored blob becomes a repository's
     jobs                 what one configured mirror has to have copied: the seam to what runs it
     pulling, copying     from an upstream: which images, and the whole of one
+    pushing/             to another registry: the same the other way round, and what was pushed here copied at once
     schedule             when a mirror is due
     share, leash         one worker's share of a run, and how far it may go
     rounds, configured   the mirrors of a worker, each watched

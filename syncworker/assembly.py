@@ -39,6 +39,8 @@ from syncworker.looking import Looking
 from syncworker.manifests import Manifests
 from syncworker.metrics import Tally
 from syncworker.pulling import PullJob
+from syncworker.pushing import assembly as pushing
+from syncworker.pushing.holdings import Holdings
 from syncworker.referrers import Referrers
 from syncworker.refused import Refused
 from syncworker.rounds import Rounds
@@ -123,13 +125,17 @@ def assemble(options: Options, pause: Pause) -> Assembled:
     worker = SyncWorker(tags, manifests, referrers, fetching, Refused(clock), ahead, looking)
     copying = CopyTools(repos, reader, writer, fetching, time)
 
-    def job_of(entry: Entry, registry: SyncRegistry) -> Job | None:
+    here = Holdings(repos, reader, manifests, fetching, pause)
+    pushed = pushing.jobs(options.sync, here, _surroundings(options.sync, time, metrics))
+
+    def job_of(entry: Entry, registry: SyncRegistry) -> Job:
         if entry.direction != PULL:
-            return None
+            return pushed[entry.number]
         return PullJob(entry.number, registry, routes, around[entry.number], copying)
 
     runs = MirrorRuns(parts.store, _new_id, parts.process_id)
     rounds = Rounds(mirrors(options.sync, job_of), runs, clock, time.die, metrics)
+    soon = pushing.soon(options.sync, pushed, here, parts.store, runs, clock, parts.process_id)
     seen = Seen(WORKER, parts.process_id, __version__, options.advertise)
     presence = Presence(parts.store, seen, _new_id, ttl_seconds=_TTL_SECONDS)
     keeps = keeping.is_needed(options.sync)
@@ -139,12 +145,16 @@ def assemble(options: Options, pause: Pause) -> Assembled:
         parts.begin()
         presence.start()
         rounds.start()
+        soon.start()
         if keeps:
             kept.start()
 
     def end() -> None:
+        soon.stop()
         rounds.stop()
         kept.stop()
+        for job in pushed.values():
+            job.close()
         presence.stop()
         ahead.end()
         sources.close()
@@ -155,9 +165,13 @@ def assemble(options: Options, pause: Pause) -> Assembled:
 
 def _upstreams(sync: Sync, time: Time, metrics: Metrics) -> dict[int, Upstream]:
     """By the number of their entry."""
-    files = logins.files(sync, os.environ, time.clock)
-    around = upstreams.Surroundings(time, files, proxies=proxies.of(os.environ), metrics=metrics)
+    around = _surroundings(sync, time, metrics)
     return {number: upstreams.upstream(entry, around) for number, entry in _pulled(sync).items()}
+
+
+def _surroundings(sync: Sync, time: Time, metrics: Metrics) -> upstreams.Surroundings:
+    files = logins.files(sync, os.environ, time.clock)
+    return upstreams.Surroundings(time, files, proxies=proxies.of(os.environ), metrics=metrics)
 
 
 def _rules(sync: Sync) -> dict[int, Rules]:

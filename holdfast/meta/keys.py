@@ -255,6 +255,25 @@ def repository_in(key: bytes) -> Repository:
     return Repository(key[len(_REPOSITORIES) :].decode())
 
 
+# Tags and what refers to something: what a copy elsewhere has to follow. Other keys lie between them.
+SHOWN: Final = (b"referrer/", prefix_end(b"tag/"))
+
+
+def shown_in(key: bytes) -> tuple[Repository, Tag | Digest] | None:
+    """The repository, and the tag of ``tag/`` or the subject of ``referrer/``; None for any other key.
+
+    Raises:
+        CorruptError: the key does not hold a digest where there must be one.
+    """
+    kind, _, rest = key.decode().partition("/")
+    name, _, last = rest.partition("//")
+    if kind == "tag":
+        return Repository(name), Tag(last)
+    if kind == "referrer":
+        return Repository(name), last_digest_in(f"//{last.partition('//')[0]}".encode())
+    return None
+
+
 def tag_in(key: bytes) -> Tag:
     """The tag in ``tag/<name>//<tag>``."""
     return Tag(_last_part(key))

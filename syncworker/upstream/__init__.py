@@ -11,7 +11,9 @@
     connections, exchange                        the only modules that know urllib3
     gate                                         how many blobs come at once
     tokens, authorizer                           what goes into ``Authorization``
+    authorized                                   requests with their credentials, sent again after a 401
     registry, lists, blobs                       one URL and the distribution API
+    writing, uploads, target                     the half of the API that changes something, where images are copied to
     upstream, assembly                           several URLs in order, and how a configuration becomes them
 
 Promises: nothing that an upstream says is believed before it was checked. A digest is parsed strictly, bytes are compared with

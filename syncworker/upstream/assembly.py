@@ -1,4 +1,4 @@
-"""From an entry of ``extensions.sync.registries`` to an :class:`Upstream`.
+"""From an entry of ``extensions.sync.registries`` to an :class:`Upstream`, or to a :class:`Target` that is pushed to.
 
 Promises: keys mean what they mean to zot. A URL may name a path (``https://docker.io/library``): it is put before the names of
 repositories. Docker Hub may be called by its short names.
@@ -18,6 +18,7 @@ from holdfast.errors import ConfigError, NameInvalidError
 from syncworker.metrics import SILENT
 from syncworker.upstream import logins, tls
 from syncworker.upstream import place as places
+from syncworker.upstream.authorized import Door
 from syncworker.upstream.authorizer import Authorizer
 from syncworker.upstream.connections import Connections, resolve
 from syncworker.upstream.credentials import InOrder
@@ -27,7 +28,9 @@ from syncworker.upstream.ledger import Ledger
 from syncworker.upstream.pace import Mark, Pace, Patience, Retry, Time
 from syncworker.upstream.proxies import DIRECT
 from syncworker.upstream.registry import Registry
+from syncworker.upstream.target import Target
 from syncworker.upstream.upstream import Line, Upstream
+from syncworker.upstream.writing import Writing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -41,6 +44,9 @@ if TYPE_CHECKING:
 
 _HUB: Final = frozenset({"docker.io", "index.docker.io", "www.docker.io"})
 _HUB_HOST: Final = "registry-1.docker.io"
+# One token for a repository, for looking and for writing.
+_READING: Final = "pull"
+_WRITING: Final = "pull,push"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +68,22 @@ def upstream(entry: SyncRegistry, around: Surroundings) -> Upstream:
     Raises:
         ConfigError: a URL, certificates or a credential helper that cannot be used.
     """
-    contexts = tls.contexts(Path(entry.cert_dir) if entry.cert_dir else None, verify=entry.tls_verify)
-    sites = [site(url) for url in entry.urls]
-    if not sites:
+    if not entry.urls:
         raise ConfigError("an upstream without urls")
-    hosts = [origin.authority for origin, _ in sites]
-    helper = logins.helper(entry, hosts, around.time, around.new_id, around.proxies)
-    source = InOrder(around.logins if helper is None else (helper, *around.logins))
-    lines = [_line(at, entry, contexts, source, around) for at in sites]
-    return Upstream(lines, retry_of(entry).within_a_call, around.time)
+    return Upstream(_lines(entry, entry.urls, around), retry_of(entry).within_a_call, around.time)
+
+
+def target(entry: SyncRegistry, around: Surroundings) -> Target:
+    """The same for an entry that images are copied to; nothing is connected to yet. Its first URL is the one.
+
+    Raises:
+        ConfigError: a URL, certificates or a credential helper that cannot be used.
+    """
+    if not entry.urls:
+        raise ConfigError("a target without urls")
+    lines = _lines(entry, entry.urls[:1], around, _WRITING)
+    retry = retry_of(entry).within_a_call
+    return Target(Upstream(lines, retry, around.time), Writing(lines[0].registry, around.time), retry, around.time)
 
 
 def retry_of(entry: SyncRegistry) -> Retry:
@@ -94,8 +107,21 @@ def shares_of(entry: SyncRegistry) -> tuple[int, int]:
     return entry.req_concurrent + 1, entry.req_concurrent
 
 
+def _lines(entry: SyncRegistry, urls: Sequence[str], around: Surroundings, actions: str = _READING) -> list[Line]:
+    contexts = tls.contexts(Path(entry.cert_dir) if entry.cert_dir else None, verify=entry.tls_verify)
+    sites = [site(url) for url in urls]
+    helper = logins.helper(entry, [home.authority for home, _ in sites], around.time, around.new_id, around.proxies)
+    source = InOrder(around.logins if helper is None else (helper, *around.logins))
+    return [_line(at, entry, contexts, source, around, actions) for at in sites]
+
+
 def _line(
-    at: tuple[Origin, str], entry: SyncRegistry, contexts: tls.Contexts, source: CredentialSource, around: Surroundings
+    at: tuple[Origin, str],
+    entry: SyncRegistry,
+    contexts: tls.Contexts,
+    source: CredentialSource,
+    around: Surroundings,
+    actions: str,
 ) -> Line:
     home, prefix = at
     ledger = Ledger(f"{home}/{prefix}".rstrip("/"), around.time.clock, around.metrics)
@@ -104,8 +130,8 @@ def _line(
     connections = Connections(home, contexts, around.patience, places, idle, around.resolver, around.proxies)
     pace = Pace(entry.req_per_sec, around.time)
     exchange = Exchange(home, connections, pace, around.time, around.patience, ledger)
-    authorizer = Authorizer(exchange, source, around.time, frozenset(entry.token_hosts))
-    registry = Registry(exchange, authorizer, around.time, Gate(blobs, around.patience.queue_seconds), prefix)
+    door = Door(exchange, Authorizer(exchange, source, around.time, frozenset(entry.token_hosts)))
+    registry = Registry(door, around.time, Gate(blobs, around.patience.queue_seconds), prefix, actions)
     return Line(registry, Mark(around.time.clock), ledger)
 
 

@@ -7,9 +7,9 @@
         user and password         GET with Basic; where GET is not offered (404, 405), POST with grant_type=password
         identity token            POST with grant_type=refresh_token
 
-Promises: the realm is judged before anything is sent to it (:func:`syncworker.upstream.trust.realm`); a token is asked for reading
-only; a refused token or login is fetched anew once for a request, not more often. What is wrong with a source of logins is told in
-the log and to clients no more than that there is no login.
+Promises: the realm is judged before anything is sent to it (:func:`syncworker.upstream.trust.realm`); a token is asked for what the
+request needs and no more; a refused token or login is fetched anew once for a request, not more often. What is wrong with a source
+of logins is told in the log and to clients no more than that there is no login.
 """
 
 from __future__ import annotations

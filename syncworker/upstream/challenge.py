@@ -21,7 +21,7 @@ _STEP: Final = re.compile(
     re.ASCII | re.DOTALL,
 )
 _ESCAPE: Final = re.compile(r"\\(.)", re.DOTALL)
-# Only reading is ever asked for, whatever a challenge names. metadata_read is Azure's word for listing.
+# Nothing but reading is added, whatever a challenge names. metadata_read is Azure's word for listing.
 _READING: Final = frozenset({"pull", "metadata_read", "*"})
 
 
@@ -62,14 +62,15 @@ def choose(header: str) -> Challenge | None:
 def scopes(wanted: str, challenged: str) -> tuple[str, ...]:
     """The scopes to ask a token for: what the request needs, and what the challenge adds for the same resource.
 
-    A challenge that names another repository or a right to change something gets nothing for it: a token of ours is never
-    good for more than the request it was made for.
+    ``wanted`` may hold several with blanks between, the request's own resource first. A challenge that names another repository or
+    a right to change something gets nothing for it: a token of ours is never good for more than the request it was made for.
     """
-    resource, _, _ = wanted.rpartition(":")
-    result = [wanted]
+    result = wanted.split()
+    resource, _, had = result[0].rpartition(":")
     for scope in challenged.split():
         name, _, actions = scope.rpartition(":")
-        kept = ",".join(action for action in actions.split(",") if action in _READING)
+        new = (_READING - set(had.split(","))).intersection(actions.split(","))
+        kept = ",".join(action for action in actions.split(",") if action in new)
         if name == resource and kept and f"{name}:{kept}" not in result:
             result.append(f"{name}:{kept}")
     return tuple(result)

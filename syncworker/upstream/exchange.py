@@ -23,7 +23,7 @@ from syncworker.upstream import trust
 from syncworker.upstream.place import Place
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import Self
 
     from urllib3 import BaseHTTPResponse
@@ -196,8 +196,14 @@ class Exchange:
             f"{self.home.authority} redirects more than {_REDIRECTS_FOLLOWED} times", detail(self.home)
         )
 
-    def once(self, method: str, place: Place, headers: Mapping[str, str], body: bytes | None = None) -> Answer:
-        """One request, no redirect followed; raises as :meth:`follow`."""
+    def once(
+        self,
+        method: str,
+        place: Place,
+        headers: Mapping[str, str],
+        body: bytes | Iterable[bytes] | None = None,
+    ) -> Answer:
+        """One request, no redirect followed; raises as :meth:`follow`, and what a body that is made on the way raises."""
         if place.origin == self.home:
             self._pace.wait()
         sent = {"User-Agent": AGENT, "Accept-Encoding": "identity", **headers}

@@ -75,6 +75,12 @@ class Retry:
         whole = min(self.first_seconds * 2.0 ** min(failures - 1, 30), max(self.longest_seconds, self.first_seconds))
         return whole * (0.5 + die() / 2)
 
+    def next_pause_seconds(self, failures: int, told_seconds: float, die: Die) -> float | None:
+        """The same, and no less than the upstream has asked for; None: there is no next try within this call."""
+        if failures > self.retries or told_seconds > self.patience_seconds:
+            return None
+        return max(self.pause_seconds(failures, die), told_seconds)
+
 
 class Pace:
     """Spaces requests so that no more than ``per_second`` start in any second; 0 lets all pass at once."""

@@ -3,7 +3,7 @@
 Promises: manifests are returned only when their bytes have the digest that was asked for or announced, are of an accepted type, and
 parse. A HEAD's word is taken for a digest only in strict form, and never against the digest that was asked for.
 
-Never: tries again (but once with new credentials after a 401), follows ``urls`` of layers, takes bytes of unknown length unchecked.
+Never: tries again, follows ``urls`` of layers, takes bytes of unknown length unchecked.
 """
 
 from __future__ import annotations
@@ -15,18 +15,17 @@ from holdfast import digest as digests
 from holdfast import manifest as manifests
 from holdfast import names
 from holdfast.digest import Digest
-from holdfast.errors import InputError, NameInvalidError, TagInvalidError, UpstreamDeniedError, UpstreamMissingError
+from holdfast.errors import InputError, NameInvalidError, TagInvalidError, UpstreamMissingError
 from syncworker.upstream import headers as fields
 from syncworker.upstream import lists
-from syncworker.upstream.exchange import Request
+from syncworker.upstream.authorized import Asking, Door
 from syncworker.upstream.parts import Part
 from syncworker.upstream.values import ACCEPT, Descriptor, Fetched, fallback_tag
 from syncworker.upstream.verdict import verdict
 
 if TYPE_CHECKING:
     from holdfast.names import Repository, Tag
-    from syncworker.upstream.authorizer import Authorizer
-    from syncworker.upstream.exchange import Answer, Exchange
+    from syncworker.upstream.exchange import Answer
     from syncworker.upstream.gate import Gate
     from syncworker.upstream.pace import Time
 
@@ -43,15 +42,15 @@ _REFERRERS_BYTES: Final = 16 << 20
 
 
 class Registry:
-    """One URL. ``prefix`` is put before every repository's name. Shared by threads."""
+    """One URL. ``prefix`` is put before every repository's name, ``actions`` are what tokens are asked for. Shared by threads."""
 
-    def __init__(self, exchange: Exchange, authorizer: Authorizer, time: Time, gate: Gate, prefix: str = "") -> None:
-        self._exchange = exchange
-        self._authorizer = authorizer
+    def __init__(self, door: Door, time: Time, gate: Gate, prefix: str = "", actions: str = "pull") -> None:
+        self.door = door
         self._time = time
         self._gate = gate
-        self._prefix = prefix
-        self.home = exchange.home
+        self.prefix = prefix
+        self._actions = actions
+        self.home = door.home
 
     def head(self, repository: Repository, reference: Reference) -> Descriptor:
         """What a tag or digest stands for, without its bytes where the upstream can.
@@ -94,7 +93,7 @@ class Registry:
         Raises:
             UpstreamError: as the class says.
         """
-        target = f"/v2/{self._prefix}{repository}/blobs/{digest}"
+        target = f"/v2/{self.prefix}{repository}/blobs/{digest}"
         # No If-Range: behind this name there are no other bytes. Copies in a content network bear different tags, and each
         # change of the copy would cost the whole blob again. Offset and length are compared, and the digest in the end.
         headers = (("Range", f"bytes={offset_bytes}-"),) if offset_bytes else ()
@@ -114,7 +113,7 @@ class Registry:
             UpstreamError: as the class says.
         """
         found: dict[Tag, None] = {}
-        first = f"/v2/{self._prefix}{repository}/tags/list?n={lists.PAGE}"
+        first = f"/v2/{self.prefix}{repository}/tags/list?n={lists.PAGE}"
         for text in self._listed(first, self._scope(repository), "tags"):
             try:
                 found[names.tag(text)] = None
@@ -127,8 +126,8 @@ class Registry:
         found: dict[Repository, None] = {}
         for text in self._listed(f"/v2/_catalog?n={lists.PAGE}", CATALOG_SCOPE, "repositories"):
             try:
-                if text.startswith(self._prefix):
-                    found[names.repository(text.removeprefix(self._prefix))] = None
+                if text.startswith(self.prefix):
+                    found[names.repository(text.removeprefix(self.prefix))] = None
             except NameInvalidError:
                 continue
         return tuple(found)
@@ -140,7 +139,7 @@ class Registry:
             UpstreamError: as the class says.
         """
         scope = self._scope(repository)
-        first = f"/v2/{self._prefix}{repository}/referrers/{subject}"
+        first = f"/v2/{self.prefix}{repository}/referrers/{subject}"
         with self._send("GET", first, scope, (("Accept", manifests.OCI_INDEX),)) as answer:
             content_type = manifests.media_type_of(answer.header("Content-Type"))
             if answer.status == 200 and content_type == manifests.OCI_INDEX:
@@ -161,7 +160,7 @@ class Registry:
 
     def close(self) -> None:
         """Close idle connections."""
-        self._exchange.close()
+        self.door.close()
 
     def _more(self, answer: Answer, link: str, scope: str) -> tuple[Descriptor, ...]:
         found: list[Descriptor] = []
@@ -186,31 +185,17 @@ class Registry:
         return answer
 
     def _send(self, method: str, target: str, scope: str, headers: tuple[tuple[str, str], ...]) -> Answer:
-        sent = self._authorizer.header(scope)
-        answer = self._exchange.follow(Request(method, target, headers, sent))
-        if answer.status != 401 or not answer.is_from_home:
-            return answer
-        with answer:
-            self._authorizer.learn(answer, scope, sent)
-        sent = self._authorizer.header(scope)
-        answer = self._exchange.follow(Request(method, target, headers, sent))
-        if answer.status == 401:
-            answer.close()
-            raise UpstreamDeniedError(
-                f"{self.home.authority} does not accept the login for {scope.rpartition(':')[0]}",
-                {"upstream": self.home.authority},
-            )
-        return answer
+        return self.door.send(Asking(method, target, scope, headers))
 
     def _scope(self, repository: Repository) -> str:
-        return f"repository:{self._prefix}{repository}:pull"
+        return f"repository:{self.prefix}{repository}:{self._actions}"
 
     def _manifest_target(self, repository: Repository, reference: Reference) -> str:
-        return f"/v2/{self._prefix}{repository}/manifests/{reference}"
+        return f"/v2/{self.prefix}{repository}/manifests/{reference}"
 
     def _described(self, answer: Answer, reference: Reference) -> Descriptor | None:
         """What the headers of a HEAD tell; None when they do not tell enough."""
-        announced = _announced(answer)
+        announced = digest_said(answer)
         size_bytes = answer.length()
         media_type = manifests.media_type_of(answer.header("Content-Type"))
         if announced is None or size_bytes is None or media_type not in manifests.ACCEPTED:
@@ -223,7 +208,7 @@ class Registry:
 
     def _fetched(self, answer: Answer, reference: Reference) -> Fetched:
         data = answer.whole(manifests.MAX_BYTES)
-        announced = _announced(answer)
+        announced = digest_said(answer)
         digest = reference if isinstance(reference, Digest) else announced or digests.of(data)
         if announced is not None and announced.algorithm == digest.algorithm and announced != digest:
             raise answer.wrong(f"a GET for {digest} was answered with {announced}")
@@ -240,7 +225,7 @@ class Registry:
         return Fetched(data, digest, parsed)
 
 
-def _announced(answer: Answer) -> Digest | None:
+def digest_said(answer: Answer) -> Digest | None:
     """``Docker-Content-Digest``; None when absent.
 
     Raises:

@@ -99,7 +99,7 @@ class Upstream:
             UpstreamError: some URL could not be asked, or none gave an answer that can be used.
         """
         try:
-            return self._ask(lambda registry: registry.head(repository, reference))
+            return self.ask(lambda registry: registry.head(repository, reference))
         except UpstreamMissingError:
             return None
 
@@ -110,7 +110,7 @@ class Upstream:
             UpstreamMissingError: no URL has it.
             UpstreamError: some URL could not be asked, or none gave an answer that can be used.
         """
-        return self._ask(lambda registry: registry.manifest(repository, reference, if_digest))
+        return self.ask(lambda registry: registry.manifest(repository, reference, if_digest))
 
     def blob(
         self,
@@ -135,7 +135,7 @@ class Upstream:
             hasher = digests.algorithm(digest.algorithm).new()
 
         def reopen(at_bytes: int) -> Part:
-            return self._ask(lambda registry: registry.part(repository, digest, at_bytes), digest)
+            return self.ask(lambda registry: registry.part(repository, digest, at_bytes), digest)
 
         resumption = Resumption(reopen, self._retry, self._time)
         return BlobStream(
@@ -157,23 +157,25 @@ class Upstream:
 
     def tags(self, repository: Repository) -> tuple[Tag, ...]:
         """All tags of a repository; raises as :meth:`manifest`."""
-        return self._ask(lambda registry: registry.tags(repository))
+        return self.ask(lambda registry: registry.tags(repository))
 
     def catalog(self) -> tuple[Repository, ...]:
         """All repositories; raises as :meth:`manifest`. Many registries have no catalog, or keep it to themselves."""
-        return self._ask(lambda registry: registry.catalog())
+        return self.ask(lambda registry: registry.catalog())
 
     def referrers(self, repository: Repository, subject: Digest) -> tuple[Descriptor, ...]:
         """What refers to ``subject``; raises as :meth:`manifest`."""
-        return self._ask(lambda registry: registry.referrers(repository, subject))
+        return self.ask(lambda registry: registry.referrers(repository, subject))
 
     def close(self) -> None:
         """Close idle connections; those that streams hold are closed with the streams."""
         for line in self._lines:
             line.registry.close()
 
-    def _ask(self, question: Callable[[Registry], Result], digest: Digest | None = None) -> Result:
-        """``digest``: of a blob, for which some URLs may be trusted less than others."""
+    def ask(self, question: Callable[[Registry], Result], digest: Digest | None = None) -> Result:
+        """The first answer that can be used; raises as :meth:`manifest`. ``digest``: of a blob, for which some URLs may be trusted
+        less than others.
+        """
         errors: list[UpstreamError] = []
         lines = self._lines
         if digest is not None and len(lines) > 1:
@@ -229,23 +231,17 @@ class Upstream:
 
     def _pause_seconds(self, error: UpstreamUnavailableError, failures: int) -> float | None:
         """Before the next try; None when there is none."""
-        if failures > self._retry.retries:
-            return None
-        pause_seconds = self._retry.pause_seconds(failures, self._time.die)
-        told_seconds = _told_seconds(error)
-        if told_seconds > self._retry.patience_seconds:
-            return None
-        return max(pause_seconds, told_seconds)
+        return self._retry.next_pause_seconds(failures, told_seconds(error), self._time.die)
 
     def _mark(self, line: Line, error: UpstreamUnavailableError) -> None:
-        told_seconds = _told_seconds(error)
+        told = told_seconds(error)
         is_down = isinstance(error.detail, dict) and error.detail.get("down") is True
-        if told_seconds or is_down:
+        if told or is_down:
             throttled = isinstance(error, UpstreamThrottledError)
-            line.mark.set(max(told_seconds, _DOWN_SECONDS if is_down else 0.0), throttled=throttled)
+            line.mark.set(max(told, _DOWN_SECONDS if is_down else 0.0), throttled=throttled)
 
 
-def _told_seconds(error: UpstreamUnavailableError) -> float:
+def told_seconds(error: UpstreamError) -> float:
     """What its Retry-After said; 0 without one."""
     value = error.detail.get("retryAfter") if isinstance(error.detail, dict) else None
     return float(value) if isinstance(value, int) else 0.0

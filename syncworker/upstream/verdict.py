@@ -22,6 +22,7 @@ from holdfast.errors import (
     UpstreamMissingError,
     UpstreamThrottledError,
     UpstreamUnavailableError,
+    UpstreamWrongError,
 )
 from syncworker.upstream import headers as fields
 from syncworker.upstream.exchange import detail
@@ -50,7 +51,7 @@ def verdict(answer: Answer, home: Origin, what: str, now_wall: float) -> Upstrea
     if status in _DENIED:
         return UpstreamDeniedError(said, detail(home))
     if status != 429 and status not in _LATER and status < 500:
-        return answer.wrong(f"answered {status} for {what}")
+        return UpstreamWrongError(said, detail(home))
     told = fields.retry_after_seconds(answer.header("Retry-After"), now_wall)
     seconds = None if told is None else min(math.ceil(told), _LONGEST_RETRY_SECONDS)
     if status == 429:

@@ -6,6 +6,7 @@ def script(call):                              called for each request, in a thr
     call.hang_up()                             closes at once, with what was written so far on the wire
 Hostile(script).seen                           what was asked: (method, target, headers in lower case)
 Hostile(script).bodies                         and what came with it
+Hostile(script, reads_bodies=False)            the script reads bodies itself, by call.read_body()
 """
 
 from __future__ import annotations
@@ -43,6 +44,11 @@ class Call:
         head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
         self.raw(f"HTTP/1.1 {status} X\r\n{head}\r\n".encode() + (b"" if self.method == "HEAD" else body))
 
+    def read_body(self, limit_bytes: int | None = None) -> bytes:
+        """The request's body, or as much of it."""
+        length = int(self.headers.get("content-length", 0))
+        return self.handler.rfile.read(length if limit_bytes is None else min(limit_bytes, length))
+
     def raw(self, data: bytes) -> None:
         # A client that has had enough hangs up; that is its right.
         with contextlib.suppress(OSError):
@@ -70,8 +76,11 @@ class Call:
 class Hostile:
     """Serves from the moment it is made until its block ends."""
 
-    def __init__(self, script: Callable[[Call], None], tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, script: Callable[[Call], None], tls: ssl.SSLContext | None = None, *, reads_bodies: bool = True
+    ) -> None:
         self.script = script
+        self.reads_bodies = reads_bodies
         self.seen: list[tuple[str, str, dict[str, str]]] = []
         self.bodies: list[bytes] = []
         self.over = threading.Event()
@@ -135,7 +144,7 @@ class _Handler(BaseHTTPRequestHandler):
     def handle_any(self) -> None:
         hostile = self.server.hostile
         headers = {name.lower(): value for name, value in self.headers.items()}
-        body = self.rfile.read(int(headers.get("content-length", 0)))
+        body = self.rfile.read(int(headers.get("content-length", 0))) if hostile.reads_bodies else b""
         hostile.seen.append((self.command, self.path, headers))
         hostile.bodies.append(body)
         hostile.script(Call(self.command, self.path, headers, self, hostile.over, body))

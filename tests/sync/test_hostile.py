@@ -705,13 +705,28 @@ def test_referrers_against_the_grammar_are_refused() -> None:
         upstream_of(bad.url).referrers(REPOSITORY, DIGEST)
 
 
+def test_answers_without_a_body_keep_their_connection() -> None:
+    ports = set()
+
+    def script(call: Call) -> None:
+        ports.add(call.handler.client_address[1])
+        call.answer(200, MANIFEST, Content_Type=OCI, Docker_Content_Digest=digest_of(MANIFEST))
+
+    with Hostile(script) as good:
+        upstream = upstream_of(good.url)
+        for _ in range(5):
+            assert upstream.head(REPOSITORY, TAG) is not None
+    assert len(good.seen) == 5
+    assert len(ports) == 1
+
+
 def test_connections_are_kept_and_no_more_are_open_than_the_operator_allows() -> None:
     with Hostile(serve) as good:
         upstream = upstream_of(good.url, reqConcurrent=1)
         for _ in range(5):
             assert blob_of(upstream) == BLOB
         registry = upstream._lines[0].registry
-        pool = registry._exchange._connections.to(registry.home)
+        pool = registry.door._exchange._connections.to(registry.home)
         assert pool.num_connections == 1
         with upstream.blob(REPOSITORY, DIGEST) as stream:
             next(iter(stream))

@@ -117,6 +117,9 @@ def _push(registry: SyncRegistry, at: Steps) -> Iterator[Finding]:
     for key, given in meant_for_pulls.items():
         if given:
             yield Finding((*at, key), "without effect: nothing is pulled from here", "remove it, or direction", reads)
+    if len(registry.urls) > 1:
+        message = "without effect beyond the first: copies go to one registry"
+        yield Finding((*at, "urls"), message, "write an entry of its own for each", reads)
     if not registry.content:
         message = "missing: nothing says which repositories are copied there"
         yield Finding((*at, "content"), message, 'write [{"prefix": "**"}] for all', reads)

@@ -414,6 +414,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("push of nothing in particular", pushed(content=[]), f"{MIRROR}.content"),
     ("push on demand", pushed(onDemand=True), f"{MIRROR}.onDemand"),
     ("push with a budget", pushed(cacheSize=1), f"{MIRROR}.cacheSize"),
+    ("push to two registries", pushed(urls=["https://one", "https://two"]), f"{MIRROR}.urls"),
     ("push with a namespace", pushed(namespaces="docker.io"), f"{MIRROR}.namespaces"),
     ("helper nobody knows", mirror(credentialHelper="azure"), f"{MIRROR}.credentialHelper"),
     ("oauth2 without settings", mirror(credentialHelper="oauth2"), HELPER),

@@ -5,13 +5,11 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-import psutil
 import pytest
 
-from tests.cluster.processes import Process, running
-from tests.etcd_cluster import free_ports
 from tests.serving import wait_for
-from tests.sync.mirrored import Pull, pulling, registries
+from tests.sync.clustered import is_connected, mirroring_cluster
+from tests.sync.mirrored import Pull, pulling
 from tests.sync.peers import digest_of
 from tests.sync.stock import Stock
 
@@ -32,31 +30,8 @@ def stock() -> Iterator[Stock]:
 
 @pytest.fixture
 def cluster(tmp_path: Path, stock: Stock) -> Iterator[Cluster]:
-    """Nodes ``a b c``, gateways ``g h``, sync workers ``v w``."""
-    sync = {"extensions": {"sync": {"registries": registries({"/up": [stock.url]})}}}
-    with running(tmp_path, nodes=("a", "b", "c"), replicas=2) as cluster:
-        workers = [worker(cluster, name, sync) for name in ("v", "w")]
-        gateways = [cluster.gateway(name) for name in ("g", "h")]
-        for gateway in gateways:
-            gateway.settings |= sync
-        try:
-            for one in workers:
-                one.begin()
-            for one in workers:
-                one.wait_until("to be up", lambda one=one: "sync worker is up" in one.told())
-            cluster.begin(*gateways)
-            cluster.workers = {one.name: one for one in workers}
-            yield cluster
-        finally:
-            for one in workers:
-                one.kill()
-
-
-def worker(cluster: Cluster, name: str, sync: dict) -> Process:
-    (port,) = free_ports(1)
-    settings = cluster.settings | sync
-    settings["cluster"] |= {"worker": {"listen": f"127.0.0.1:{port}"}}
-    return Process(name, "syncworker", cluster.directory, settings, port)
+    with mirroring_cluster(tmp_path, stock.url) as cluster:
+        yield cluster
 
 
 def pulled_manifest(cluster: Cluster, stock: Stock, *layers: bytes) -> None:
@@ -108,9 +83,3 @@ def test_another_worker_goes_on_where_one_stopped(cluster: Cluster, stock: Stock
     assert len(ranges) == 2
     assert ranges[1] >= 11 * MIB
 
-
-def is_connected(process: Process, stock: Stock) -> bool:
-    """Whether it has a connection to the upstream open at this moment."""
-    port = int(stock.host.rpartition(":")[2])
-    connections = psutil.Process(process.process.pid).net_connections("tcp")
-    return any(one.raddr and one.raddr.port == port and one.status == psutil.CONN_ESTABLISHED for one in connections)

@@ -106,6 +106,10 @@ class OthersError(Exception):
         self.upload_id = upload_id
 
 
+class StoredError(Exception):
+    """It is stored and linked already: there is nothing to fetch."""
+
+
 class Runner:
     """Runs flights, each in a thread of its own."""
 
@@ -127,11 +131,14 @@ class Runner:
     def _run(self, flight: Flight) -> None:
         hold = _Hold(self._take(flight.digest))
         try:
-            if not hold.fetch.upload_id and self._is_done(flight):
-                self._tools.fetches.end(hold.fetch)
-                flight.begun.set_result(None)
-                return
+            if not hold.fetch.upload_id:
+                self._require_missing(flight)
             stored, fence = self._bring(flight, hold)
+        except StoredError:
+            self._tools.fetches.end(hold.fetch)
+            if not flight.begun.done():
+                flight.begun.set_result(None)
+            return
         except StaleWriterError:
             _log.warning("another worker has taken a fetch over", extra={"digest": str(flight.digest)})
             raise
@@ -167,10 +174,13 @@ class Runner:
             self._tools.pause(_OTHERS_PAUSE_SECONDS)
         raise UnavailableError("another sync worker fetches this and has not begun; try again")
 
-    def _is_done(self, flight: Flight) -> bool:
-        """Whether another worker has come to the end between the caller's look at what is stored and this fetch."""
+    def _require_missing(self, flight: Flight) -> None:
+        """Raises StoredError: somebody has come to the end since it was looked for last, maybe this very fetch, whose node died
+        before it could say so.
+        """
         want = Want(flight.digest, flight.size_bytes)
-        return all(self._tools.linking.adopt(repository, want) for repository in tuple(flight.repositories))
+        if all(self._tools.linking.adopt(repository, want) for repository in tuple(flight.repositories)):
+            raise StoredError
 
     def _rename(self, hold: _Hold, upload_id: str) -> None:
         """Say which upload grows. Raises StaleWriterError: the fetch is another's by now."""
@@ -211,6 +221,7 @@ class Runner:
         try:
             return self._tools.writer.state(_key(hold.fetch.upload_id)).offset_bytes
         except UploadUnknownError:
+            self._require_missing(flight)
             self._rename(hold, "")
             if flight.begun.done():
                 # Whoever was sent to the upload that is no more asks again, and is to hear of the next one.

@@ -42,6 +42,7 @@ from holdfast.rpc.node import UploadKey, Want
 from holdfast.rpc.sync import Underway
 
 if TYPE_CHECKING:
+    from holdfast.clock import Clock
     from holdfast.digest import Digest
     from holdfast.meta.fetches import Fetch, Fetches, Standing
     from holdfast.meta.repos import Fence, Repositories
@@ -58,7 +59,9 @@ _log: Final = logging.getLogger("holdfast.sync")
 # Neither is a repository's or a principal's name, so no client can reach the upload.
 OWNER: Final = "//upstream"
 PRINCIPAL: Final = "//sync"
-# A node that was restarted is back within seconds, with what it had.
+# A node that was restarted is back within seconds, with what it had. Waiting costs its clients time, not waiting costs the upstream
+# all that has come; and they are let go by their gateway after a minute.
+_NODE_SECONDS: Final = 10.0
 _NODE_TRIES: Final = 20
 _NODE_PAUSE_SECONDS: Final = 0.25
 # For another worker that has just begun, and has not said yet where; and for its lease to end if it died.
@@ -76,6 +79,7 @@ class Tools:
     linking: Linking
     sources: Sources
     pause: Pause
+    clock: Clock
 
 
 @dataclass(eq=False, slots=True)
@@ -96,6 +100,27 @@ class _Hold:
     """The fetch as this worker has written it last; its token is what counts."""
 
     fetch: Fetch
+
+
+@dataclass(slots=True)
+class _Trouble:
+    """Since when a fetch has come no further, in spite of tries; ``since`` None: it is in none."""
+
+    clock: Clock
+    at_bytes: int = -1
+    since: float | None = None
+
+    def passed(self, at_bytes: int) -> None:
+        if at_bytes > self.at_bytes:
+            self.at_bytes, self.since = at_bytes, None
+
+    def met(self) -> None:
+        if self.since is None:
+            self.since = self.clock.monotonic()
+
+    def lasts(self) -> bool:
+        """Too long to go on."""
+        return self.since is not None and self.clock.monotonic() - self.since > _NODE_SECONDS
 
 
 class OthersError(Exception):
@@ -193,21 +218,23 @@ class Runner:
         """Nothing of it may be used. The fetch goes first: who takes it over in between must not lose what is right."""
         if self._tools.fetches.end(fetch) and fetch.upload_id:
             with contextlib.suppress(UploadUnknownError):  # the node has dropped it itself
-                self._tools.writer.cancel(_key(fetch.upload_id))
+                self._tools.writer.cancel(key_of(fetch.upload_id))
 
     # -- the bytes
 
     def _bring(self, flight: Flight, hold: _Hold) -> tuple[StoredBlob, Fence]:
         """All of them, compared and durable."""
-        for _ in range(_NODE_TRIES):
+        trouble = _Trouble(self._tools.clock)
+        while not trouble.lasts():
             try:
-                self._pour(flight, hold, self._standing(flight, hold))
+                at_bytes = self._standing(flight, hold)
+                trouble.passed(at_bytes)
+                self._pour(flight, hold, at_bytes)
                 fence = self._tools.repos.fence(flight.digest)
                 return self._finish(flight, hold.fetch.upload_id), fence
-            except (OffsetError, UploadUnknownError) as error:
+            except (OffsetError, UploadUnknownError, UnavailableError) as error:
+                trouble.met()
                 _log.warning("looking again where a fetch stands", extra={"reason": error.message})
-            except UnavailableError as error:
-                _log.warning("a fetch waits for its storage node", extra={"reason": error.message})
                 self._tools.pause(_NODE_PAUSE_SECONDS)
         if hold.fetch.upload_id:
             # The node stays away with what it has. The next fetch begins at another one.
@@ -219,7 +246,7 @@ class Runner:
         if not hold.fetch.upload_id:
             return 0
         try:
-            return self._tools.writer.state(_key(hold.fetch.upload_id)).offset_bytes
+            return self._tools.writer.state(key_of(hold.fetch.upload_id)).offset_bytes
         except UploadUnknownError:
             self._require_missing(flight)
             self._rename(hold, "")
@@ -241,7 +268,7 @@ class Runner:
                     self._begin(flight, hold)
                 flight.size_bytes = stream.total_bytes
                 _answer(flight, hold.fetch.upload_id)
-                self._tools.writer.append(_key(hold.fetch.upload_id), at_bytes, stream, hold.fetch.token)
+                self._tools.writer.append(key_of(hold.fetch.upload_id), at_bytes, stream, hold.fetch.token)
             return True
 
         self._tools.sources.ask(flight.repositories[0], pour)
@@ -251,7 +278,7 @@ class Runner:
         try:
             self._rename(hold, state.upload_id)
         except StaleWriterError:
-            self._tools.writer.cancel(_key(state.upload_id))
+            self._tools.writer.cancel(key_of(state.upload_id))
             raise
 
     def _finish(self, flight: Flight, upload_id: str) -> StoredBlob:
@@ -266,7 +293,7 @@ class Runner:
 
     def _compared(self, flight: Flight, upload_id: str) -> StoredBlob:
         try:
-            return self._tools.writer.finish(_key(upload_id), flight.digest)
+            return self._tools.writer.finish(key_of(upload_id), flight.digest)
         except DigestInvalidError as error:
             seen = error.detail if isinstance(error.detail, dict) else {}
             _log.error(
@@ -283,7 +310,7 @@ class Runner:
             ) from error
 
 
-def _key(upload_id: str) -> UploadKey:
+def key_of(upload_id: str) -> UploadKey:
     return UploadKey(upload_id, OWNER, PRINCIPAL)
 
 

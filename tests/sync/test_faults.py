@@ -11,28 +11,33 @@ import signal
 import sqlite3
 import threading
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 
 from holdfast.clock import SystemClock
+from holdfast.meta.fetches import Fetches
 from holdfast.meta.sqlite import SqliteStore
+from holdfast.rpc.client import GrpcNode
 from storagenode.disk.tree import Tree
+from syncworker.flight import key_of
+from syncworker.leftovers import Leftovers
 from tests.crash.victims import children
 from tests.serving import wait_for
 from tests.sync.faulty import Cut, Faulty, Stall
 from tests.sync.mirrored import mirroring
-from tests.sync.trials import SHARE, Fault, suffer, summary
+from tests.sync.trials import SHARE, Fault, suffer, summary, uploads_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from tests.serving import Server
     from tests.sync.trials import Trial
 
 TENTHS = tuple(number / 10 for number in range(1, 10))
-_PAUSE_SECONDS = 2.0
+_PAUSE_SECONDS = 1.5
 
 
 @dataclass
@@ -54,8 +59,16 @@ class Machine:
         return self.server.root / "data"
 
     def staged(self) -> set[str]:
-        names = os.listdir(Tree(str(self.data / "node")).staging)
-        return {name.partition(".")[0] for name in names if ".data." in name}
+        return uploads_in(Tree(str(self.data / "node")))
+
+    def tidy(self) -> None:
+        fetches = Fetches(self.store, lambda: os.urandom(16), "local")
+        words = psutil.Process(self.server.child("storagenode")).cmdline()
+        node = GrpcNode(next(word for word in words if word.startswith("unix:")), host_id="")
+        try:
+            Leftovers(fetches, lambda upload_id: node.upload_state(key_of(upload_id)), lambda _digest: False).round()
+        finally:
+            node.close()
 
     def gateway_workers(self) -> set[int]:
         return set(children(self.server.child("gateway")))
@@ -128,8 +141,10 @@ def lose_the_first_url(site: Machine, _trial: Trial) -> None:
 
 FAULTS = (
     Fault("the upstream breaks off at every tenth", plan=tuple(map(Cut, TENTHS))),
-    Fault("it refuses what is to go on, with 429 and 500", plan=(Cut(0.3, answers=(500, 429)), Cut(0.6, answers=(503,)))),
-    Fault("it says nothing for a while", plan=(Stall(0.3, _PAUSE_SECONDS), Stall(0.7, _PAUSE_SECONDS))),
+    Fault(
+        "it refuses what is to go on, with 429 and 500", plan=(Cut(0.3, answers=(500, 429)), Cut(0.6, answers=(503,)))
+    ),
+    Fault("it says nothing for a while", plan=(Stall(0.3, _PAUSE_SECONDS), Stall(0.7, 0.5))),
     Fault("it goes away, and its second URL is asked", act=lose_the_first_url),
     Fault("the worker is killed", act=kill("syncworker")),
     Fault("the worker is paused", act=pause("syncworker")),

@@ -6,23 +6,28 @@ Three storage nodes, three etcds, two gateways, two sync workers. ``make soak`` 
 from __future__ import annotations
 
 import contextlib
-import os
+import json
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.clients import engines, images
+from tests.clients.images import Shape
 from tests.serving import wait_for
 from tests.sync.clustered import is_connected, mirroring_cluster
 from tests.sync.faulty import Faulty
-from tests.sync.trials import Fault, suffer, summary
+from tests.sync.peers import digest_of
+from tests.sync.trials import BOUND, SHARE, SIZE_BYTES, Fault, suffer, summary, uploads_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from holdfast.meta.store import Store
+    from tests.clients.images import Image
     from tests.cluster.processes import Cluster, NodeProcess, Process
     from tests.sync.trials import Trial
 
@@ -46,8 +51,13 @@ class ClusterSite:
 
     def staged(self) -> set[str]:
         running = [node for node in self.cluster.nodes.values() if node.process is not None]
-        names = [name for node in running for name in os.listdir(node.tree.staging)]
-        return {name.partition(".")[0] for name in names if ".data." in name}
+        return set().union(*(uploads_in(node.tree) for node in running))
+
+    def tidy(self) -> None:
+        raise NotImplementedError
+
+    def given(self, blob: bytes) -> int:
+        return self.stock.given[digest_of(blob)]
 
     def fetching(self) -> Process:
         return next(one for one in self.cluster.workers.values() if is_connected(one, self.stock))
@@ -162,6 +172,51 @@ def _mended(site: ClusterSite) -> Iterator[None]:
 @pytest.mark.parametrize("fault", FAULTS, ids=str)
 def test_every_client_ends_with_the_right_bytes_or_knows_better(site: ClusterSite, fault: Fault) -> None:
     suffer(site, fault)
+
+
+@pytest.mark.clients
+@pytest.mark.parametrize("what", ["nothing happens", "the fetching worker is killed"])
+def test_podman_and_skopeo_through_two_gateways_cost_the_upstream_one_image(
+    site: ClusterSite, tmp_path: Path, what: str
+) -> None:
+    made = images.write(tmp_path / "image", Shape(name=what, layers=2, layer_bytes=SIZE_BYTES))
+    repository = f"team/real{len(site.stock.manifests)}"
+    layers = [blob for blob in stocked(site.stock, made, repository) if len(blob) >= SIZE_BYTES]
+    one, other = (f"{gateway.host}/up/{repository}:v1" for gateway in site.cluster.gateways.values())
+    with engines.containers(site.cluster.gateways["g"].host) as containers, ThreadPoolExecutor(2) as pool:
+        pulled = pool.submit(containers.podman, "pull", "--quiet", one)
+        copied = pool.submit(
+            containers.skopeo, "copy", "--src-tls-verify=false", f"docker://{other}", f"oci:{tmp_path}/copied:v1"
+        )
+        wait_for("a part of each layer", lambda: all(site.given(layer) >= SHARE * len(layer) for layer in layers))
+        if what == "the fetching worker is killed":
+            site.fetching().kill()
+        copied.result()
+        image_id = pulled.result().strip()
+        # No copy of the config is stored under another name, so the id says that all of it is right.
+        assert (
+            image_id == json.loads((made.layout / "blobs" / blob_path(made.digest)).read_text())["config"]["digest"][7:]
+        )
+    assert (tmp_path / "copied" / "blobs" / blob_path(made.digest)).exists()
+    if what == "nothing happens":
+        assert [site.given(layer) for layer in layers] == [len(layer) for layer in layers]
+        assert [len(site.stock.asked("GET", digest_of(layer))) for layer in layers] == [1] * len(layers)
+    assert sum(map(site.given, layers)) <= BOUND * sum(map(len, layers))
+
+
+def stocked(stock: Faulty, made: Image, repository: str) -> list[bytes]:
+    """The image becomes the upstream's; its blobs and its manifest."""
+    blobs = [path.read_bytes() for path in (made.layout / "blobs" / "sha256").iterdir()]
+    for blob in blobs:
+        stock.blobs[f"{repository}/blobs/{digest_of(blob)}"] = blob
+        if digest_of(blob) == made.digest:
+            for reference in ("v1", made.digest):
+                stock.manifests[f"{repository}/manifests/{reference}"] = blob
+    return blobs
+
+
+def blob_path(digest: str) -> str:
+    return digest.replace(":", "/")
 
 
 @pytest.mark.soak

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.serving import wait_for
-from tests.sync.clustered import is_connected, mirroring_cluster
-from tests.sync.mirrored import Pull, pulling
+from tests.sync.clustered import mirroring_cluster
+from tests.sync.mirrored import Pull
 from tests.sync.peers import digest_of
 from tests.sync.stock import Stock
 
@@ -56,30 +56,3 @@ def test_what_is_asked_through_both_gateways_is_fetched_once(cluster: Cluster, s
         gate.set()
     assert [pull.end().body for pull in pulls] == [layer for layer in layers for _ in cluster.gateways]
     assert [len(stock.asked("GET", digest_of(layer))) for layer in layers] == [1] * len(layers)
-
-
-@pytest.mark.parametrize("how", ["killed", "paused"])
-def test_another_worker_goes_on_where_one_stopped(cluster: Cluster, stock: Stock, how: str) -> None:
-    layer = os.urandom(16 * MIB)
-    pulled_manifest(cluster, stock, layer)
-    gate = stock.hold(layer, 12 * MIB)
-    with pulling(cluster.gateways["g"], path_of(layer)) as answer:
-        body = answer.read(11 * MIB)
-        holder = next(one for one in cluster.workers.values() if is_connected(one, stock))
-        if how == "killed":
-            holder.kill()
-        else:
-            holder.pause()
-        wait_for("the other worker to ask for the rest", lambda: len(stock.asked("GET", digest_of(layer))) == 2, 60)
-        gate.set()
-        body += answer.read()
-    assert body == layer
-    if how == "paused":
-        holder.resume()
-        holder.wait_until("to see that it is late", lambda: "taken a fetch over" in holder.told())
-        assert Pull(cluster.gateways["h"], path_of(layer)).end().body == layer
-    # What the upstream wrote is more than that: a process that is paused or killed leaves some MiB in its socket's buffer.
-    ranges = [int(headers.get("range", "bytes=0-")[6:-1]) for headers in stock.asked("GET", digest_of(layer))]
-    assert len(ranges) == 2
-    assert ranges[1] >= 11 * MIB
-

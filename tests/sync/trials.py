@@ -1,6 +1,7 @@
 """One cold blob, pulled by a crowd while something goes wrong: how that is told, and what must hold afterwards.
 
     Fault("a name", plan=(Cut(0.5),))                 the upstream's own doing
+    Fault("a name", before=control.arm)               done before the first client asks for the blob
     Fault("a name", act=lambda site, trial: ...)      done to a process once a share of the blob has come
 
 After each: every client has the right bytes or knows that it has not; whoever asks again gets them; the upstream gave little more
@@ -15,6 +16,7 @@ import os
 import time
 from dataclasses import dataclass, field
 from itertools import count
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from holdfast.digest import parse
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from holdfast.meta.store import Store
+    from storagenode.disk.tree import Tree
     from tests.sync.faulty import Cut, Faulty, Stall
 
 SIZE_BYTES = 4 << 20
@@ -55,6 +58,10 @@ class Site(Protocol):
     @property
     def store(self) -> Store: ...
 
+    def tidy(self) -> None:
+        """What workers do every few minutes."""
+        ...
+
     def staged(self) -> set[str]:
         """The uploads on the disks of all nodes that run."""
         ...
@@ -62,13 +69,17 @@ class Site(Protocol):
 
 @dataclass(frozen=True)
 class Fault:
-    """``bound``: what the upstream may give, in blobs. ``leaves``: how many uploads may stay until they expire."""
+    """``bound``: what the upstream may give, in blobs. ``leaves``: how many uploads may stay until they expire; ``is_untidy``: the
+    fetch's key may stay until a worker tidies up.
+    """
 
     name: str
     plan: tuple[Cut | Stall, ...] = ()
+    before: Callable[[], object] | None = None
     act: Callable[[Any, Trial], None] | None = None
     bound: float = BOUND
     leaves: int = 0
+    is_untidy: bool = False
 
     def __str__(self) -> str:
         return self.name
@@ -126,6 +137,11 @@ class Report:
         )
 
 
+def uploads_in(tree: Tree) -> set[str]:
+    """Those that are staged, by what is on the disk."""
+    return {path.name.partition(".")[0] for path in Path(tree.staging).iterdir() if ".data." in path.name}
+
+
 def suffer(site: Site, fault: Fault, share: float = SHARE, size_bytes: int = SIZE_BYTES) -> Report:
     """One blob, one fault."""
     trial = Trial(site, os.urandom(size_bytes), f"team/app{next(_numbers)}")
@@ -134,6 +150,8 @@ def suffer(site: Site, fault: Fault, share: float = SHARE, size_bytes: int = SIZ
     assert answer[::2] == (200, wanted)
     before = site.staged()
     site.stock.plan(trial.layer, *fault.plan)
+    if fault.before is not None:
+        fault.before()
     began = time.monotonic()
     trial.crowd = Crowd(site.gateways, trial.path, trial.layer)
     trial.wait_past(share)
@@ -144,6 +162,8 @@ def suffer(site: Site, fault: Fault, share: float = SHARE, size_bytes: int = SIZ
     ends = trial.crowd.end()
     seconds = time.monotonic() - began
     wait_for("a client that asks again to be served", trial.asked_again, _AGAIN_SECONDS)
+    if fault.is_untidy:
+        site.tidy()
     wait_for("the fetch to be over", lambda: trial.fetch() is None)
     ratio = trial.given / len(trial.layer)
     left = len(site.staged() - before)

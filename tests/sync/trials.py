@@ -4,8 +4,8 @@
     Fault("a name", before=control.arm)               done before the first client asks for the blob
     Fault("a name", act=lambda site, trial: ...)      done to a process once a share of the blob has come
 
-After each: every client has the right bytes or knows that it has not; whoever asks again gets them; the upstream gave little more
-than the blob once; no fetch and no upload is left over.
+After each: every client has the right bytes or knows that it has not; whoever asks again gets them, where it may, and nowhere else;
+the upstream gave little more than the blob once; no fetch and no upload is left over.
 """
 
 from __future__ import annotations
@@ -119,6 +119,11 @@ class Trial:
             return status == 200
         return False
 
+    def status_elsewhere(self) -> int:
+        """Of the same blob in a repository that no manifest gave it to."""
+        status: int = self.site.gateways[0].request("GET", f"/v2/private/app/blobs/{digest_of(self.layer)}")[0]
+        return status
+
 
 @dataclass(frozen=True)
 class Report:
@@ -162,6 +167,7 @@ def suffer(site: Site, fault: Fault, share: float = SHARE, size_bytes: int = SIZ
     ends = trial.crowd.end()
     seconds = time.monotonic() - began
     wait_for("a client that asks again to be served", trial.asked_again, _AGAIN_SECONDS)
+    assert trial.status_elsewhere() == 404
     if fault.is_untidy:
         site.tidy()
     wait_for("the fetch to be over", lambda: trial.fetch() is None)

@@ -237,8 +237,7 @@ class Runner:
                 _log.warning("looking again where a fetch stands", extra={"reason": error.message})
                 self._tools.pause(_NODE_PAUSE_SECONDS)
         if hold.fetch.upload_id:
-            # The node stays away with what it has. The next fetch begins at another one.
-            self._rename(hold, "")
+            self._move_on(flight, hold)
         raise UnavailableError("the storage nodes do not keep what is fetched; try again")
 
     def _standing(self, flight: Flight, hold: _Hold) -> int:
@@ -281,6 +280,21 @@ class Runner:
             self._tools.writer.cancel(key_of(state.upload_id))
             raise
 
+    def _move_on(self, flight: Flight, hold: _Hold) -> None:
+        """The node stays away with what it has: the next fetch begins at another one. Where there is none, it goes on with this one
+        whenever that is back.
+
+        Raises:
+            UnavailableError: no node takes it.
+        """
+        former = hold.fetch.upload_id
+        self._begin(flight, hold)
+        if _node_of(hold.fetch.upload_id) == _node_of(former):
+            # Back at this very moment, with what it had.
+            useless = hold.fetch.upload_id
+            self._rename(hold, former)
+            self._tools.writer.cancel(key_of(useless))
+
     def _finish(self, flight: Flight, upload_id: str) -> StoredBlob:
         for _ in range(_NODE_TRIES):
             try:
@@ -312,6 +326,10 @@ class Runner:
 
 def key_of(upload_id: str) -> UploadKey:
     return UploadKey(upload_id, OWNER, PRINCIPAL)
+
+
+def _node_of(upload_id: str) -> str:
+    return upload_id.partition("-")[0]
 
 
 def _follow_others(standing: Standing) -> None:

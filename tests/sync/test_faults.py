@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from tests.crash.control import Control
     from tests.serving import Server
     from tests.sync.trials import Trial
 
@@ -86,7 +87,7 @@ def machine(root: Path) -> Iterator[Machine]:
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+def site(tmp_path_factory: pytest.TempPathFactory, control: Control) -> Iterator[Machine]:
     """One for all: what a fault leaves behind the next one meets."""
     with machine(tmp_path_factory.mktemp("machine")) as site:
         yield site

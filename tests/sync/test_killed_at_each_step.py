@@ -5,14 +5,12 @@
 
 from __future__ import annotations
 
-import os
 import random
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.crash import points
-from tests.crash.control import Control
 from tests.serving import wait_for
 from tests.sync.test_faults import Machine, machine
 from tests.sync.trials import Fault, suffer, summary
@@ -20,6 +18,7 @@ from tests.sync.trials import Fault, suffer, summary
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.crash.control import Control
     from tests.sync.trials import Trial
 
 _PASSAGES = (1, 2, 5)
@@ -32,19 +31,6 @@ _NAMELESS = (
     "node.rpc.StartUpload.after",
     "node.pwrite.uploads.after",
 )
-
-
-@pytest.fixture(scope="module")
-def control(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Control]:
-    before = dict(os.environ)
-    control = Control(tmp_path_factory.mktemp("control") / "control")
-    os.environ.update(control.environment)
-    try:
-        yield control
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
-        control.close()
 
 
 @pytest.fixture(scope="module")

@@ -29,7 +29,7 @@ from holdfast.replicas.write import ReplicaWriter
 from holdfast.rpc.client import GrpcNode
 from holdfast.rpc.host import host_id
 from syncworker.fetching import Fetching
-from syncworker.flight import Runner, Tools, key_of
+from syncworker.flight import Runner, Tools
 from syncworker.leftovers import Leftovers
 from syncworker.linking import Linking
 from syncworker.manifests import Manifests
@@ -98,7 +98,7 @@ def assemble(options: Options, pause: Pause) -> Assembled:
     runner = Runner(Tools(fetches, repos, writer, linking, sources, pause, clock))
     fetching = Fetching(repos, linking, sources, runner, clock)
     worker = SyncWorker(Tags(repos, manifests, sources, clock), manifests, fetching)
-    leftovers = Leftovers(fetches, lambda upload_id: writer.state(key_of(upload_id)), fetching.is_flying)
+    leftovers = Leftovers(fetches, writer.state, fetching.is_flying)
     seen = Seen(WORKER, parts.process_id, __version__, options.advertise)
     presence = Presence(parts.store, seen, _new_id, ttl_seconds=_TTL_SECONDS)
 

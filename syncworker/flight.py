@@ -156,8 +156,8 @@ class Runner:
     def _run(self, flight: Flight) -> None:
         hold = _Hold(self._take(flight.digest))
         try:
-            if not hold.fetch.upload_id:
-                self._require_missing(flight)
+            if not hold.fetch.upload_id and self._is_done(flight):
+                raise StoredError
             stored, fence = self._bring(flight, hold)
         except StoredError:
             self._tools.fetches.end(hold.fetch)
@@ -199,13 +199,10 @@ class Runner:
             self._tools.pause(_OTHERS_PAUSE_SECONDS)
         raise UnavailableError("another sync worker fetches this and has not begun; try again")
 
-    def _require_missing(self, flight: Flight) -> None:
-        """Raises StoredError: somebody has come to the end since it was looked for last, maybe this very fetch, whose node died
-        before it could say so.
-        """
+    def _is_done(self, flight: Flight) -> bool:
+        """Whether another worker has come to the end between the caller's look at what is stored and this fetch."""
         want = Want(flight.digest, flight.size_bytes)
-        if all(self._tools.linking.adopt(repository, want) for repository in tuple(flight.repositories)):
-            raise StoredError
+        return all(self._tools.linking.adopt(repository, want) for repository in tuple(flight.repositories))
 
     def _rename(self, hold: _Hold, upload_id: str) -> None:
         """Say which upload grows. Raises StaleWriterError: the fetch is another's by now."""
@@ -218,7 +215,7 @@ class Runner:
         """Nothing of it may be used. The fetch goes first: who takes it over in between must not lose what is right."""
         if self._tools.fetches.end(fetch) and fetch.upload_id:
             with contextlib.suppress(UploadUnknownError):  # the node has dropped it itself
-                self._tools.writer.cancel(key_of(fetch.upload_id))
+                self._tools.writer.cancel(_key(fetch.upload_id))
 
     # -- the bytes
 
@@ -245,9 +242,10 @@ class Runner:
         if not hold.fetch.upload_id:
             return 0
         try:
-            return self._tools.writer.state(key_of(hold.fetch.upload_id)).offset_bytes
+            return self._tools.writer.state(_key(hold.fetch.upload_id)).offset_bytes
         except UploadUnknownError:
-            self._require_missing(flight)
+            if self._is_done(flight):
+                raise StoredError from None  # the node died before it could say so
             self._rename(hold, "")
             if flight.begun.done():
                 # Whoever was sent to the upload that is no more asks again, and is to hear of the next one.
@@ -267,7 +265,7 @@ class Runner:
                     self._begin(flight, hold)
                 flight.size_bytes = stream.total_bytes
                 _answer(flight, hold.fetch.upload_id)
-                self._tools.writer.append(key_of(hold.fetch.upload_id), at_bytes, stream, hold.fetch.token)
+                self._tools.writer.append(_key(hold.fetch.upload_id), at_bytes, stream, hold.fetch.token)
             return True
 
         self._tools.sources.ask(flight.repositories[0], pour)
@@ -277,7 +275,7 @@ class Runner:
         try:
             self._rename(hold, state.upload_id)
         except StaleWriterError:
-            self._tools.writer.cancel(key_of(state.upload_id))
+            self._tools.writer.cancel(_key(state.upload_id))
             raise
 
     def _move_on(self, flight: Flight, hold: _Hold) -> None:
@@ -293,7 +291,8 @@ class Runner:
             # Back at this very moment, with what it had.
             useless = hold.fetch.upload_id
             self._rename(hold, former)
-            self._tools.writer.cancel(key_of(useless))
+            with contextlib.suppress(UploadUnknownError, UnavailableError):
+                self._tools.writer.cancel(_key(useless))
 
     def _finish(self, flight: Flight, upload_id: str) -> StoredBlob:
         for _ in range(_NODE_TRIES):
@@ -307,7 +306,7 @@ class Runner:
 
     def _compared(self, flight: Flight, upload_id: str) -> StoredBlob:
         try:
-            return self._tools.writer.finish(key_of(upload_id), flight.digest)
+            return self._tools.writer.finish(_key(upload_id), flight.digest)
         except DigestInvalidError as error:
             seen = error.detail if isinstance(error.detail, dict) else {}
             _log.error(
@@ -324,7 +323,7 @@ class Runner:
             ) from error
 
 
-def key_of(upload_id: str) -> UploadKey:
+def _key(upload_id: str) -> UploadKey:
     return UploadKey(upload_id, OWNER, PRINCIPAL)
 
 

@@ -17,6 +17,8 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 from holdfast.errors import UnavailableError, UploadUnknownError
+from holdfast.rpc.node import UploadKey
+from syncworker.flight import OWNER, PRINCIPAL
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,9 +33,11 @@ _EVERY_SECONDS: Final = 300.0
 
 
 class Leftovers:
-    """``ask`` looks for an upload by its id and raises as ``ReplicaWriter.state``; ``is_flying``: this process fetches it."""
+    """``ask`` looks for an upload and raises as ``ReplicaWriter.state``; ``is_flying``: this process fetches it."""
 
-    def __init__(self, fetches: Fetches, ask: Callable[[str], object], is_flying: Callable[[Digest], bool]) -> None:
+    def __init__(
+        self, fetches: Fetches, ask: Callable[[UploadKey], object], is_flying: Callable[[Digest], bool]
+    ) -> None:
         self._fetches = fetches
         self._ask = ask
         self._is_flying = is_flying
@@ -58,7 +62,7 @@ class Leftovers:
         if not fetch.upload_id:
             return True
         try:
-            self._ask(fetch.upload_id)
+            self._ask(UploadKey(fetch.upload_id, OWNER, PRINCIPAL))
         except UploadUnknownError:
             return True
         except UnavailableError:

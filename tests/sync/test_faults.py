@@ -21,7 +21,6 @@ from holdfast.meta.fetches import Fetches
 from holdfast.meta.sqlite import SqliteStore
 from holdfast.rpc.client import GrpcNode
 from storagenode.disk.tree import Tree
-from syncworker.flight import key_of
 from syncworker.leftovers import Leftovers
 from tests.crash.victims import children
 from tests.serving import wait_for
@@ -67,7 +66,7 @@ class Machine:
         words = psutil.Process(self.server.child("storagenode")).cmdline()
         node = GrpcNode(next(word for word in words if word.startswith("unix:")), host_id="")
         try:
-            Leftovers(fetches, lambda upload_id: node.upload_state(key_of(upload_id)), lambda _digest: False).round()
+            Leftovers(fetches, node.upload_state, lambda _digest: False).round()
         finally:
             node.close()
 

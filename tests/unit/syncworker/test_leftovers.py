@@ -39,10 +39,10 @@ class World:
     def die(self, name) -> None:
         self.store.revoke_lease(self.leases.pop(name))
 
-    def ask(self, upload_id) -> None:
+    def ask(self, key) -> None:
         if self.uploads is None:
             raise NodeUnreachableError("no answer")
-        if upload_id not in self.uploads:
+        if key.upload_id not in self.uploads:
             raise UploadUnknownError("no such upload")
 
     def round(self, name="tidy") -> int:
@@ -100,7 +100,7 @@ def test_what_another_takes_over_meanwhile_is_left_alone(world):
     world.die("gone")
     world.worker("other")
 
-    def taken_over(_upload_id) -> None:
+    def taken_over(_key) -> None:
         world.fetched("other", ONE)
         raise UploadUnknownError("no such upload")
 

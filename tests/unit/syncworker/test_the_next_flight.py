@@ -16,7 +16,8 @@ from holdfast.meta.fetches import WORKER, Fetches
 from holdfast.placement.layout import Rules
 from holdfast.replicas.read import ReplicaReader
 from holdfast.replicas.write import ReplicaWriter
-from syncworker.flight import Flight, Runner, Tools, key_of
+from holdfast.rpc.node import UploadKey
+from syncworker.flight import OWNER, PRINCIPAL, Flight, Runner, Tools
 from syncworker.linking import Linking
 from tests.fakes.memory_node import MemoryNode
 from tests.fakes.several import Several
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
 LAYER = bytes(range(256)) * 8
 DIGEST = digests.of(LAYER)
 PIECE_BYTES = 256
+
+
+def key_of(upload_id: str) -> UploadKey:
+    return UploadKey(upload_id, OWNER, PRINCIPAL)
 
 
 @dataclass

@@ -156,8 +156,6 @@ class Runner:
     def _run(self, flight: Flight) -> None:
         hold = _Hold(self._take(flight.digest))
         try:
-            if not hold.fetch.upload_id and self._is_done(flight):
-                raise StoredError
             stored, fence = self._bring(flight, hold)
         except StoredError:
             self._tools.fetches.end(hold.fetch)
@@ -220,7 +218,9 @@ class Runner:
     # -- the bytes
 
     def _bring(self, flight: Flight, hold: _Hold) -> tuple[StoredBlob, Fence]:
-        """All of them, compared and durable."""
+        """All of them, compared and durable. Raises StoredError."""
+        if not hold.fetch.upload_id and self._is_done(flight):
+            raise StoredError
         trouble = _Trouble(self._tools.clock)
         while not trouble.lasts():
             try:

@@ -5,6 +5,7 @@ Promises
     * A break is no end: the worker is asked again, and reading goes on at the same offset, from the upload or from what it became.
       So it is when a worker or a node died, and when nothing has come for a while: asking sees to it that somebody fetches.
     * Bytes of an upload that was dropped are never completed by others: the iteration ends in an error (ARCHITECTURE, promise 4).
+      Those of one that was lost with its node are completed only by what begins with the same (``gateway.joint``).
 
 Never: asks an upstream, or whether the repository may have the blob.
 """
@@ -14,6 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from gateway.joint import Joint
 from holdfast.errors import (
     BlobUnknownError,
     CorruptError,
@@ -109,16 +111,19 @@ class Following:
             underway = self._workers.fetch_blob(repository, want.digest, patience)
         except UpstreamMissingError as error:
             raise BlobUnknownError(error.message, {"digest": str(want.digest)}) from error
+        trail.come_to(underway.upload_id if underway is not None else "")
+        start_bytes = trail.joint.start_bytes
         if underway is None:
-            is_whole = trail.first_bytes == trail.at_bytes == 0 and want.size_bytes == trail.end_bytes
-            yield from self._reader.read(want, trail.at_bytes, None if is_whole else trail.left_bytes)
+            is_whole = start_bytes == 0 and want.size_bytes == trail.end_bytes
+            length_bytes = None if is_whole else trail.end_bytes - start_bytes
+            yield from trail.joint.behind(self._reader.read(want, start_bytes, length_bytes))
             return
-        trail.come_to(underway.upload_id)
         stream = self._nodes.by_upload(underway.upload_id).follow_upload(
-            underway.upload_id, trail.at_bytes, _SILENCE_SECONDS
+            underway.upload_id, start_bytes, _SILENCE_SECONDS
         )
-        for message in stream:
+        for message in trail.joint.behind(stream):
             piece = message[: trail.left_bytes]
+            trail.joint.passed(piece)
             trail.at_bytes += len(piece)
             yield piece
             trail.moved_at = self._clock.monotonic()
@@ -136,22 +141,26 @@ class _Trail:
     end_bytes: int
     moved_at: float
     at_bytes: int = field(init=False)
+    joint: Joint = field(init=False)
     upload_id: str = ""
     is_lost: bool = False
 
     def __post_init__(self) -> None:
         self.at_bytes = self.first_bytes
+        self.joint = Joint(self.first_bytes)
 
     @property
     def left_bytes(self) -> int:
         return self.end_bytes - self.at_bytes
 
     def come_to(self, upload_id: str) -> None:
-        """Read from this upload from here on.
+        """Read from this upload from here on; "": from the blob itself.
 
         Raises:
             CorruptError: what was read before came from one that was dropped, and may be wrong.
         """
-        if self.at_bytes > self.first_bytes and self.upload_id not in {"", upload_id} and not self.is_lost:
-            raise CorruptError("the upload that was followed has been dropped; its bytes are not complete")
+        if self.upload_id != upload_id:
+            self.joint.changed()
+            if self.joint.is_doubtful and upload_id and not self.is_lost:
+                raise CorruptError("the upload that was followed has been dropped; its bytes are not complete")
         self.upload_id, self.is_lost = upload_id, False

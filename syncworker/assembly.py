@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import secrets
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +35,7 @@ from syncworker.copying import Tools as CopyTools
 from syncworker.fetching import Fetching
 from syncworker.flight import Runner, Tools
 from syncworker.keeping import assembly as keeping
+from syncworker.leftovers import Leftovers
 from syncworker.linking import Linking
 from syncworker.looking import Looking
 from syncworker.manifests import Manifests
@@ -118,12 +120,13 @@ def assemble(options: Options, pause: Pause) -> Assembled:
     referrers = Referrers(repos, manifests, tags, sources, clock)
     fetches = Fetches(parts.store, _new_id, parts.process_id)
     # What periodic runs alone fill is fetched by the same flights; clients' misses come here only where pulls on demand are on.
-    runner = Runner(Tools(fetches, repos, writer, linking, sources.every(), pause))
+    runner = Runner(Tools(fetches, repos, writer, linking, sources.every(), pause, clock))
     fetching = Fetching(repos, linking, sources.every(), runner, clock, metrics)
     ahead = Ahead(manifests, tags, referrers, fetching, sources, time)
     looking = Looking(parts.process_id, fetching, sources, writer, metrics, clock)
     worker = SyncWorker(tags, manifests, referrers, fetching, Refused(clock), ahead, looking)
     copying = CopyTools(repos, reader, writer, fetching, time)
+    leftovers = Leftovers(fetches, writer.state, fetching.is_flying)
 
     here = Holdings(repos, reader, manifests, fetching, pause)
     pushed = pushing.jobs(options.sync, here, _surroundings(options.sync, time, metrics))
@@ -144,6 +147,7 @@ def assemble(options: Options, pause: Pause) -> Assembled:
     def begin() -> None:
         parts.begin()
         presence.start()
+        threading.Thread(target=leftovers.keep_tidy, args=(pause,), name="leftovers", daemon=True).start()
         rounds.start()
         soon.start()
         if keeps:

@@ -100,6 +100,11 @@ class Fetching:
         with self._lock:
             return list(self._flights.values())
 
+    def is_flying(self, digest: Digest) -> bool:
+        """Whether this process fetches it at this moment."""
+        with self._lock:
+            return digest in self._flights
+
     def _allowed(self, repository: Repository, digest: Digest) -> int | None:
         """The size, if it is known; see the module."""
         reference = self._repos.reference(repository, digest)

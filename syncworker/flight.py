@@ -46,6 +46,7 @@ from syncworker.metrics import Counter
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from holdfast.clock import Clock
     from holdfast.digest import Digest
     from holdfast.meta.fetches import Fetch, Fetches, Standing
     from holdfast.meta.repos import Fence, Repositories
@@ -63,7 +64,9 @@ _log: Final = logging.getLogger("holdfast.sync")
 # Neither is a repository's or a principal's name, so no client can reach the upload.
 OWNER: Final = "//upstream"
 PRINCIPAL: Final = "//sync"
-# A node that was restarted is back within seconds, with what it had.
+# A node that was restarted is back within seconds, with what it had. Waiting costs its clients time, not waiting costs the upstream
+# all that has come; and they are let go by their gateway after a minute.
+_NODE_SECONDS: Final = 10.0
 _NODE_TRIES: Final = 20
 _NODE_PAUSE_SECONDS: Final = 0.25
 # For another worker that has just begun, and has not said yet where; and for its lease to end if it died.
@@ -81,6 +84,7 @@ class Tools:
     linking: Linking
     sources: Sources
     pause: Pause
+    clock: Clock
 
 
 @dataclass(eq=False, slots=True)
@@ -113,12 +117,37 @@ class _Hold:
     fetch: Fetch
 
 
+@dataclass(slots=True)
+class _Trouble:
+    """Since when a fetch has come no further, in spite of tries; ``since`` None: it is in none."""
+
+    clock: Clock
+    at_bytes: int = -1
+    since: float | None = None
+
+    def passed(self, at_bytes: int) -> None:
+        if at_bytes > self.at_bytes:
+            self.at_bytes, self.since = at_bytes, None
+
+    def met(self) -> None:
+        if self.since is None:
+            self.since = self.clock.monotonic()
+
+    def lasts(self) -> bool:
+        """Too long to go on."""
+        return self.since is not None and self.clock.monotonic() - self.since > _NODE_SECONDS
+
+
 class OthersError(Exception):
     """Another worker fetches it; ``upload_id`` may be followed."""
 
     def __init__(self, upload_id: str) -> None:
         super().__init__(upload_id)
         self.upload_id = upload_id
+
+
+class StoredError(Exception):
+    """It is stored and linked already: there is nothing to fetch."""
 
 
 class Runner:
@@ -146,11 +175,12 @@ class Runner:
     def _run(self, flight: Flight) -> None:
         hold = _Hold(self._take(flight.digest))
         try:
-            if not hold.fetch.upload_id and self._is_done(flight):
-                self._tools.fetches.end(hold.fetch)
-                flight.begun.set_result(None)
-                return
             stored, fence = self._bring(flight, hold)
+        except StoredError:
+            self._tools.fetches.end(hold.fetch)
+            if not flight.begun.done():
+                flight.begun.set_result(None)
+            return
         except StaleWriterError:
             _log.warning("another worker has taken a fetch over", extra={"digest": str(flight.digest)})
             raise
@@ -209,20 +239,23 @@ class Runner:
     # -- the bytes
 
     def _bring(self, flight: Flight, hold: _Hold) -> tuple[StoredBlob, Fence]:
-        """All of them, compared and durable."""
-        for _ in range(_NODE_TRIES):
+        """All of them, compared and durable. Raises StoredError."""
+        if not hold.fetch.upload_id and self._is_done(flight):
+            raise StoredError
+        trouble = _Trouble(self._tools.clock)
+        while not trouble.lasts():
             try:
-                self._pour(flight, hold, self._standing(flight, hold))
+                at_bytes = self._standing(flight, hold)
+                trouble.passed(at_bytes)
+                self._pour(flight, hold, at_bytes)
                 fence = self._tools.repos.fence(flight.digest)
                 return self._finish(flight, hold.fetch.upload_id), fence
-            except (OffsetError, UploadUnknownError) as error:
+            except (OffsetError, UploadUnknownError, UnavailableError) as error:
+                trouble.met()
                 _log.warning("looking again where a fetch stands", extra={"reason": error.message})
-            except UnavailableError as error:
-                _log.warning("a fetch waits for its storage node", extra={"reason": error.message})
                 self._tools.pause(_NODE_PAUSE_SECONDS)
         if hold.fetch.upload_id:
-            # The node stays away with what it has. The next fetch begins at another one.
-            self._rename(hold, "")
+            self._move_on(flight, hold)
         raise UnavailableError("the storage nodes do not keep what is fetched; try again")
 
     def _standing(self, flight: Flight, hold: _Hold) -> int:
@@ -232,6 +265,8 @@ class Runner:
         try:
             return self._tools.writer.state(_key(hold.fetch.upload_id)).offset_bytes
         except UploadUnknownError:
+            if self._is_done(flight):
+                raise StoredError from None  # the node died before it could say so
             self._rename(hold, "")
             if flight.begun.done():
                 # Whoever was sent to the upload that is no more asks again, and is to hear of the next one.
@@ -268,6 +303,22 @@ class Runner:
             self._tools.writer.cancel(_key(state.upload_id))
             raise
 
+    def _move_on(self, flight: Flight, hold: _Hold) -> None:
+        """The node stays away with what it has: the next fetch begins at another one. Where there is none, it goes on with this one
+        whenever that is back.
+
+        Raises:
+            UnavailableError: no node takes it.
+        """
+        former = hold.fetch.upload_id
+        self._begin(flight, hold)
+        if _node_of(hold.fetch.upload_id) == _node_of(former):
+            # Back at this very moment, with what it had.
+            useless = hold.fetch.upload_id
+            self._rename(hold, former)
+            with contextlib.suppress(UploadUnknownError, UnavailableError):
+                self._tools.writer.cancel(_key(useless))
+
     def _finish(self, flight: Flight, upload_id: str) -> StoredBlob:
         for _ in range(_NODE_TRIES):
             try:
@@ -301,6 +352,10 @@ class Runner:
 
 def _key(upload_id: str) -> UploadKey:
     return UploadKey(upload_id, OWNER, PRINCIPAL)
+
+
+def _node_of(upload_id: str) -> str:
+    return upload_id.partition("-")[0]
 
 
 def _follow_others(standing: Standing) -> None:

@@ -7,7 +7,8 @@ Promises
   * A fetch has one holder. It is taken over only from a worker whose process key is gone, or that has let go of it, in one
     transaction that compares both. The revision of each change is the token with which its holder writes: it only grows, so
     whoever was taken over from is refused by the storage node, however late it wakes up.
-  * What a former holder has brought stays named, so that the next one goes on there.
+  * What a former holder has brought stays named, so that the next one goes on there. What nobody goes on with is found by
+    ``unattended``.
 
 Never here: bytes, upstreams, and no decision by a clock.
 """
@@ -20,14 +21,14 @@ from typing import TYPE_CHECKING, Final
 from holdfast.meta import keys
 from holdfast.meta.commit import Change, commit, insist
 from holdfast.meta.records import Codec
-from holdfast.meta.store import Delete, KeyAt, Put
+from holdfast.meta.store import Delete, KeyAt, Put, pages
 from holdfast.wire import records_pb2 as wire
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from holdfast.digest import Digest
-    from holdfast.meta.store import Store
+    from holdfast.meta.store import Entry, Store
 
 WORKER: Final = "worker"
 _FETCH: Final = Codec(wire.FetchRecord)
@@ -65,8 +66,16 @@ class Fetches:
     def look(self, digest: Digest) -> Standing:
         """How it stands, whoever has it. A fetch of this worker's own is not held by another."""
         entry = self._store.get(keys.fetch(digest))
-        if entry is None:
-            return Standing(None, is_held=False)
+        return Standing(None, is_held=False) if entry is None else self._standing(digest, entry)
+
+    def unattended(self) -> Iterator[Fetch]:
+        """All fetches that no other living worker holds, read in pages."""
+        for entry in pages(self._store, *keys.FETCHES):
+            standing = self._standing(keys.fetched_in(entry.key), entry)
+            if standing.fetch is not None and not standing.is_held:
+                yield standing.fetch
+
+    def _standing(self, digest: Digest, entry: Entry) -> Standing:
         record = _FETCH.decode(entry.value)
         fetch = Fetch(digest, record.worker, record.upload_id, entry.mod_revision)
         is_others = bool(fetch.worker) and fetch.worker != self._worker

@@ -194,6 +194,7 @@ PULLS: Final = _range("pulled/")
 MIN_VERSION_ALONE: Final = (CLUSTER_MIN_VERSION, CLUSTER_MIN_VERSION + b"\0")
 PROCESSES: Final = _range("process/")
 WORKERS: Final = _range("process/worker/")
+FETCHES: Final = _range("fetch/")
 EVERYTHING: Final = (b"\0", b"\xff")
 
 
@@ -297,6 +298,11 @@ def before_name(key: bytes) -> bytes:
 def place_in(key: bytes) -> bytes:
     """Everything behind the first word: the same for a ``holder/`` key and the ``pulled/`` key that goes with it."""
     return key[key.index(b"/") :]
+
+
+def fetched_in(key: bytes) -> Digest:
+    """The digest in ``fetch/<digest>``. Raises CorruptError: it is none."""
+    return _digest_in(key.removeprefix(FETCHES[0]), key)
 
 
 def last_digest_in(key: bytes) -> Digest:

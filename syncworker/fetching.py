@@ -19,10 +19,10 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import TYPE_CHECKING, Final
 
 from holdfast.errors import OverloadedError, UpstreamWrongError
+from holdfast.joined import Joined
 from holdfast.replicas.remembered import Remembered
 from holdfast.rpc.node import Want
 from syncworker.flight import Flight
-from syncworker.joined import Joined
 from syncworker.opening import Opening
 
 if TYPE_CHECKING:

@@ -74,8 +74,8 @@ class Sizes:
     layers: int = 5
     first_bytes: int = 7
     clients: int = 100
-    shared: int = 16
-    pulls: int = 3
+    shared: int = 8
+    pulls: int = 6
     line: int = 100 * MEGABYTE  # bytes a second, for whole images
 
 
@@ -233,7 +233,7 @@ class Comparison:
         turned = [*caches[first:], *caches[:first]]
         self._each([self.source, *turned], self.first_byte)
         # Ratios to a direct pull that was taken a moment ago.
-        self._each(turned, self.image, self.free, self.warm, self.crowd)
+        self._each(turned, self.head, self.image, self.free, self.warm, self.crowd)
 
     def _each(self, places: Sequence[Place], *figures: Callable[[Place], None]) -> None:
         for figure in figures:
@@ -255,10 +255,6 @@ class Comparison:
     def first_byte(self, place: Place) -> None:
         for _ in range(self.sizes.first_bytes):
             image = place.image(1, self.sizes.layer)
-            if place is not self.source:
-                before_bytes = self.source.given_bytes
-                place.ask("HEAD", image.targets()[0])
-                self.note(HEAD, place, self.source.given_bytes - before_bytes)
             self.source.limit(_LIMIT)
             began = time.perf_counter()
             with asked(place, image.targets()[0]) as sock:
@@ -269,6 +265,12 @@ class Comparison:
                 while left_bytes and (part := sock.recv(1 << 20)):
                     left_bytes -= len(part)
             self.note(FIRST, place, took_millis)
+
+    def head(self, place: Place) -> None:
+        image = place.image(1, self.sizes.layer)
+        before_bytes = self.source.given_bytes
+        place.ask("HEAD", image.targets()[0])
+        self.note(HEAD, place, self.source.given_bytes - before_bytes)
 
     def image(self, place: Place) -> None:
         self._image(IMAGE, place, self.sizes.line)
@@ -288,9 +290,11 @@ class Comparison:
         image = place.image(self.sizes.layers, self.sizes.layer)
         pulled(place, image)
         local = self._pushed(place, image)
-        for _ in range(self.sizes.pulls):
-            own_seconds = pulled(place, local)
-            self.note(WARM, place, pulled(place, image) / own_seconds)
+        for number in range(self.sizes.pulls):
+            # Whoever comes first finds the disk busier.
+            pair = (local, image) if number % 2 else (image, local)
+            seconds = {one.repository: pulled(place, one) for one in pair}
+            self.note(WARM, place, seconds[image.repository] / seconds[local.repository])
 
     def _pushed(self, place: Place, image: Image) -> Image:
         """The same blobs, in a repository that mirrors nothing."""
@@ -369,7 +373,7 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="tiny sizes: shows that everything runs, not how fast")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all values there")
     parser.add_argument("--directory", type=Path, help="parent of the data directories; default: the temporary one")
-    names = ("first_byte", "image", "free", "warm", "crowd")
+    names = ("first_byte", "head", "image", "free", "warm", "crowd")
     parser.add_argument("--only", action="append", choices=names, help="this figure alone; repeatable")
     arguments = parser.parse_args()
     prefix = "holdfast-cache-"

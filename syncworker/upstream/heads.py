@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import socket
+from http.client import HTTPConnection
 from typing import TYPE_CHECKING, Any, Final
-
-from urllib3.connection import HTTPConnection
 
 from holdfast.clock import SystemClock
 from holdfast.rpc.stalls import StallWatch

@@ -6,7 +6,8 @@ Promises
     * A break is no end: the worker is asked again, and reading goes on at the same offset, from the upload or from what it became.
       So it is when a worker or a node died, and when nothing has come for a while: asking sees to it that somebody fetches.
     * Bytes of an upload that was dropped are never completed by others: the iteration ends in an error (ARCHITECTURE, promise 4).
-      Where none were passed on, others are asked for.
+      Those of one that was lost with its node are completed only by what begins with the same (``gateway.joint``). Where none were
+      passed on, others are asked for.
     * A blob that only trickles ends in an error, too, however patient the client is.
 
 Never: asks an upstream, or whether the repository may have the blob.
@@ -18,6 +19,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from gateway.joint import Joint
 from holdfast.errors import (
     BlobUnknownError,
     CorruptError,
@@ -97,13 +99,14 @@ class Following:
         # An upstream that has answered before is not waited for again: a worker that is silent now hangs itself.
         patience = PATIENCE_SECONDS if not trail.upload_id else _AGAIN_SECONDS
         underway = self._asked(repository, want.digest, patience)
+        trail.come_to(underway.upload_id if underway is not None else "")
+        start_bytes = trail.joint.start_bytes
         if underway is None:
-            is_whole = trail.first_bytes == trail.at_bytes == 0 and want.size_bytes == trail.end_bytes
-            length_bytes = None if is_whole else trail.left_bytes
-            yield from _passed_on(trail, self._reader.read(want, trail.at_bytes, length_bytes), self._clock)
+            is_whole = start_bytes == 0 and want.size_bytes == trail.end_bytes
+            length_bytes = None if is_whole else trail.end_bytes - start_bytes
+            yield from _passed_on(trail, self._reader.read(want, start_bytes, length_bytes), self._clock)
         else:
-            trail.come_to(underway.upload_id)
-            with closing(self._followed(underway.upload_id, trail.at_bytes)) as stream:
+            with closing(self._followed(underway.upload_id, start_bytes)) as stream:
                 yield from _passed_on(trail, stream, self._clock)
         if trail.left_bytes:
             raise CorruptError("the upload ended before the blob that the manifest names")
@@ -125,8 +128,9 @@ class Following:
 
 def _passed_on(trail: _Trail, messages: Iterator[Piece], clock: Clock) -> Iterator[Piece]:
     """What is wanted of them, noted on the trail."""
-    for message in messages:
+    for message in trail.joint.behind(messages):
         piece = message[: trail.left_bytes]
+        trail.joint.passed(piece)
         trail.came(len(piece), clock.monotonic())
         yield piece
         trail.passed_on(clock.monotonic())
@@ -145,6 +149,7 @@ class _Trail:
     end_bytes: int
     since: float
     at_bytes: int = field(init=False)
+    joint: Joint = field(init=False)
     upload_id: str = ""
     is_lost: bool = False
     moved_bytes: int = 0
@@ -152,19 +157,22 @@ class _Trail:
 
     def __post_init__(self) -> None:
         self.at_bytes = self.first_bytes
+        self.joint = Joint(self.first_bytes)
 
     @property
     def left_bytes(self) -> int:
         return self.end_bytes - self.at_bytes
 
     def come_to(self, upload_id: str) -> None:
-        """Read from this upload from here on.
+        """Read from this upload from here on; "": from the blob itself.
 
         Raises:
             CorruptError: what was read before came from one that was dropped, and may be wrong.
         """
-        if self.at_bytes > self.first_bytes and self.upload_id not in {"", upload_id} and not self.is_lost:
-            raise CorruptError("the upload that was followed has been dropped; its bytes are not complete")
+        if self.upload_id != upload_id:
+            self.joint.changed()
+            if self.joint.is_doubtful and upload_id and not self.is_lost:
+                raise CorruptError("the upload that was followed has been dropped; its bytes are not complete")
         self.upload_id, self.is_lost = upload_id, False
 
     def came(self, count_bytes: int, now: float) -> None:

@@ -100,7 +100,7 @@ class StorageNode:
         self._clock = clock
         self._host_id = host_id
         self._uploads = Registry(max_uploads)
-        self._appending = Appending(space, clock)
+        self._appending = Appending(space, clock, store.note)
 
     def recover(self) -> None:
         """Know the uploads of a former process again. Their bytes are hashed when somebody goes on with them.

@@ -18,12 +18,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class UploadRecord:
-    """What is remembered of an upload over a restart. ``algorithm`` is the one being computed."""
+    """What is remembered of an upload over a restart. ``algorithm`` is the one being computed; ``fence``: the highest that a writer
+    has brought, 0 if none has.
+    """
 
     upload_id: str
     repository: str
     principal: str
     algorithm: str
+    fence: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +90,10 @@ class BlobStore(Protocol):
     """Verified, durable copies."""
 
     def new_stage(self, record: UploadRecord) -> Stage: ...
+
+    def note(self, record: UploadRecord) -> None:
+        """Remember an upload as it is now, in place of what was remembered of it before."""
+        ...
 
     def new_copy(self, upload_id: str) -> Stage:
         """As ``new_stage``, for what no restart shall find again."""

@@ -6,7 +6,7 @@
 
 - One writer at a time. Each gets a higher token; a newer one ends the older and waits until it has let go.
 - A writer may bring a fence, which somebody else's order gave it: whoever brings a lower one than was seen before is refused, and
-  disturbs nobody.
+  disturbs nobody. The record carries the highest, so that it holds over a restart.
 - A direct writer (the short-circuit write) is another process. It can be told that it is stale, but not stopped: whoever comes
   after one that has not closed must move the confirmed bytes to another file first (``Stage.is_lent`` remembers it).
 - ``is_right`` once all bytes have been compared with the digest, before they are durable: enough for whoever only reads them.
@@ -17,7 +17,7 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
@@ -81,7 +81,6 @@ class Upload:
         self.digest: Digest | None = None
         self.last_used = now
         self._tokens = 0
-        self._fence = 0
         self._writer: Writer | None = None
 
     @property
@@ -141,9 +140,10 @@ class Upload:
 
     def _pass(self, fence: int) -> None:
         """Also counts when the claim then fails: whoever was first in that order has lost the upload in any case."""
-        if fence < self._fence:
+        if fence < self.record.fence:
             raise StaleWriterError("whoever writes this upload now was given it later; stop writing")
-        self._fence = fence
+        if fence > self.record.fence:
+            self.record = replace(self.record, fence=fence)
 
     def _displace(self, token: int) -> None:
         while self._writer is not None:

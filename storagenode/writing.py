@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from holdfast.clock import Clock
     from storagenode.disk.space import Space
+    from storagenode.store import UploadRecord
     from storagenode.uploads import Upload, Writer
 
 # The last fsync takes about half a second per GiB: flushing on the way keeps it short.
@@ -28,9 +29,11 @@ _LOOK_BYTES: Final = 16 << 20
 class Appending:
     """Writes to uploads. Errors: those of ``Upload.claim``, StorageFullError, ReadOnlyError."""
 
-    def __init__(self, space: Space, clock: Clock) -> None:
+    def __init__(self, space: Space, clock: Clock, note: Callable[[UploadRecord], None]) -> None:
+        """``note`` remembers over a restart what an upload's record has come to."""
         self._space = space
         self._clock = clock
+        self._note = note
 
     def stream(
         self,
@@ -42,8 +45,11 @@ class Appending:
     ) -> UploadState:
         """Append messages until they end. Whatever ends them, what came in order is kept. ``fence``: see ``Upload.claim``."""
         self._space.require()
+        former = upload.record
         writer = upload.claim(offset_bytes, end, fence=fence)
         try:
+            if upload.record is not former:
+                self._note(upload.record)
             self._take_over(upload, writer)
             self._receive(upload, writer, chunks)
             return upload.state()

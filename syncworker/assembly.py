@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import secrets
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,7 @@ from holdfast.rpc.client import GrpcNode
 from holdfast.rpc.host import host_id
 from syncworker.fetching import Fetching
 from syncworker.flight import Runner, Tools
+from syncworker.leftovers import Leftovers
 from syncworker.linking import Linking
 from syncworker.manifests import Manifests
 from syncworker.sources import Sources
@@ -93,16 +95,17 @@ def assemble(options: Options, pause: Pause) -> Assembled:
     linking = Linking(repos, reader, writer)
     manifests = Manifests(repos, reader, writer, sources)
     fetches = Fetches(parts.store, _new_id, parts.process_id)
-    runner = Runner(Tools(fetches, repos, writer, linking, sources, pause))
-    worker = SyncWorker(
-        Tags(repos, manifests, sources, clock), manifests, Fetching(repos, linking, sources, runner, clock)
-    )
+    runner = Runner(Tools(fetches, repos, writer, linking, sources, pause, clock))
+    fetching = Fetching(repos, linking, sources, runner, clock)
+    worker = SyncWorker(Tags(repos, manifests, sources, clock), manifests, fetching)
+    leftovers = Leftovers(fetches, writer.state, fetching.is_flying)
     seen = Seen(WORKER, parts.process_id, __version__, options.advertise)
     presence = Presence(parts.store, seen, _new_id, ttl_seconds=_TTL_SECONDS)
 
     def begin() -> None:
         parts.begin()
         presence.start()
+        threading.Thread(target=leftovers.keep_tidy, args=(pause,), name="leftovers", daemon=True).start()
 
     def end() -> None:
         presence.stop()

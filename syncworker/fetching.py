@@ -73,6 +73,11 @@ class Fetching:
             self._linking.adopt(repository, Want(digest, flight.size_bytes))
         return underway
 
+    def is_flying(self, digest: Digest) -> bool:
+        """Whether this process fetches it at this moment."""
+        with self._lock:
+            return digest in self._flights
+
     def _enter(self, repository: Repository, digest: Digest) -> Flight:
         """The fetch that this repository may join, begun if there is none."""
         reference = self._repos.reference(repository, digest) or self._repos.link(repository, digest)

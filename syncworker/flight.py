@@ -47,6 +47,7 @@ from holdfast.rpc.sync import Underway
 from syncworker.opening import Opening
 
 if TYPE_CHECKING:
+    from holdfast.clock import Clock
     from holdfast.digest import Digest
     from holdfast.meta.fetches import Fetch, Fetches, Standing
     from holdfast.meta.repos import Fence, Repositories
@@ -64,7 +65,9 @@ _log: Final = logging.getLogger("holdfast.sync")
 # Neither is a repository's or a principal's name, so no client can reach the upload.
 OWNER: Final = "//upstream"
 PRINCIPAL: Final = "//sync"
-# A node that was restarted is back within seconds, with what it had.
+# A node that was restarted is back within seconds, with what it had. Waiting costs its clients time, not waiting costs the upstream
+# all that has come; and they are let go by their gateway after a minute.
+_NODE_SECONDS: Final = 10.0
 _NODE_TRIES: Final = 20
 _NODE_PAUSE_SECONDS: Final = 0.25
 # For another worker that has just begun, and has not said yet where; and for its lease to end if it died.
@@ -82,6 +85,7 @@ class Tools:
     linking: Linking
     sources: Sources
     pause: Pause
+    clock: Clock
 
 
 @dataclass(eq=False, slots=True)
@@ -109,12 +113,37 @@ class _Hold:
     is_empty: bool = False
 
 
+@dataclass(slots=True)
+class _Trouble:
+    """Since when a fetch has come no further, in spite of tries; ``since`` None: it is in none."""
+
+    clock: Clock
+    at_bytes: int = -1
+    since: float | None = None
+
+    def passed(self, at_bytes: int) -> None:
+        if at_bytes > self.at_bytes:
+            self.at_bytes, self.since = at_bytes, None
+
+    def met(self) -> None:
+        if self.since is None:
+            self.since = self.clock.monotonic()
+
+    def lasts(self) -> bool:
+        """Too long to go on."""
+        return self.since is not None and self.clock.monotonic() - self.since > _NODE_SECONDS
+
+
 class OthersError(Exception):
     """Another worker fetches it; ``upload_id`` may be followed."""
 
     def __init__(self, upload_id: str) -> None:
         super().__init__(upload_id)
         self.upload_id = upload_id
+
+
+class StoredError(Exception):
+    """It is stored and linked already: there is nothing to fetch."""
 
 
 class Runner:
@@ -145,6 +174,11 @@ class Runner:
             return
         try:
             stored, fence = self._bring(flight, hold)
+        except StoredError:
+            self._tools.fetches.end(hold.fetch)
+            if not flight.begun.done():
+                flight.begun.set_result(None)
+            return
         except StaleWriterError:
             _log.warning("another worker has taken a fetch over", extra={"digest": str(flight.digest)})
             raise
@@ -241,19 +275,20 @@ class Runner:
 
     def _bring(self, flight: Flight, hold: _Hold) -> tuple[StoredBlob, Fence]:
         """All of them, compared and durable."""
-        for _ in range(_NODE_TRIES):
+        trouble = _Trouble(self._tools.clock)
+        while not trouble.lasts():
             try:
-                self._pour(flight, hold, self._standing(flight, hold))
+                at_bytes = self._standing(flight, hold)
+                trouble.passed(at_bytes)
+                self._pour(flight, hold, at_bytes)
                 fence = self._tools.repos.fence(flight.digest)
                 return self._finish(flight, hold.fetch.upload_id), fence
-            except (OffsetError, UploadUnknownError) as error:
+            except (OffsetError, UploadUnknownError, UnavailableError) as error:
+                trouble.met()
                 _log.warning("looking again where a fetch stands", extra={"reason": error.message})
-            except UnavailableError as error:
-                _log.warning("a fetch waits for its storage node", extra={"reason": error.message})
                 self._tools.pause(_NODE_PAUSE_SECONDS)
         if hold.fetch.upload_id:
-            # The node stays away with what it has. The next fetch begins at another one.
-            self._rename(hold, "")
+            self._move_on(flight, hold)
         raise UnavailableError("the storage nodes do not keep what is fetched; try again")
 
     def _standing(self, flight: Flight, hold: _Hold) -> int:
@@ -263,6 +298,8 @@ class Runner:
         try:
             return self._tools.writer.state(_key(hold.fetch.upload_id)).offset_bytes
         except UploadUnknownError:
+            if self._is_done(flight):
+                raise StoredError from None  # the node died before it could say so
             self._rename(hold, "")
             if flight.begun.done():
                 # Whoever was sent to the upload that is no more asks again, and is to hear of the next one.
@@ -295,6 +332,21 @@ class Runner:
         except StaleWriterError:
             self._cancel(state.upload_id)
             raise
+
+    def _move_on(self, flight: Flight, hold: _Hold) -> None:
+        """The node stays away with what it has: the next fetch begins at another one. Where there is none, it goes on with this one
+        whenever that is back.
+
+        Raises:
+            UnavailableError: no node takes it.
+        """
+        former = hold.fetch.upload_id
+        self._begin(flight, hold)
+        if _node_of(hold.fetch.upload_id) == _node_of(former):
+            # Back at this very moment, with what it had.
+            useless = hold.fetch.upload_id
+            self._rename(hold, former)
+            self._cancel(useless)
 
     def _finish(self, flight: Flight, upload_id: str) -> StoredBlob:
         for _ in range(_NODE_TRIES):
@@ -333,6 +385,10 @@ def _opened(flight: Flight, upstream: Upstream, name: Repository, at_bytes: int)
     """As it was opened ahead, if it was; what the source said then is raised here."""
     ahead = flight.opening.of(upstream, name) if flight.opening is not None and not at_bytes else None
     return ahead or upstream.blob(name, flight.digest, at_bytes, size_bytes=flight.size_bytes, verify=False)
+
+
+def _node_of(upload_id: str) -> str:
+    return upload_id.partition("-")[0]
 
 
 def _follow_others(standing: Standing) -> None:

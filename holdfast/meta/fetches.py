@@ -7,7 +7,8 @@ Promises
   * A fetch has one holder. It is taken over only from a worker whose process key is gone, or that has let go of it, in one
     transaction that compares both. The revision of each change is the token with which its holder writes: it only grows, so
     whoever was taken over from is refused by the storage node, however late it wakes up.
-  * What a former holder has brought stays named, so that the next one goes on there.
+  * What a former holder has brought stays named, so that the next one goes on there. What nobody goes on with is found by
+    ``unattended``.
   * Whoever finds no fetch, and then no bytes, begins one only if none has come to its end in between.
 
 Never here: bytes, upstreams, and no decision by a clock.
@@ -21,14 +22,14 @@ from typing import TYPE_CHECKING, Final
 from holdfast.meta import keys
 from holdfast.meta.commit import Change, commit, insist
 from holdfast.meta.records import Codec
-from holdfast.meta.store import Delete, KeyAt, Put, RangeNotAfter
+from holdfast.meta.store import Delete, KeyAt, Put, RangeNotAfter, pages
 from holdfast.wire import records_pb2 as wire
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from holdfast.digest import Digest
-    from holdfast.meta.store import Compare, Store
+    from holdfast.meta.store import Compare, Entry, Store
 
 WORKER: Final = "worker"
 _FETCH: Final = Codec(wire.FetchRecord)
@@ -68,14 +69,23 @@ class Fetches:
         """How it stands, whoever has it. A fetch of this worker's own is not held by another."""
         key = keys.fetch(digest)
         found = self._store.get_many([key])
-        entry = found.entries.get(key)
+        return self._standing(digest, found.entries.get(key), found.revision)
+
+    def unattended(self) -> Iterator[Fetch]:
+        """All fetches that no other living worker holds, read in pages."""
+        for entry in pages(self._store, *keys.FETCHES):
+            standing = self._standing(keys.fetched_in(entry.key), entry, entry.mod_revision)
+            if standing.fetch is not None and not standing.is_held:
+                yield standing.fetch
+
+    def _standing(self, digest: Digest, entry: Entry | None, revision: int) -> Standing:
         if entry is None:
-            return Standing(None, is_held=False, revision=found.revision)
+            return Standing(None, is_held=False, revision=revision)
         record = _FETCH.decode(entry.value)
         fetch = Fetch(digest, record.worker, record.upload_id, entry.mod_revision)
         is_others = bool(fetch.worker) and fetch.worker != self._worker
         is_held = is_others and self._store.get(keys.process(WORKER, fetch.worker)) is not None
-        return Standing(fetch, is_held, found.revision)
+        return Standing(fetch, is_held, revision)
 
     def take(self, digest: Digest, standing: Standing, upload_id: str = "") -> Fetch | None:
         """Become the holder, if it still stands as ``look`` found it; None: look again, or this worker's own lease is gone.

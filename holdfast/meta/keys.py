@@ -153,6 +153,7 @@ DIRTY: Final = _range("dirty/")
 MIN_VERSION_ALONE: Final = (CLUSTER_MIN_VERSION, CLUSTER_MIN_VERSION + b"\0")
 PROCESSES: Final = _range("process/")
 WORKERS: Final = _range("process/worker/")
+FETCHES: Final = _range("fetch/")
 EVERYTHING: Final = (b"\0", b"\xff")
 
 
@@ -218,6 +219,14 @@ def tag_in(key: bytes) -> Tag:
 def holder_in(key: bytes) -> Repository:
     """The name in ``holder/<partition>/<digest>//<name>``."""
     return Repository(_last_part(key))
+
+
+def fetched_in(key: bytes) -> Digest:
+    """The digest in ``fetch/<digest>``. Raises CorruptError: it is none."""
+    try:
+        return parse(key.removeprefix(FETCHES[0]).decode())
+    except (DigestInvalidError, UnicodeDecodeError) as cause:
+        raise CorruptError(f"metadata key {key[:300]!r} does not end with a digest") from cause
 
 
 def last_digest_in(key: bytes) -> Digest:

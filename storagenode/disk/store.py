@@ -75,6 +75,9 @@ class DiskStore:
             raise
         return staged
 
+    def note(self, record: UploadRecord) -> None:
+        self._log.note(record)
+
     def new_copy(self, upload_id: str) -> DiskStage:
         self._space.require()
         return stage.create(self._tree, self._files, self._flusher, upload_id)

@@ -1,6 +1,7 @@
-"""Whose the uploads are: one line for each that was begun, in one file.
+"""Whose the uploads are: one line for each that was begun, and for each change since, in one file. The last line counts.
 
-A line is appended once the upload's file is there, and before anybody is told its id. Nothing of it is durable: a power cut may
+A line is appended once the upload's file is there, and before anybody is told its id; another one before a writer that brings a
+higher fence writes its first byte. Nothing of it is durable: a power cut may
 take lines, and then those uploads are unknown and their clients begin again. Lines of uploads that have ended stay until there are
 too many; then the log is written anew with those that go on. A line that cannot be read is one that was cut off; it is passed over.
 """
@@ -39,7 +40,7 @@ class UploadLog:
         self._lines = 0
 
     def note(self, record: UploadRecord) -> None:
-        """Remember an upload whose file is there. Raises StorageFullError, UnavailableError."""
+        """Remember an upload whose file is there, as it is now. Raises StorageFullError, UnavailableError."""
         line = _encode(record)
         with self._lock:
             if self._lines >= self._most_lines:
@@ -51,12 +52,13 @@ class UploadLog:
             self._lines += 1
 
     def read(self) -> list[UploadRecord]:
-        """What the log of a former process says; it may name uploads that have ended."""
+        """What the log of a former process says, each upload once; it may name some that have ended."""
         try:
             with open(self._tree.upload_log, "rb") as file:
-                return [record for line in file if (record := _decode(line))]
+                records = [record for line in file if (record := _decode(line))]
         except FileNotFoundError:
             return []
+        return list({record.upload_id: record for record in records}.values())
 
     def rewrite(self, records: Iterable[UploadRecord]) -> None:
         """Only these, from here on. A process that dies here leaves the log as it was."""
@@ -95,6 +97,7 @@ def _encode(record: UploadRecord) -> bytes:
         "repository": record.repository,
         "principal": record.principal,
         "algorithm": record.algorithm,
+        "fence": record.fence,
     }
     return json.dumps(fields).encode() + b"\n"
 
@@ -102,7 +105,8 @@ def _encode(record: UploadRecord) -> bytes:
 def _decode(line: bytes) -> UploadRecord | None:
     with contextlib.suppress(ValueError, KeyError, TypeError):
         fields = json.loads(line)
-        record = UploadRecord(fields["id"], fields["repository"], fields["principal"], fields["algorithm"])
+        fence = int(fields.get("fence", 0))  # a node of an older version noted none
+        record = UploadRecord(fields["id"], fields["repository"], fields["principal"], fields["algorithm"], fence)
         if is_upload_id(record.upload_id):
             return record
     return None

@@ -246,10 +246,15 @@ class Cluster:
 
 @contextlib.contextmanager
 def running(
-    directory: Path, nodes: Sequence[str] = (), gateways: Sequence[str] = (), replicas: int = 3, **http: Any
+    directory: Path,
+    nodes: Sequence[str] = (),
+    gateways: Sequence[str] = (),
+    replicas: int = 3,
+    etcd_members: int = 1,
+    **http: Any,
 ) -> Iterator[Cluster]:
     """Nodes of these names in one layout, and gateways; etcd alone where none are named. ``name@zone`` puts a node into a zone."""
-    cluster = Cluster(directory, EtcdCluster.start(directory / "etcd"), http)
+    cluster = Cluster(directory, EtcdCluster.start(directory / "etcd", etcd_members), http)
     try:
         cluster.begin(*(cluster.node(*name.split("@")) for name in nodes))
         if nodes:

@@ -5,13 +5,11 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-import psutil
 import pytest
 
-from tests.cluster.processes import Process, running
-from tests.etcd_cluster import free_ports
 from tests.serving import wait_for
-from tests.sync.mirrored import Pull, pulling, registries
+from tests.sync.clustered import mirroring_cluster
+from tests.sync.mirrored import Pull
 from tests.sync.peers import digest_of
 from tests.sync.stock import Stock
 
@@ -32,31 +30,8 @@ def stock() -> Iterator[Stock]:
 
 @pytest.fixture
 def cluster(tmp_path: Path, stock: Stock) -> Iterator[Cluster]:
-    """Nodes ``a b c``, gateways ``g h``, sync workers ``v w``."""
-    sync = {"extensions": {"sync": {"registries": registries({"/up": [stock.url]})}}}
-    with running(tmp_path, nodes=("a", "b", "c"), replicas=2) as cluster:
-        workers = [worker(cluster, name, sync) for name in ("v", "w")]
-        gateways = [cluster.gateway(name) for name in ("g", "h")]
-        for gateway in gateways:
-            gateway.settings |= sync
-        try:
-            for one in workers:
-                one.begin()
-            for one in workers:
-                one.wait_until("to be up", lambda one=one: "sync worker is up" in one.told())
-            cluster.begin(*gateways)
-            cluster.workers = {one.name: one for one in workers}
-            yield cluster
-        finally:
-            for one in workers:
-                one.kill()
-
-
-def worker(cluster: Cluster, name: str, sync: dict) -> Process:
-    (port,) = free_ports(1)
-    settings = cluster.settings | sync
-    settings["cluster"] |= {"worker": {"listen": f"127.0.0.1:{port}"}}
-    return Process(name, "syncworker", cluster.directory, settings, port)
+    with mirroring_cluster(tmp_path, stock.url) as cluster:
+        yield cluster
 
 
 def pulled_manifest(cluster: Cluster, stock: Stock, *layers: bytes) -> None:
@@ -81,36 +56,3 @@ def test_what_is_asked_through_both_gateways_is_fetched_once(cluster: Cluster, s
         gate.set()
     assert [pull.end().body for pull in pulls] == [layer for layer in layers for _ in cluster.gateways]
     assert [len(stock.asked("GET", digest_of(layer))) for layer in layers] == [1] * len(layers)
-
-
-@pytest.mark.parametrize("how", ["killed", "paused"])
-def test_another_worker_goes_on_where_one_stopped(cluster: Cluster, stock: Stock, how: str) -> None:
-    layer = os.urandom(16 * MIB)
-    pulled_manifest(cluster, stock, layer)
-    gate = stock.hold(layer, 12 * MIB)
-    with pulling(cluster.gateways["g"], path_of(layer)) as answer:
-        body = answer.read(11 * MIB)
-        holder = next(one for one in cluster.workers.values() if is_connected(one, stock))
-        if how == "killed":
-            holder.kill()
-        else:
-            holder.pause()
-        wait_for("the other worker to ask for the rest", lambda: len(stock.asked("GET", digest_of(layer))) == 2, 60)
-        gate.set()
-        body += answer.read()
-    assert body == layer
-    if how == "paused":
-        holder.resume()
-        holder.wait_until("to see that it is late", lambda: "taken a fetch over" in holder.told())
-        assert Pull(cluster.gateways["h"], path_of(layer)).end().body == layer
-    # What the upstream wrote is more than that: a process that is paused or killed leaves some MiB in its socket's buffer.
-    ranges = [int(headers.get("range", "bytes=0-")[6:-1]) for headers in stock.asked("GET", digest_of(layer))]
-    assert len(ranges) == 2
-    assert ranges[1] >= 11 * MIB
-
-
-def is_connected(process: Process, stock: Stock) -> bool:
-    """Whether it has a connection to the upstream open at this moment."""
-    port = int(stock.host.rpartition(":")[2])
-    connections = psutil.Process(process.process.pid).net_connections("tcp")
-    return any(one.raddr and one.raddr.port == port and one.status == psutil.CONN_ESTABLISHED for one in connections)

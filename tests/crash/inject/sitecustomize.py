@@ -181,7 +181,21 @@ def in_serve():
     wrap_method(children.Child, "reap", lambda child: f"serve.reap.{child.name}" if child.process else None)
 
 
-_ROLES = {"storagenode": in_node, "gateway": in_gateway, "holdfast.cli": in_serve}
+def in_sync_worker():
+    from holdfast.meta.fetches import Fetches  # noqa: PLC0415
+    from holdfast.replicas.write import ReplicaWriter  # noqa: PLC0415
+    from syncworker.linking import Linking  # noqa: PLC0415
+    from syncworker.upstream.blobs import BlobStream  # noqa: PLC0415
+
+    for name in ("take", "name", "end"):
+        wrap_method(Fetches, name, f"sync.fetches.{name}")
+    for name in ("start", "append", "finish"):
+        wrap_method(ReplicaWriter, name, f"sync.writer.{name}")
+    wrap_method(Linking, "link", "sync.linking.link")
+    wrap_method(BlobStream, "_accept", "sync.upstream.chunk")
+
+
+_ROLES = {"syncworker": in_sync_worker, "storagenode": in_node, "gateway": in_gateway, "holdfast.cli": in_serve}
 _path = os.environ.get("CRASH_CONTROL", "")
 _words = sys.orig_argv
 _role = _words[_words.index("-m") + 1] if "-m" in _words[:-1] else ""

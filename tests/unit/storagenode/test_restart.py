@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from holdfast import digest as digests
-from holdfast.errors import OffsetError, OverloadedError, UploadUnknownError
+from holdfast.errors import OffsetError, OverloadedError, StaleWriterError, UploadUnknownError
 from holdfast.rpc.node import UploadKey, Want
 from storagenode.disk.trash import Trash
 from storagenode.disk.uploadlog import UploadLog
@@ -37,6 +39,30 @@ def test_the_announced_algorithm_survives_a_restart(bench, node):
     node.append(key, 7, [b"after"], lambda: None)
     assert next(iter(node._uploads)).hashing.algorithm == "sha512"
     node.finish_upload(key, digests.of(b"before after", "sha512"))
+
+
+def test_a_writer_that_was_taken_over_from_is_refused_after_a_restart_too(bench, node):
+    key = begin(node)
+    node.append(key, 0, [b"by the first, "], lambda: None, 5)
+    node.append(key, 14, [b"by the second, "], lambda: None, 9)
+    node = bench.restart()
+    with pytest.raises(StaleWriterError):
+        node.append(key, 29, [b"by the first, late"], lambda: None, 5)
+    node.append(key, 29, [b"by the second"], lambda: None, 9)
+    node = bench.restart()
+    with pytest.raises(StaleWriterError):
+        node.append(key, 42, [b"by the first, later still"], lambda: None, 8)
+    digest = digests.of(b"by the first, by the second, by the second")
+    assert node.finish_upload(key, digest).digest == digest
+
+
+def test_what_a_node_of_an_older_version_noted_is_known_again(bench, node):
+    key = begin(node, b"before")
+    log = Path(bench.tree.upload_log)
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    log.write_text("".join(json.dumps({k: v for k, v in line.items() if k != "fence"}) + "\n" for line in lines))
+    node = bench.restart()
+    assert node.append(key, 6, [b" after"], lambda: None, 1).offset_bytes == 12
 
 
 def test_a_former_process_leaves_no_rubbish(bench, node):
@@ -75,6 +101,16 @@ def test_the_log_of_uploads_keeps_those_that_go_on_and_stays_small(bench, files)
         log.note(record)
     assert len(log.read()) <= 11
     assert set(going_on) <= set(log.read())
+
+
+def test_of_what_was_noted_of_an_upload_the_last_counts(bench, files):
+    log = UploadLog(bench.tree, files, most_lines=10)
+    Path(bench.tree.staging).mkdir(parents=True, exist_ok=True)
+    record = UploadRecord(f"n1-{7:032x}", "library/alpine", "", "sha256")
+    Path(f"{bench.tree.upload(record.upload_id)}.data.0").touch()
+    for fence in range(25):
+        log.note(replace(record, fence=fence))
+    assert log.read() == [replace(record, fence=24)]
 
 
 def test_abandoned_uploads_expire(bench, node):

@@ -97,7 +97,7 @@ class World:
         self.fetches = Fetches(store, new_ids(), "local")
         self.sources = Sources(*upstreams)
         pause = threading.Event()
-        tools = Tools(self.fetches, self.repos, self.writer, linking, self.sources, pause.wait)
+        tools = Tools(self.fetches, self.repos, self.writer, linking, self.sources, pause.wait, SystemClock())
         self.fetching = Fetching(self.repos, linking, self.sources, Runner(tools), SystemClock())
 
     def end(self, upload_id: str) -> bytes:

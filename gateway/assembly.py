@@ -23,6 +23,7 @@ from gateway.health import Health
 from gateway.lanes import Lanes
 from gateway.mirroring import Mirroring
 from gateway.pulls import Pulls
+from gateway.sharing import Sharing
 from gateway.staleness import FallsBack, Staleness
 from holdfast import __version__, logs
 from holdfast.clock import SystemClock
@@ -137,7 +138,7 @@ def assemble(options: Options, refused: Callable[[], None]) -> Gateway:
 def _mirroring(
     policy: Policy, parts: _Parts, repos: Repositories, reader: ReplicaReader, clock: Clock, staleness: Staleness
 ) -> Mirroring:
-    following = Following(parts.workers, parts.nodes, reader, clock, time.sleep)
+    following = Following(parts.workers, parts.nodes, reader, clock, time.sleep, Sharing())
     return Mirroring(policy, repos, parts.workers, following, clock, staleness.warn)
 
 

@@ -22,9 +22,9 @@ from holdfast.errors import (
     SweepMovedError,
     UnavailableError,
 )
+from holdfast.joined import Joined
 from holdfast.meta.repos import NewManifest
 from holdfast.rpc.node import Want
-from syncworker.joined import Joined
 from syncworker.linking import report_image
 
 if TYPE_CHECKING:

@@ -21,9 +21,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from holdfast.errors import UpstreamError, UpstreamMissingError, UpstreamUnavailableError, UpstreamWrongError
+from holdfast.joined import Joined
 from holdfast.mirrors.freshness import Failed, Rules, warning_of
 from holdfast.rpc.sync import Listed
-from syncworker.joined import Joined
 from syncworker.upstream.values import fallback_tag
 
 if TYPE_CHECKING:

@@ -22,11 +22,11 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from holdfast.errors import MissingError, UpstreamError, UpstreamMissingError, UpstreamUnavailableError
+from holdfast.joined import Joined
 from holdfast.mirrors import freshness
 from holdfast.mirrors.freshness import Absent, Failed, Found, Verdict, Watched
 from holdfast.mirrors.selection import is_attached
 from holdfast.rpc.sync import Resolved
-from syncworker.joined import Joined
 from syncworker.metrics import SILENT, Counter
 
 if TYPE_CHECKING:

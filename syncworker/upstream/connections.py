@@ -27,6 +27,7 @@ from urllib3.util import connection as dialing
 
 from syncworker.upstream import proxies as ways
 from syncworker.upstream import trust
+from syncworker.upstream.heads import Heads
 
 if TYPE_CHECKING:
     import ssl
@@ -107,7 +108,7 @@ def _through(proxy: Proxy, connection: HTTPConnection) -> socket.socket:
     return client.sock
 
 
-class _Plain(HTTPConnection):
+class _Plain(Heads, HTTPConnection):
     def __init__(self, *args: Any, dialer: _Dialer, **options: Any) -> None:
         super().__init__(*args, **options)
         self._dialer = dialer
@@ -116,7 +117,7 @@ class _Plain(HTTPConnection):
         return self._dialer.dial(self)
 
 
-class _Tls(HTTPSConnection):
+class _Tls(Heads, HTTPSConnection):
     def __init__(self, *args: Any, dialer: _Dialer, **options: Any) -> None:
         super().__init__(*args, **options)
         self._dialer = dialer
@@ -202,6 +203,7 @@ class Connections:
             "block": True,
             "retries": False,
             "dialer": self._dialer,
+            "head_seconds": self._patience.head_seconds,
         }
         pool: _PlainPool | _TlsPool
         if origin.scheme == "http":

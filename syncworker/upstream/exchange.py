@@ -4,7 +4,7 @@ Promises
     * What a caller sees of failures is the ``Upstream...Error`` family; urllib3's exceptions end here, those of bodies included.
     * ``Authorization`` is sent to the upstream's own origin and to nobody else.
     * Bodies are never decoded: what claims a content coding is refused, since nobody asked for one.
-    * A whole body is bounded in bytes and in time, also when it never ends or only trickles.
+    * A head is bounded in time, a whole body in bytes and in time, also when it never ends or only trickles.
 
 Never: retries; that is for those who know what a repetition costs. Never: error bodies in messages or logs.
 """
@@ -37,6 +37,7 @@ _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _REDIRECTS_FOLLOWED: Final = 5
 # An answer that is not wanted is read to its end if it is this short, because a connection is worth it; else it is cut.
 _DISCARDED_BYTES: Final = 64 << 10
+_DISCARDING_SECONDS: Final = 2.0
 _PIECE_BYTES: Final = 256 << 10
 AGENT: Final = "holdfast-syncworker"
 
@@ -148,9 +149,11 @@ class Answer:
         """Give the connection back, or close it when there is still something on it. More than once does no harm."""
         rest = self._response.length_remaining
         try:
-            # Nothing left is read, too: an answer to a HEAD keeps its connection until somebody has seen the end of it.
-            if rest == 0 or (rest is not None and rest <= _DISCARDED_BYTES and self.status >= 300):
+            if rest == 0:
+                # An answer to a HEAD keeps its connection until somebody has seen that nothing follows.
                 self._response.read(decode_content=False)
+            elif rest is not None and rest <= _DISCARDED_BYTES and self.status >= 300:
+                self._discard()
         except (foreign.HTTPError, OSError):
             pass  # nobody wants what is left; the connection is closed below
         finally:
@@ -159,6 +162,12 @@ class Answer:
             do, self._after_close = self._after_close, None
             if do is not None:
                 do()
+
+    def _discard(self) -> None:
+        deadline = self._time.clock.monotonic() + _DISCARDING_SECONDS
+        while self._response.read1(_PIECE_BYTES, decode_content=False):
+            if self._time.clock.monotonic() > deadline:
+                return
 
 
 class Exchange:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -47,10 +46,18 @@ class Upstream:
     def ask(self, repository, question):
         return question(self, repository)
 
-    @contextlib.contextmanager
     def blob(self, _name, _digest, at_bytes, **_more):
         self.at_bytes = at_bytes
-        yield self
+        return self
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """There is nothing to close."""
 
     def __iter__(self) -> Iterator[bytes]:
         for start in range(self.at_bytes, len(LAYER), PIECE_BYTES):

@@ -62,7 +62,7 @@ class Opening:
 
     def _open(self, upstream: Upstream, name: Repository) -> tuple[int | None]:
         try:
-            stream = upstream.blob(name, self._digest, size_bytes=self._size_bytes, verify=False)
+            stream = upstream.blob(name, self._digest, 0, size_bytes=self._size_bytes, verify=False)
         except UpstreamError as error:
             self._errors[id(upstream), name] = error
             raise

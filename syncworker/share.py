@@ -229,12 +229,21 @@ class Share:
             except HoldfastError as error:
                 failures += 1
                 is_final = not isinstance(error, _PASSING) or failures > self._mirror.retry.retries
-                if is_final or leash.is_over or leash.is_cut():
+                if is_final or not self._rested(self._mirror.retry.pause_seconds(failures, self._time.die), leash):
                     return None, error
-                self._time.pause(self._mirror.retry.pause_seconds(failures, self._time.die))
             except Exception:  # noqa: BLE001 - one image that breaks is not to stop the others
                 _log.exception("copying an image broke")
                 return None, None
+
+    def _rested(self, seconds: float, leash: Leash) -> bool:
+        """Whether it may be tried again after so long. Minutes, maybe: who pauses the mirror meanwhile is not to wait for them."""
+        until = self._time.clock.monotonic() + seconds
+        while not (leash.is_over or leash.is_cut()):
+            left_seconds = until - self._time.clock.monotonic()
+            if left_seconds <= 0:
+                return True
+            self._time.pause(min(left_seconds, _LATER_SECONDS))
+        return False
 
     def _tell(self, repository: Repository, tag: Tag, copied: Copied) -> None:
         named = {"mirror": self._mirror.entry.title, "repository": repository, "tag": tag}

@@ -280,6 +280,22 @@ def test_what_was_pushed_here_is_not_moved(server: Server, shelves: dict[str, Sh
     assert {line["reason"] for line in lines(server, "left out an image", shelf.url)} == {"pushed here"}
 
 
+def test_a_push_that_comes_while_the_tag_is_copied_is_not_undone(server: Server, shelves: dict[str, Shelf]) -> None:
+    shelf, mine, layer = shelves["pushed"], os.urandom(1000), os.urandom(MIB)
+    gate = shelf.hold(layer, 1000)
+    shelf.image("team/race", "v1", layer)
+    wait_for("the copy to be under way", lambda: shelf.given[digest_of(layer)] == 1000)
+    Peer(server.url).push_image("pushed/team/race", "v1", mine)
+    gate.set()
+    left_out = "left out an image"
+    wait_for(
+        "the push to be seen",
+        lambda: "team/race" in {line["repository"] for line in lines(server, left_out, shelf.url)},
+    )
+    assert manifest(server, "pushed/team/race", "v1") == image(mine)
+    assert has(server, "pushed/team/race", mine)
+
+
 def test_a_wrong_blob_is_never_visible_and_the_images_beside_it_are_copied(
     server: Server, shelves: dict[str, Shelf]
 ) -> None:

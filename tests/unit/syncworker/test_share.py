@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import pytest
 
@@ -81,11 +82,11 @@ class World:
         self.pauses.append(seconds)
         self.clock.advance(seconds)
 
-    def take(self, job: FakeJob, *, retries: int = 2, timeout_seconds: float = 0.0):
+    def take(self, job: FakeJob, *, retries: int = 2, timeout_seconds: float = 0.0, first_seconds: float = 1.0):
         """A run, from its beginning or from where it stands; what the record says afterwards."""
         standing = self.runs.look(ENTRY.id)
         run = standing.run if standing.run.is_running else self.runs.begin(standing, ENTRY.title, self.clock.wall())
-        mirror = Mirror(ENTRY, job, 3600.0, 1, timeout_seconds, Retry(retries, 1.0, 8.0))
+        mirror = Mirror(ENTRY, job, 3600.0, 1, timeout_seconds, Retry(retries, first_seconds, 8.0))
         Share(mirror, self.runs, Time(self.clock, self.pause, lambda: 0.999), lambda: self.is_stopping).take(run)
         return self.runs.look(ENTRY.id).run
 
@@ -102,9 +103,18 @@ def test_everything_is_copied_counted_and_the_run_over(world):
 
 
 def test_what_passes_is_tried_again_with_growing_pauses(world):
-    job = FakeJob({ONE: ["v1"]}, {(ONE, "v1"): [DOWN, DOWN]})
+    times: list[float] = []
+
+    def down(_progress):
+        times.append(world.clock.now)
+        raise DOWN
+
+    def up(_progress):
+        times.append(world.clock.now)
+
+    job = FakeJob({ONE: ["v1"]}, {(ONE, "v1"): [down, down, up]})
     assert world.take(job).counts == Counts(seen=1, changed=1, size_bytes=10)
-    assert [round(seconds) for seconds in world.pauses] == [1, 2]
+    assert [round(later - earlier) for earlier, later in pairwise(times)] == [1, 2]
 
 
 def test_what_does_not_pass_is_told_and_the_next_image_gone_on_with(world):
@@ -172,6 +182,17 @@ def test_a_paused_mirror_leaves_what_is_under_way_and_goes_on_behind_what_is_don
     world.runs.resume(ENTRY.id)
     assert world.take(job).counts == Counts(seen=3, changed=3, size_bytes=30)
     assert job.copied == [(ONE, "v1"), (ONE, "v2"), (ONE, "v2"), (ONE, "v3")]
+
+
+def test_who_pauses_a_mirror_does_not_wait_for_the_next_try(world):
+    def down(_progress):
+        world.runs.pause(ENTRY.id)
+        raise DOWN
+
+    job = FakeJob({ONE: ["v1"]}, {(ONE, "v1"): [down]})
+    assert world.take(job, first_seconds=600.0).counts == Counts()
+    assert sum(world.pauses) < 10
+    assert job.copied == [(ONE, "v1")]
 
 
 def test_a_worker_that_stops_lets_go_at_the_image_under_way(world):

@@ -3,7 +3,7 @@
 Promises
     * Of several workers one copies a repository's changes: the one that all of them would choose among those that are alive.
     * What could not be copied at once is left to a run, which tries again as configured; so is what changes while the entry is
-      paused, and what is too much at a time.
+      paused, and what is too much at a time. A run that failed is wished for again, later each time.
 
 Never: two images of one entry at once, or an image for longer than ``syncTimeout``.
 """
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from holdfast.errors import HoldfastError, UnavailableError
 from holdfast.meta import keys
+from holdfast.names import Repository
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from holdfast.meta.mirrorruns import MirrorRuns
     from holdfast.meta.store import Store
     from holdfast.mirrors.entries import Entry
-    from holdfast.names import Repository, Tag
+    from holdfast.names import Tag
     from syncworker.pushing.job import PushJob
 
 _log: Final = logging.getLogger("holdfast.sync")
@@ -34,6 +35,9 @@ _log: Final = logging.getLogger("holdfast.sync")
 _WAITING: Final = 1_000
 _WORKERS: Final = 1_000
 _END_SECONDS: Final = 3.0
+_LOOK_SECONDS: Final = 2.0
+_AGAIN_SECONDS: Final = 30.0
+_LATEST_AGAIN_SECONDS: Final = 900.0
 
 
 class Limit:
@@ -73,6 +77,9 @@ class Follower:
         self._changed = threading.Condition()
         self._waiting: dict[tuple[Repository, Tag], None] = {}
         self._is_stopping = False
+        self._failures = 0
+        self._failed_run = 0
+        self._again_at_seconds = float("inf")
         self._thread = threading.Thread(target=self._run, name=f"follow-{entry.id}", daemon=True)
 
     def start(self) -> None:
@@ -102,16 +109,40 @@ class Follower:
         """Have everything compared. Raises UnavailableError."""
         self._runs.ask(self._entry.id)
 
+    def look_again(self) -> None:
+        """Wish for another run, if the last one failed some time ago. Raises UnavailableError."""
+        run, now = self._runs.look(self._entry.id).run, self._clock.monotonic()
+        if run.is_running:
+            return
+        if not run.has_failed:
+            self._failures = 0
+        elif run.number != self._failed_run:
+            pause_seconds = min(_AGAIN_SECONDS * 2.0**self._failures, _LATEST_AGAIN_SECONDS)
+            self._failures, self._failed_run, self._again_at_seconds = (
+                self._failures + 1,
+                run.number,
+                now + pause_seconds,
+            )
+        elif now >= self._again_at_seconds and self._is_mine(Repository(self._entry.id)):
+            self._again_at_seconds = float("inf")
+            self.wish()
+
     def _run(self) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._waiting or self._is_stopping)
+                self._changed.wait_for(lambda: self._waiting or self._is_stopping, _LOOK_SECONDS)
                 if self._is_stopping:
                     return
-                repository, tag = next(iter(self._waiting))
-                del self._waiting[repository, tag]
+                change = next(iter(self._waiting), None)
+                if change is not None:
+                    del self._waiting[change]
             try:
-                self._attend(repository, tag)
+                if change is not None:
+                    self._attend(*change)
+                else:
+                    self.look_again()
+            except UnavailableError as error:
+                _log.warning("a mirror waits", extra={"mirror": self._entry.title, "reason": error.message})
             except Exception:  # noqa: BLE001 - one image that breaks is not to stop the others
                 _log.exception("copying an image broke")
 

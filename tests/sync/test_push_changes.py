@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import Counter
 from dataclasses import dataclass, field
@@ -10,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from holdfast import names
-from holdfast.clock import SystemClock
+from holdfast.clock import ManualClock, SystemClock
 from holdfast.errors import MetadataUnavailableError, UpstreamUnavailableError
 from holdfast.meta import keys
-from holdfast.meta.mirrorruns import MirrorRuns
+from holdfast.meta.mirrorruns import Failure, MirrorRuns
 from holdfast.meta.store import Put
 from holdfast.mirrors.entries import Entry
 from syncworker.jobs import Copied
@@ -158,6 +159,35 @@ def test_what_changes_while_the_entry_is_paused_is_left_to_the_run_after_that(fo
     following.follower.offer(APP, TAG)
     wait_for("a wish", lambda: following.wishes)
     assert following.job.asked == []
+
+
+def test_a_run_that_failed_is_wished_for_again_and_later_each_time(here: Here) -> None:
+    clock, runs = ManualClock(), MirrorRuns(here.store, lambda: os.urandom(16), "local")
+    follower = Follower(ENTRY, Copies(), runs, clock, lambda _: True, 0.0)  # type: ignore[arg-type]
+    pauses = []
+    for _ in range(3):
+        run = runs.begin(runs.look(ENTRY.id), ENTRY.title, 0.0)
+        assert run is not None
+        follower.look_again()
+        assert runs.end(run, 1.0, Failure("it is away")) is not None
+        asked, began = runs.look(ENTRY.id).asked, clock.monotonic()
+        while runs.look(ENTRY.id).asked == asked:
+            follower.look_again()
+            clock.advance(1.0)
+        pauses.append(round(clock.monotonic() - began))
+    assert pauses == [31, 61, 121]
+
+
+def test_a_run_that_went_well_is_not_wished_for_again(here: Here) -> None:
+    clock, runs = ManualClock(), MirrorRuns(here.store, lambda: os.urandom(16), "local")
+    follower = Follower(ENTRY, Copies(), runs, clock, lambda _: True, 0.0)  # type: ignore[arg-type]
+    run = runs.begin(runs.look(ENTRY.id), ENTRY.title, 0.0)
+    assert run is not None
+    assert runs.end(run, 1.0) is not None
+    for _ in range(3):
+        follower.look_again()
+        clock.advance(1000.0)
+    assert runs.look(ENTRY.id).asked == 0
 
 
 def test_of_several_workers_each_repository_has_one_and_few_change_when_one_goes() -> None:

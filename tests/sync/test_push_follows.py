@@ -58,8 +58,10 @@ def test_a_push_is_followed_by_its_copy_and_so_is_what_belongs_to_it_later(targe
 
 
 def test_what_the_target_would_not_take_at_first_arrives_by_a_run(tmp_path: Path) -> None:
-    with Receiver(throttles=4).serving() as target, serving(tmp_path, extensions=pushing(target.url)) as server:
-        digest = Peer(server.url).push_image("team/app", "v1", b"layer")
-        wait_for("the copy", lambda: ("copies/team/app", "v1") in target.manifests, 60)
+    with Receiver().serving() as target:
+        # Every image that is tried in vain leaves the target alone for a second.
+        with serving(tmp_path, extensions=pushing(target.url, pollInterval="2s")) as server:
+            target.throttles = 4
+            digest = Peer(server.url).push_image("team/app", "v1", b"layer")
+            wait_for("the copy", lambda: ("copies/team/app", "v1") in target.manifests, 60)
         assert digest_of(target.manifests["copies/team/app", "v1"][1]) == digest
-        assert "an image could not be copied at once" in server.log.read_text()

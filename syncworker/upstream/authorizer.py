@@ -19,7 +19,7 @@ import threading
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
 
-from holdfast.errors import ConfigError, UpstreamDeniedError
+from holdfast.errors import ConfigError, UpstreamDeniedError, UpstreamWrongError
 from syncworker.upstream import challenge as challenges
 from syncworker.upstream import tokens, trust
 from syncworker.upstream.exchange import AGENT, detail
@@ -117,9 +117,9 @@ class Authorizer:
         try:
             return self._source.login(home.authority)
         except ConfigError as error:
-            # It names files and programs of this machine.
+            # It names files and programs of this machine. Not "denied": that would read as "there is none".
             _log.error("no login can be had", extra={"upstream": home.authority, "reason": error.message})
-            raise UpstreamDeniedError(
+            raise UpstreamWrongError(
                 f"the login for {home.authority} cannot be had; the sync worker's log tells why", detail(home)
             ) from error
 
@@ -132,16 +132,9 @@ class Authorizer:
     def _fetch(self, challenge: Challenge, scope: str) -> str:
         home = self._exchange.home
         realm = trust.realm(home, challenge.realm, self._realms)
-        login = self._ask_source()
         asked_at = self._time.clock.monotonic()
         wanted = challenges.scopes(scope, challenge.scope)
-        answer = self._ask(realm, challenge.service, wanted, login)
-        if answer.status == 401 and login is not None:
-            another = self._another_than(login)
-            if another is not None:
-                answer.close()
-                answer = self._ask(realm, challenge.service, wanted, another)
-        with answer:
+        with self._granted(realm, challenge.service, wanted) as answer:
             if answer.status in _NOT_OFFERED:
                 # Said of the service, not of what the token is for, which may well exist.
                 raise answer.wrong(f"its token service answered {answer.status}")
@@ -154,6 +147,22 @@ class Authorizer:
                 raise answer.wrong(str(error)) from error
         self._tokens.put(scope, token, asked_at)
         return token.text
+
+    def _granted(self, realm: Place, service: str, scopes: Sequence[str]) -> Answer:
+        """The token service's answer to the login, or to the next one where it refuses one that has ended."""
+        login = self._ask_source()
+        answer = self._ask(realm, service, scopes, login)
+        if answer.status != 401 or login is None:
+            return answer
+        try:
+            another = self._another_than(login)
+        except BaseException:
+            answer.close()
+            raise
+        if another is None:
+            return answer
+        answer.close()
+        return self._ask(realm, service, scopes, another)
 
     def _ask(self, realm: Place, service: str, scopes: Sequence[str], login: Credentials | None) -> Answer:
         named = [("service", service)] if service else []

@@ -223,6 +223,38 @@ def test_a_token_that_was_taken_back_is_asked_for_anew(
     assert is_pulled(upstream)
 
 
+def test_a_token_service_that_refuses_a_login_gets_the_next_one_and_no_third(
+    endpoint: Endpoint, tmp_path: Path
+) -> None:
+    (tmp_path / "assertion.jwt").write_text("a")
+    taken, tried = {basic("u", "t1")}, []
+
+    def script(call: Call) -> None:
+        if call.path == "/token":
+            tried.append(call.headers["authorization"])
+            call.answer(200 if tried[-1] in taken else 401, b'{"token": "for-pulling", "expires_in": 60}')
+        elif call.headers.get("authorization") == "Bearer for-pulling":
+            call.answer(200, MANIFEST, Content_Type=OCI)
+        else:
+            call.answer(401, WWW_Authenticate=f'Bearer realm="{bearer.url}/token",service="s"')
+
+    how = {"tokenURL": f"{endpoint.url}/token", "assertionFile": str(tmp_path / "assertion.jwt"), "username": "u"}
+    with Hostile(script) as bearer:
+        pauses = Pauses()
+        upstream = upstream_of(bearer.url, pauses=pauses, credentialHelper="oauth2", oauth2CredentialHelper=how)
+        assert is_pulled(upstream)
+        taken.clear()
+        taken.add(basic("u", "t2"))
+        pauses.clock.advance(60)
+        assert is_pulled(upstream)
+        assert tried == [basic("u", "t1"), basic("u", "t1"), basic("u", "t2")]
+        taken.clear()
+        pauses.clock.advance(60)
+        with pytest.raises(UpstreamDeniedError):
+            is_pulled(upstream)
+        assert tried[3:] == [basic("u", "t2"), basic("u", "t3")]
+
+
 def test_an_identity_token_goes_to_the_token_service_of_the_upstream(endpoint: Endpoint, tmp_path: Path) -> None:
     (tmp_path / "assertion.jwt").write_text("a")
     forms: list[dict[str, list[str]]] = []
@@ -266,7 +298,7 @@ def test_an_endpoint_that_gives_no_token_is_judged_and_not_quoted(
 def test_a_secret_file_that_is_missing_is_named_in_the_log_and_not_to_clients(
     oauth2: Callable[..., Upstream], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with pytest.raises(UpstreamDeniedError, match="log") as caught:
+    with pytest.raises(UpstreamWrongError, match="log") as caught:
         oauth2(clientSecretFile=str(tmp_path / "absent")).manifest(REPOSITORY, TAG)
     assert str(tmp_path) not in str(caught.value)
     assert next(r.reason for r in caplog.records if hasattr(r, "reason")).endswith(

@@ -96,75 +96,142 @@ class _Parts:
     end: Callable[[], None]
 
 
+@dataclass(frozen=True, slots=True)
+class _Ground:
+    """What everything here stands on."""
+
+    sync: Sync
+    parts: _Parts
+    repos: Repositories
+    reader: ReplicaReader
+    writer: ReplicaWriter
+    upstreams: dict[int, Upstream]
+    sources: Sources
+    time: Time
+    metrics: Tally
+
+
+@dataclass(frozen=True, slots=True)
+class _Served:
+    """What clients' misses lead to, and what the background works with as well."""
+
+    worker: SyncWorker
+    manifests: Manifests
+    fetching: Fetching
+    fetches: Fetches
+    ahead: Ahead
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """Something that goes on by itself. Started in order, stopped in the opposite one."""
+
+    start: Callable[[], None]
+    stop: Callable[[], None]
+
+
 def assemble(options: Options, pause: Pause) -> Assembled:
     """A worker, not begun. ``pause`` waits for so many seconds, or less when the process is about to end.
 
     Raises:
         ConfigError: an upstream, a certificate or the cluster cannot be used.
     """
-    clock = SystemClock()
+    ground = _ground(options, Time(SystemClock(), pause, random.SystemRandom().random))
+    served = _served(ground)
+    parts = ground.parts
+    seen = Seen(WORKER, parts.process_id, __version__, options.advertise)
+    presence = Presence(parts.store, seen, _new_id, ttl_seconds=_TTL_SECONDS)
+    tasks = [
+        _Task(parts.begin, parts.end),
+        _Task(_nothing, ground.sources.close),
+        _Task(_nothing, served.ahead.end),
+        _Task(presence.start, presence.stop),
+        _leftovers(ground, served),
+        *_mirrors(ground, served),
+        _keeping(ground),
+    ]
+
+    def begin() -> None:
+        for task in tasks:
+            task.start()
+
+    def end() -> None:
+        for task in reversed(tasks):
+            task.stop()
+
+    return Assembled(served.worker, begin, end)
+
+
+def _ground(options: Options, time: Time) -> _Ground:
+    clock, sync, metrics = time.clock, options.sync, Tally()
     parts = _cluster(options, clock) if options.cluster else _one_machine(options, clock)
-    repos = Repositories(parts.store, _new_id, clock)
     reader = ReplicaReader(parts.nodes, clock)
     pool = ThreadPoolExecutor(_COPY_THREADS, thread_name_prefix="copy")
     book = LayoutBook(parts.store, _new_id, clock)
     writer = ReplicaWriter(parts.nodes, FanOut(parts.nodes, pool, clock), book.mark_dirty, reader.remember)
-    metrics = Tally()
-    time, routes = Time(clock, pause, random.SystemRandom().random), Routes.of(options.sync)
-    around = _upstreams(options.sync, time, metrics)
-    sources = Sources(routes, around, _rules(options.sync))
-    linking = Linking(repos, reader, writer, keeping.growth(options.sync, parts.store, _new_id).linked)
+    asked = _upstreams(sync, time, metrics)
+    sources = Sources(Routes.of(sync), asked, _rules(sync))
+    return _Ground(
+        sync, parts, Repositories(parts.store, _new_id, clock), reader, writer, asked, sources, time, metrics
+    )
+
+
+def _served(ground: _Ground) -> _Served:
+    repos, reader, writer, sources = ground.repos, ground.reader, ground.writer, ground.sources
+    clock, metrics, parts = ground.time.clock, ground.metrics, ground.parts
+    linking = Linking(repos, reader, writer, keeping.growth(ground.sync, parts.store, _new_id).linked)
     signatures = Signatures(repos, clock)
     manifests = Manifests(repos, reader, writer, sources, signatures, Refused(clock))
     tags = Tags(repos, manifests, sources, signatures, clock, metrics)
     referrers = Referrers(repos, manifests, tags, sources, clock)
     fetches = Fetches(parts.store, _new_id, parts.process_id)
     # What periodic runs alone fill is fetched by the same flights; clients' misses come here only where pulls on demand are on.
-    runner = Runner(Tools(fetches, repos, writer, linking, sources.every(), pause, clock))
+    runner = Runner(Tools(fetches, repos, writer, linking, sources.every(), ground.time.pause, clock))
     fetching = Fetching(repos, linking, sources.every(), runner, clock, metrics)
-    ahead = Ahead(manifests, tags, referrers, fetching, sources, time)
+    ahead = Ahead(manifests, tags, referrers, fetching, sources, ground.time)
     looking = Looking(parts.process_id, fetching, sources, writer, metrics, clock)
     worker = SyncWorker(tags, manifests, referrers, fetching, Refused(clock), ahead, looking)
-    copying = CopyTools(repos, reader, writer, fetching, time)
-    leftovers = Leftovers(fetches, writer.state, fetching.is_flying)
+    return _Served(worker, manifests, fetching, fetches, ahead)
 
-    here = Holdings(repos, reader, manifests, fetching, pause)
-    pushed = pushing.jobs(options.sync, here, _surroundings(options.sync, time, metrics))
+
+def _leftovers(ground: _Ground, served: _Served) -> _Task:
+    leftovers = Leftovers(served.fetches, ground.writer.state, served.fetching.is_flying)
+    pause = ground.time.pause
+    thread = threading.Thread(target=leftovers.keep_tidy, args=(pause,), name="leftovers", daemon=True)
+    return _Task(thread.start, _nothing)
+
+
+def _mirrors(ground: _Ground, served: _Served) -> list[_Task]:
+    """Runs of mirrors in both directions, and what follows pushes here at once."""
+    sync, parts, time = ground.sync, ground.parts, ground.time
+    routes = Routes.of(sync)
+    copying = CopyTools(ground.repos, ground.reader, ground.writer, served.fetching, time)
+    here = Holdings(ground.repos, ground.reader, served.manifests, served.fetching, time.pause)
+    pushed = pushing.jobs(sync, here, _surroundings(sync, time, ground.metrics))
 
     def job_of(entry: Entry, registry: SyncRegistry) -> Job:
         if entry.direction != PULL:
             return pushed[entry.number]
-        return PullJob(entry.number, registry, routes, around[entry.number], copying)
+        return PullJob(entry.number, registry, routes, ground.upstreams[entry.number], copying)
 
-    runs = MirrorRuns(parts.store, _new_id, parts.process_id)
-    rounds = Rounds(mirrors(options.sync, job_of), runs, clock, time.die, metrics)
-    soon = pushing.soon(options.sync, pushed, here, parts.store, runs, clock, parts.process_id)
-    seen = Seen(WORKER, parts.process_id, __version__, options.advertise)
-    presence = Presence(parts.store, seen, _new_id, ttl_seconds=_TTL_SECONDS)
-    keeps = keeping.is_needed(options.sync)
-    kept = keeping.loop(options.sync, parts.store, repos, parts.nodes, writer, clock, _new_id, parts.process_id)
-
-    def begin() -> None:
-        parts.begin()
-        presence.start()
-        threading.Thread(target=leftovers.keep_tidy, args=(pause,), name="leftovers", daemon=True).start()
-        rounds.start()
-        soon.start()
-        if keeps:
-            kept.start()
-
-    def end() -> None:
-        soon.stop()
-        rounds.stop()
-        kept.stop()
+    def close() -> None:
         for job in pushed.values():
             job.close()
-        presence.stop()
-        ahead.end()
-        sources.close()
-        parts.end()
 
-    return Assembled(worker, begin, end)
+    runs = MirrorRuns(parts.store, _new_id, parts.process_id)
+    rounds = Rounds(mirrors(sync, job_of), runs, time.clock, time.die, ground.metrics)
+    soon = pushing.soon(sync, pushed, here, parts.store, runs, time.clock, parts.process_id)
+    return [_Task(_nothing, close), _Task(rounds.start, rounds.stop), _Task(soon.start, soon.stop)]
+
+
+def _keeping(ground: _Ground) -> _Task:
+    if not keeping.is_needed(ground.sync):
+        return _Task(_nothing, _nothing)
+    parts, clock = ground.parts, ground.time.clock
+    loop = keeping.loop(
+        ground.sync, parts.store, ground.repos, parts.nodes, ground.writer, clock, _new_id, parts.process_id
+    )
+    return _Task(loop.start, loop.stop)
 
 
 def _upstreams(sync: Sync, time: Time, metrics: Metrics) -> dict[int, Upstream]:
@@ -205,7 +272,7 @@ def _cluster(options: Options, clock: Clock) -> _Parts:
 
 
 def _nothing() -> None:
-    """One machine has nothing to follow."""
+    """There is nothing to do."""
 
 
 def _new_id() -> bytes:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from gateway.access.assembly import guard
 from gateway.accesslog import AccessLog
 from gateway.app import Guards, create_app
 from gateway.arrival import Arrival
@@ -107,6 +108,7 @@ def assemble(options: Options, refused: Callable[[], None]) -> Gateway:
     pool = ThreadPoolExecutor(_COPY_THREADS, thread_name_prefix="copy")
     book = LayoutBook(store, new_operation_id, clock)
     repos = Repositories(store, new_operation_id, clock)
+    guarded = guard(options.access, store, clock, time.sleep)
     health = _begin(parts)
     app = create_app(
         repos,
@@ -114,7 +116,7 @@ def assemble(options: Options, refused: Callable[[], None]) -> Gateway:
         ReplicaWriter(nodes, FanOut(nodes, pool, clock), book.mark_dirty, reader.remember),
         ManifestCache(MANIFEST_CACHE_BYTES),
         _mirroring(options, parts, repos, reader, clock, staleness),
-        Guards(Lanes(options.max_transfers, options.max_transfers, options.together), health, staleness),
+        Guards(guarded, Lanes(options.max_transfers, options.max_transfers, options.together), health, staleness),
         sparse=options.sparse,
     )
     return Gateway(app, health, _access(options, descriptor), parts.leave)

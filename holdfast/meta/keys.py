@@ -14,6 +14,7 @@
     referrer/<name>//<subject digest>//<digest>       the manifest names the subject
     sweep/<partition>                                 bumped by a sweep of the partition
     fetch/<digest>                                    an upstream's blob on its way, and who fetches it
+    signing/<number>                                  a key that tokens are signed with
 
     layout/current                                    the live versions; its revision is the layout revision
     layout/version/<number>                           one version, written once
@@ -115,6 +116,18 @@ def sweep(partition: int) -> bytes:
     if not 0 <= partition < PARTITIONS:
         raise ValueError(f"a partition is 0 to {PARTITIONS - 1}, not {partition}")
     return f"sweep/{partition:03x}".encode()
+
+
+def signing(number: int) -> bytes:
+    return f"signing/{number:08x}".encode()
+
+
+def signings() -> Range:
+    return _range("signing/")
+
+
+def signing_number(key: bytes) -> int:
+    return int(key.removeprefix(b"signing/"), 16)
 
 
 def fetch(digest: Digest) -> bytes:

@@ -22,6 +22,7 @@ from holdfast.errors import (
     ManifestUnknownError,
     RemovalsMovedError,
     RepositoryUnknownError,
+    TagTakenError,
     TooManyTagsError,
 )
 from holdfast.meta import keys
@@ -110,9 +111,20 @@ class Manifests:
         return None
 
     def put(
-        self, repository: Repository, new: NewManifest, tags: Sequence[Tag], fence: Fence, removals_revision: int
+        self,
+        repository: Repository,
+        new: NewManifest,
+        tags: Sequence[Tag],
+        fence: Fence,
+        removals_revision: int,
+        *,
+        may_move: bool = True,
     ) -> ManifestRecord:
-        """Make it visible. Raises SweepMovedError, LayoutMovedError, RemovalsMovedError, ManifestInvalidError, TooManyTagsError."""
+        """Make it visible. ``may_move``: tags that name something else as well.
+
+        Raises:
+            SweepMovedError, LayoutMovedError, RemovalsMovedError, TagTakenError, ManifestInvalidError, TooManyTagsError.
+        """
         push = _Push(repository, new, tuple(dict.fromkeys(tags)), pack_references(new.references))
         push.check()
         removals = KeyAt(keys.removals(repository), removals_revision)
@@ -124,9 +136,19 @@ class Manifests:
                 self._announce(refs)
                 announced = True
             record = push.record(standing, self._new_id, self._clock.wall())
-            if self._commit(push, record, standing, (fence, removals), refs if push.fits(refs) else []):
+            unmoved = [] if may_move else [self._unmoved(push, tag) for tag in push.tags]
+            if self._commit(push, record, standing, (fence, removals), refs if push.fits(refs) else [], unmoved):
                 return record
         raise crowded()
+
+    def _unmoved(self, push: _Push, tag: Tag) -> KeyAt:
+        """What holds while the tag names nothing else. Raises TagTakenError: it does."""
+        found = live_tag(self._store, push.repository, tag)
+        if found is not None and found[1].digest != push.new.digest:
+            raise TagTakenError("the tag exists, and may not be moved", {"tag": tag, "digest": str(found[1].digest)})
+        key = keys.tag(push.repository, tag)
+        entry = found[0] if found is not None else self._store.get(key)
+        return KeyAt(key, entry.mod_revision if entry else 0)
 
     def _commit(
         self,
@@ -135,8 +157,9 @@ class Manifests:
         standing: Mapping[bytes, Entry],
         fences: tuple[Fence, KeyAt],
         refs: list[Put],
+        unmoved: list[KeyAt],
     ) -> bool:
-        """False: the record or the repository changed meanwhile, look again."""
+        """False: the record, the repository or a tag that may not move changed meanwhile, look again."""
         compare, ops = first_of(push.repository, standing, record.operation_id, record.created_seconds)
         fence, removals = fences
         fixed = [*fence.compares(push.new.digest), removals]
@@ -145,7 +168,7 @@ class Manifests:
             primary=push.record_key,
             standing=standing_revision,
             operation_id=record.operation_id,
-            compares=[*fixed, KeyAt(push.record_key, standing_revision), compare],
+            compares=[*fixed, KeyAt(push.record_key, standing_revision), compare, *unmoved],
             ops=[*push.ops(record, self._clock.wall()), *ops, *refs],
             also_read=[compare.key for compare in fixed],
         )

@@ -86,15 +86,27 @@ class Repositories:
         return self._removals.revision(repository)
 
     def put_manifest(
-        self, repository: Repository, new: NewManifest, tags: Sequence[Tag], fence: Fence, removals_revision: int
+        self,
+        repository: Repository,
+        new: NewManifest,
+        tags: Sequence[Tag],
+        fence: Fence,
+        removals_revision: int,
+        *,
+        may_move: bool = True,
     ) -> ManifestRecord:
         """Record, tags, referrer entry and the manifest's own link, at once.
 
         Raises:
+            TagTakenError: a tag names something else, and ``may_move`` is not given.
             SweepMovedError, LayoutMovedError, RemovalsMovedError.
             ManifestInvalidError: more than 10,000 references. TooManyTagsError: more than 100.
         """
-        return self._manifests.put(repository, new, tags, fence, removals_revision)
+        return self._manifests.put(repository, new, tags, fence, removals_revision, may_move=may_move)
+
+    def tags_of(self, repository: Repository, digest: Digest, limit: int) -> list[Tag]:
+        """At most ``limit`` living tags that name a manifest; reads all tags of the repository."""
+        return self._listing.tags_of(repository, digest, limit)
 
     def manifest(self, repository: Repository, digest: Digest) -> ManifestRecord:
         """Raises ManifestUnknownError, RepositoryUnknownError."""

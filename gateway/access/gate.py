@@ -98,6 +98,11 @@ class Gate:
         if self.knows_somebody and caller.identity.is_anonymous and caller.grant is None:
             raise LoginNeededError("log in, or ask for a token")
 
+    def admit(self, caller: Caller) -> None:
+        """What belongs to no repository. Raises LoginNeededError: only somebody may do anything here (CVE-2020-29662)."""
+        if self.knows_somebody and caller.identity.is_anonymous and not self._rights.serves_anybody:
+            raise LoginNeededError("this registry is for those who log in")
+
     def may(self, caller: Caller, action: Action, repository: str) -> bool:
         return self.decide(caller, action, repository).allowed and _grants(caller, action, repository)
 

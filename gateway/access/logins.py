@@ -83,12 +83,12 @@ class Logins:
         mark = self._mark(user, password)
         if hashed is not None and self._is_known(mark, hashed):
             return Identity(user, Way.PASSWORD)
-        if self._throttle.shut_seconds(address):
+        if self._throttle.is_shut(address, user):
             raise TooManyLoginsError("too many wrong passwords came from this address; wait a minute")
         if self._compared(mark, password, hashed or self._accounts.any_hash() or _NOBODY) and hashed is not None:
             self._remember(mark, hashed)
             return Identity(user, Way.PASSWORD)
-        self._throttle.failed(address)
+        self._throttle.failed(address, user)
         self._delay()
         raise LoginRefusedError(_REFUSAL)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gateway.access.passwordfile import PasswordFile
+from gateway.access.passwordfile import require_readable
 from holdfast.access.rights import Rights
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class AccessOptions:
         )
         made.rights()
         if made.passwords is not None:
-            PasswordFile(made.passwords).stop()
+            require_readable(made.passwords)
         return made
 
     def rights(self) -> Rights:

@@ -42,7 +42,7 @@ class PasswordFile:
         try:
             self.look()
         except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"the password file {path} cannot be read: {error}", [_fault(str(error))]) from error
+            raise _unreadable(path, error) from error
 
     def hash_of(self, user: str) -> str | None:
         """The hash of a user as the file has it now; it changes with the password."""
@@ -66,12 +66,12 @@ class PasswordFile:
             if stamp == self._stamp:
                 return
             users = parse(file.read(MAX_BYTES).decode())
-            teller = os.dup(file.fileno()) if _locked(file.fileno()) else None
-        self._stamp, self._users = stamp, users
+            self._stamp, self._users = stamp, users
+            # A lock on the version before is in the way of the next where an editor has kept the file.
+            if self._teller is not None:
+                os.close(self._teller)
+            self._teller = os.dup(file.fileno()) if _locked(file.fileno()) else None
         if self._teller is not None:
-            os.close(self._teller)
-        self._teller = teller
-        if teller is not None:
             self._tell(users)
 
     def _tell(self, users: Users) -> None:
@@ -114,9 +114,18 @@ def _locked(descriptor: int) -> bool:
     return True
 
 
-def _fault(message: str) -> dict[str, str]:
-    return {
+def require_readable(path: Path) -> None:
+    """Raises ConfigError: the file cannot be read. Tells the log nothing."""
+    try:
+        path.read_bytes().decode()
+    except (OSError, UnicodeDecodeError) as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> ConfigError:
+    fault = {
         "path": "http.auth.htpasswd.path",
-        "message": message,
+        "message": str(error),
         "remedy": "write it with `holdfast user add` or `htpasswd -B -c`, readable for the registry",
     }
+    return ConfigError(f"the password file {path} cannot be read: {error}", [fault])

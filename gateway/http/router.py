@@ -118,6 +118,8 @@ class Router:
             # An upload is a push until it ends, whatever is asked about it.
             action = Action.CREATE if route.kind is Kind.UPLOAD else _NEEDS[req.method]
             self._gate.require(caller, action, repository)
+        elif route.kind is not Kind.BASE:
+            self._gate.admit(caller)
         handler(req, resp, Route(route.kind, repository, route.argument, caller))
 
     def _base(self, _req: Request, resp: Response, route: Route) -> None:

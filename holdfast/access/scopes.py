@@ -58,7 +58,7 @@ def parse(texts: Iterable[str]) -> tuple[Scope, ...]:
 def _one(text: str) -> Scope | None:
     kind, first, rest = text.partition(":")
     name, last, actions = rest.rpartition(":")
-    if not first or not last or not name:
+    if not kind or not first or not last or not name.strip(":"):
         return None
     # A class as in repository(plugin): of no consequence here.
     return Scope(kind.partition("(")[0], name, tuple(dict.fromkeys(word for word in actions.split(",") if word)))

@@ -1,0 +1,38 @@
+"""Registries that know somebody."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+import bcrypt
+import pytest
+
+from tests.access.guarded import Guarded
+from tests.serving import serving
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+    from typing import Any
+
+
+@pytest.fixture
+def guarded(tmp_path: Path) -> Iterator[Callable[..., Guarded]]:
+    """Starts a registry with users (name: password) and rules."""
+    with contextlib.ExitStack() as stack:
+
+        def start(users: dict[str, str], control: dict[str, Any] | None = None, **http: Any) -> Guarded:
+            path = tmp_path / "htpasswd"
+            path.write_text("".join(line(name, password) for name, password in users.items()))
+            settings = {"auth": {"htpasswd": {"path": str(path)}}, **http}
+            if control is not None:
+                settings["accessControl"] = control
+            audit = {"audit": str(tmp_path / "audit.log")}
+            return Guarded(stack.enter_context(serving(tmp_path / "registry", http=settings, log=audit)), path)
+
+        yield start
+
+
+def line(name: str, password: str) -> str:
+    return f"{name}:{bcrypt.hashpw(password.encode(), bcrypt.gensalt(4)).decode()}\n"

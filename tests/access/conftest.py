@@ -22,16 +22,22 @@ def guarded(tmp_path: Path) -> Iterator[Callable[..., Guarded]]:
     """Starts a registry with users (name: password) and rules."""
     with contextlib.ExitStack() as stack:
 
-        def start(users: dict[str, str], control: dict[str, Any] | None = None, **http: Any) -> Guarded:
-            path = tmp_path / "htpasswd"
-            path.write_text("".join(line(name, password) for name, password in users.items()))
-            settings = {"auth": {"htpasswd": {"path": str(path)}}, **http}
-            if control is not None:
-                settings["accessControl"] = control
-            audit = {"audit": str(tmp_path / "audit.log")}
-            return Guarded(stack.enter_context(serving(tmp_path / "registry", http=settings, log=audit)), path)
+        def start(users: dict[str, str], control: dict[str, Any] | None = None) -> Guarded:
+            return stack.enter_context(starting(tmp_path, users, control))
 
         yield start
+
+
+@contextlib.contextmanager
+def starting(root: Path, users: dict[str, str], control: dict[str, Any] | None = None) -> Iterator[Guarded]:
+    """A registry that knows these users."""
+    path = root / "htpasswd"
+    path.write_text("".join(line(name, password) for name, password in users.items()))
+    settings: dict[str, Any] = {"auth": {"htpasswd": {"path": str(path)}}}
+    if control is not None:
+        settings["accessControl"] = control
+    with serving(root / "registry", http=settings, log={"audit": str(root / "audit.log")}) as server:
+        yield Guarded(server, path)
 
 
 def line(name: str, password: str) -> str:

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import bcrypt
 import pytest
 
-from tests.access.conftest import line
+from tests.access.conftest import line, starting
 from tests.access.guarded import basic
 from tests.conformance.content import DataSet
 from tests.serving import wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from tests.access.guarded import Guarded
 
@@ -25,16 +25,37 @@ ROOT = basic("root", "toor")
 USERS = {"ann": "right", "bob": "builder", "root": "toor"}
 RULES = {
     "repositories": {
-        "**": {"anonymousPolicy": ["read"]},
+        "open/**": {"anonymousPolicy": ["read"]},
         "team/**": {
             "policies": [
                 {"users": ["ann"], "actions": ["read", "create", "update"]},
                 {"users": ["bob"], "actions": ["read", "create"]},
             ]
         },
+        "shared/**": {
+            "policies": [
+                {"users": ["ann"], "actions": ["read", "create", "update", "delete", "detectManifestCollision"]},
+            ]
+        },
+        "prod/**": {
+            "policies": [
+                {
+                    "users": ["ann"],
+                    "actions": ["create"],
+                    "conditions": [{"expression": 'req.referenceType == "digest"', "message": "push by digest"}],
+                }
+            ]
+        },
     },
     "adminPolicy": {"users": ["root"], "actions": ["read", "create", "update", "delete"]},
 }
+
+
+@pytest.fixture(scope="module")
+def team(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
+    """One registry for the tests that leave its users alone; they use repositories of their own."""
+    with starting(tmp_path_factory.mktemp("team"), USERS, RULES) as registry:
+        yield registry
 
 
 def push(registry: Guarded, who: dict[str, str], repo: str, tag: str) -> tuple[int, str]:
@@ -104,52 +125,49 @@ def test_while_the_file_is_away_its_last_version_holds(guarded: Callable[..., Gu
     assert registry.status("GET", "/v2/", ANN) == 200
 
 
-def test_everybody_reads_and_only_the_admin_deletes(guarded: Callable[..., Guarded]) -> None:
-    registry = guarded(USERS, RULES)
-    status, digest = push(registry, ROOT, "kube-proxy", "v1.26.0")
+def test_everybody_reads_and_only_the_admin_deletes(team: Guarded) -> None:
+    status, digest = push(team, ROOT, "open/kube-proxy", "v1.26.0")
     assert status == 201
-    path = "/v2/kube-proxy/manifests/v1.26.0"
-    assert registry.status("GET", path) == 200
-    assert registry.status("GET", path, registry.token(None, "repository:kube-proxy:pull")) == 200
-    assert registry.status("DELETE", path) == 401
-    assert registry.status("DELETE", path, ANN) == 403
-    assert registry.status("DELETE", path, ROOT) == 202
-    assert registry.status("GET", path) == 404
+    path = "/v2/open/kube-proxy/manifests/v1.26.0"
+    assert team.status("GET", path) == 200
+    assert team.status("GET", path, team.token(None, "repository:open/kube-proxy:pull")) == 200
+    assert team.status("DELETE", path) == 401
+    assert team.status("DELETE", path, ANN) == 403
+    assert team.status("DELETE", path, ROOT) == 202
+    assert team.status("GET", path) == 404
     assert (
-        registry.status(
-            "DELETE", f"/v2/kube-proxy/manifests/{digest}", registry.token(ROOT, "repository:kube-proxy:delete")
+        team.status(
+            "DELETE", f"/v2/open/kube-proxy/manifests/{digest}", team.token(ROOT, "repository:open/kube-proxy:delete")
         )
         == 202
     )
 
 
-def test_creating_is_not_updating(guarded: Callable[..., Guarded]) -> None:
-    registry = guarded(USERS, RULES)
-    first, digest = push(registry, BOB, "team/app", "v1")
+def test_creating_is_not_updating(team: Guarded) -> None:
+    first, digest = push(team, BOB, "team/app", "v1")
     assert first == 201
-    status, _ = push(registry, BOB, "team/app", "v1")
+    status, _ = push(team, BOB, "team/app", "v1")
     assert status == 403
-    assert push(registry, BOB, "team/app", "v2")[0] == 201
-    _, headers, body = registry.ask("GET", "/v2/team/app/manifests/v1", BOB)
+    assert push(team, BOB, "team/app", "v2")[0] == 201
+    _, headers, body = team.ask("GET", "/v2/team/app/manifests/v1", BOB)
     assert headers["docker-content-digest"] == digest
     # The same again moves nothing, so it needs no right to move.
     kind = {"Content-Type": json.loads(body)["mediaType"]}
-    assert registry.ask("PUT", "/v2/team/app/manifests/v1", BOB, body, **kind)[0] == 201
+    assert team.ask("PUT", "/v2/team/app/manifests/v1", BOB, body, **kind)[0] == 201
     # Nor does the way by digest lead around it.
-    _, other = push(registry, BOB, "team/app", "v3")
-    _, _, newer = registry.ask("GET", f"/v2/team/app/manifests/{other}", BOB)
-    assert registry.ask("PUT", f"/v2/team/app/manifests/{other}?tag=v1", BOB, newer, **kind)[0] == 403
-    assert push(registry, ANN, "team/app", "v1")[0] == 201
+    _, other = push(team, BOB, "team/app", "v3")
+    _, _, newer = team.ask("GET", f"/v2/team/app/manifests/{other}", BOB)
+    assert team.ask("PUT", f"/v2/team/app/manifests/{other}?tag=v1", BOB, newer, **kind)[0] == 403
+    assert push(team, ANN, "team/app", "v1")[0] == 201
 
 
-def test_what_is_forbidden_and_what_is_missing_look_the_same(guarded: Callable[..., Guarded]) -> None:
-    registry = guarded(USERS, {**RULES, "repositories": {"team/**": RULES["repositories"]["team/**"]}})  # type: ignore[index]
-    assert push(registry, ROOT, "hidden/app", "v1")[0] == 201
-    for who in (None, ANN, registry.token(ANN, "repository:hidden/app:pull", "repository:hidden/none:pull")):
+def test_what_is_forbidden_and_what_is_missing_look_the_same(team: Guarded) -> None:
+    assert push(team, ROOT, "hidden/app", "v1")[0] == 201
+    for who in (None, ANN, team.token(ANN, "repository:hidden/app:pull", "repository:hidden/none:pull")):
         answers = []
         for repo in ("hidden/app", "hidden/none"):
             for path in ("tags/list", "manifests/v1", "referrers/sha256:" + "0" * 64, "blobs/sha256:" + "0" * 64):
-                status, headers, body = registry.ask("GET", f"/v2/{repo}/{path}", who)
+                status, headers, body = team.ask("GET", f"/v2/{repo}/{path}", who)
                 answers.append(
                     (
                         repo,
@@ -162,58 +180,49 @@ def test_what_is_forbidden_and_what_is_missing_look_the_same(guarded: Callable[.
         assert {one[1] for one in answers} == ({401} if who is None else {403})
 
 
-def test_lists_and_mounts_show_only_what_the_caller_may_read(guarded: Callable[..., Guarded]) -> None:
-    registry = guarded(
-        USERS,
-        {
-            **RULES,
-            "repositories": {"team/**": RULES["repositories"]["team/**"], "open/*": {"anonymousPolicy": ["read"]}},
-        },
-    )  # type: ignore[index]
-    for repo in ("open/a", "hidden/b", "team/c"):
-        assert push(registry, ROOT, repo, "v1")[0] == 201
+def test_lists_and_mounts_show_only_what_the_caller_may_read(team: Guarded) -> None:
+    for repo in ("open/listed", "hidden/listed", "team/listed"):
+        assert push(team, ROOT, repo, "v1")[0] == 201
 
     def names(who: dict[str, str] | None) -> list[str]:
-        found: list[str] = json.loads(registry.ask("GET", "/v2/_catalog?n=100", who)[2])["repositories"]
-        return found
+        found: list[str] = json.loads(team.ask("GET", "/v2/_catalog?n=100", who)[2])["repositories"]
+        return [name for name in found if name.endswith("listed")]
 
-    assert names(None) == ["open/a"]
-    assert names(ANN) == ["open/a", "team/c"]
-    assert names(ROOT) == ["hidden/b", "open/a", "team/c"]
-    secret = b"a layer of hidden/b"
+    assert names(None) == ["open/listed"]
+    assert names(ANN) == ["open/listed", "team/listed"]
+    assert names(ROOT) == ["hidden/listed", "open/listed", "team/listed"]
+    secret = b"a layer of hidden/listed"
     digest = "sha256:" + hashlib.sha256(secret).hexdigest()
-    assert registry.status("POST", f"/v2/hidden/b/blobs/uploads/?digest={digest}", ROOT, secret) == 201
-    for query in (f"mount={digest}&from=hidden/b", f"mount={digest}"):
-        assert registry.status("POST", f"/v2/team/c/blobs/uploads/?{query}", ANN) == 202
-    assert registry.status("HEAD", f"/v2/team/c/blobs/{digest}", ANN) == 404
-    assert registry.status("POST", f"/v2/team/c/blobs/uploads/?mount={digest}&from=hidden/b", ROOT) == 201
+    assert team.status("POST", f"/v2/hidden/listed/blobs/uploads/?digest={digest}", ROOT, secret) == 201
+    for query in (f"mount={digest}&from=hidden/listed", f"mount={digest}"):
+        assert team.status("POST", f"/v2/team/listed/blobs/uploads/?{query}", ANN) == 202
+    assert team.status("HEAD", f"/v2/team/listed/blobs/{digest}", ANN) == 404
+    assert team.status("POST", f"/v2/team/listed/blobs/uploads/?mount={digest}&from=hidden/listed", ROOT) == 201
 
 
-def test_an_upload_is_nobody_elses(guarded: Callable[..., Guarded]) -> None:
-    registry = guarded(USERS, RULES)
-    place = registry.ask("POST", "/v2/team/app/blobs/uploads/", ANN)[1]["location"]
-    assert registry.status("PATCH", place, BOB, b"x") == 404
-    assert registry.status("GET", place, BOB) == 404
-    assert registry.status("DELETE", place, BOB) == 404
-    assert registry.status("PATCH", place, registry.token(ANN, "repository:team/app:push,pull"), b"x") == 202
+def test_an_upload_is_nobody_elses(team: Guarded) -> None:
+    place = team.ask("POST", "/v2/team/uploads/blobs/uploads/", ANN)[1]["location"]
+    assert team.status("PATCH", place, BOB, b"x") == 404
+    assert team.status("GET", place, BOB) == 404
+    assert team.status("DELETE", place, BOB) == 404
+    assert team.status("PATCH", place, team.token(ANN, "repository:team/uploads:push,pull"), b"x") == 202
 
 
-def test_a_token_is_good_for_what_it_was_asked_for_alone(guarded: Callable[..., Guarded]) -> None:
-    registry = guarded(USERS, RULES)
-    assert push(registry, ANN, "team/app", "v1")[0] == 201
-    narrow = registry.token(ANN, "repository:team/app:pull")
-    assert registry.status("GET", "/v2/team/app/manifests/v1", narrow) == 200
-    status, headers, _ = registry.ask("POST", "/v2/team/app/blobs/uploads/", narrow)
+def test_a_token_is_good_for_what_it_was_asked_for_alone(team: Guarded) -> None:
+    assert push(team, ANN, "team/tokens", "v1")[0] == 201
+    narrow = team.token(ANN, "repository:team/tokens:pull")
+    assert team.status("GET", "/v2/team/tokens/manifests/v1", narrow) == 200
+    status, headers, _ = team.ask("POST", "/v2/team/tokens/blobs/uploads/", narrow)
     assert status == 401
-    assert headers["www-authenticate"].endswith('scope="repository:team/app:pull,push",error="insufficient_scope"')
+    assert headers["www-authenticate"].endswith('scope="repository:team/tokens:pull,push",error="insufficient_scope"')
     assert (
-        registry.status("POST", "/v2/team/app/blobs/uploads/", registry.token(ANN, "repository:team/app:pull,push"))
+        team.status("POST", "/v2/team/tokens/blobs/uploads/", team.token(ANN, "repository:team/tokens:pull,push"))
         == 202
     )
-    assert registry.status("GET", "/v2/team/other/tags/list", narrow) == 401
-    assert registry.answer(BOB, "repository:team/app:pull,push,delete")["scope"] == "repository:team/app:pull,push"
-    assert registry.answer(None, "repository:team/app:pull")["scope"] == ""
-    assert registry.status("GET", "/v2/", registry.token(None)) == 200
+    assert team.status("GET", "/v2/team/other/tags/list", narrow) == 401
+    assert team.answer(BOB, "repository:team/tokens:pull,push,delete")["scope"] == "repository:team/tokens:pull,push"
+    assert team.answer(None, "repository:team/tokens:pull")["scope"] == ""
+    assert team.status("GET", "/v2/", team.token(None)) == 200
 
 
 def test_a_refresh_token_stands_for_its_owner_until_the_password_changes(guarded: Callable[..., Guarded]) -> None:
@@ -242,8 +251,8 @@ def test_a_refresh_token_stands_for_its_owner_until_the_password_changes(guarded
 @pytest.mark.parametrize(
     "form", [b"", b"grant_type=magic", b"grant_type=password", b"\xff", b"a=b&" * 1000, b"x" * 70_000]
 )
-def test_a_bad_form_is_refused_in_the_protocols_words(guarded: Callable[..., Guarded], form: bytes) -> None:
-    status, _, body = guarded(USERS).ask("POST", "/auth/token", None, form)
+def test_a_bad_form_is_refused_in_the_protocols_words(team: Guarded, form: bytes) -> None:
+    status, _, body = team.ask("POST", "/auth/token", None, form)
     assert status in {400, 401, 413}
     assert json.loads(body)["errors"][0]["code"]
 
@@ -268,24 +277,17 @@ def test_changes_and_refusals_are_in_the_audit_log_and_nothing_secret(guarded: C
         assert secret not in everything.replace("copyright", "")
 
 
-def test_a_message_of_a_condition_is_told_to_whom_it_refuses(guarded: Callable[..., Guarded]) -> None:
-    condition = {"expression": 'req.referenceType == "digest"', "message": "push by digest"}
-    rules = {
-        "repositories": {"**": {"policies": [{"users": ["ann"], "actions": ["create"], "conditions": [condition]}]}}
-    }
-    registry = guarded(USERS, rules)
-    status, _, body = registry.ask("PUT", "/v2/prod/manifests/v1", ANN, b"{}")
+def test_a_message_of_a_condition_is_told_to_whom_it_refuses(team: Guarded) -> None:
+    status, _, body = team.ask("PUT", "/v2/prod/app/manifests/v1", ANN, b"{}")
     assert status == 403
     assert json.loads(body)["errors"][0]["detail"]["reason"] == "push by digest"
 
 
-def test_a_digest_that_several_tags_name_is_kept_from_whom_the_rules_tell_so(guarded: Callable[..., Guarded]) -> None:
-    actions = ["read", "create", "update", "delete", "detectManifestCollision"]
-    registry = guarded(USERS, {"repositories": {"**": {"policies": [{"users": ["ann"], "actions": actions}]}}})
-    _, digest = push(registry, ANN, "app", "v1")
-    _, _, manifest = registry.ask("GET", "/v2/app/manifests/v1", ANN)
+def test_a_digest_that_several_tags_name_is_kept_from_whom_the_rules_tell_so(team: Guarded) -> None:
+    _, digest = push(team, ANN, "shared/app", "v1")
+    _, _, manifest = team.ask("GET", "/v2/shared/app/manifests/v1", ANN)
     kind = {"Content-Type": json.loads(manifest)["mediaType"]}
-    assert registry.ask("PUT", "/v2/app/manifests/v2", ANN, manifest, **kind)[0] == 201
-    assert registry.status("DELETE", f"/v2/app/manifests/{digest}", ANN) == 409
-    assert registry.status("DELETE", "/v2/app/manifests/v2", ANN) == 202
-    assert registry.status("DELETE", f"/v2/app/manifests/{digest}", ANN) == 202
+    assert team.ask("PUT", "/v2/shared/app/manifests/v2", ANN, manifest, **kind)[0] == 201
+    assert team.status("DELETE", f"/v2/shared/app/manifests/{digest}", ANN) == 409
+    assert team.status("DELETE", "/v2/shared/app/manifests/v2", ANN) == 202
+    assert team.status("DELETE", f"/v2/shared/app/manifests/{digest}", ANN) == 202

@@ -41,6 +41,12 @@ class AuditLog:
                 fault = {"path": "log.audit", "message": str(error), "remedy": "name a file that can be written"}
                 raise ConfigError(f"the audit log {path} cannot be opened: {error}", [fault]) from error
 
+    def close(self) -> None:
+        """Nothing is written any more."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
     def note(self, caller: Caller, method: str, path: str, status: str, reason: str = "") -> None:
         """One line. ``path`` without its query, ``status`` as HTTP's number."""
         if self._descriptor is None:

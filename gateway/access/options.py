@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gateway.access.audit import AuditLog
 from gateway.access.passwordfile import require_readable
 from holdfast.access.rights import Rights
+from holdfast.clock import SystemClock
 
 if TYPE_CHECKING:
     from holdfast.config import Settings
@@ -26,7 +28,7 @@ class AccessOptions:
 
     @classmethod
     def of(cls, settings: Settings) -> AccessOptions:
-        """Raises ConfigError: the password file cannot be read, or a condition is no expression."""
+        """Raises ConfigError: the password file cannot be read, the audit log not written, or a condition is no expression."""
         auth = settings.http.auth
         path = auth.htpasswd.path if auth is not None and auth.htpasswd is not None else ""
         made = cls(
@@ -37,6 +39,7 @@ class AccessOptions:
             auth.fail_delay if auth is not None else 0,
         )
         made.rights()
+        AuditLog(made.audit, SystemClock()).close()
         if made.passwords is not None:
             require_readable(made.passwords)
         return made

@@ -10,11 +10,14 @@ import falcon
 from gateway.blobs import Blobs
 from gateway.health import PATHS
 from gateway.http import router
+from gateway.http.audited import Audited
 from gateway.http.blobs import BlobsResource
+from gateway.http.credentials import TOKEN_PATH, Challenges
 from gateway.http.health import HealthResource
 from gateway.http.listing import ListingResource
 from gateway.http.manifests import ManifestsResource
 from gateway.http.stale import StaleWarning
+from gateway.http.token import TokenResource
 from gateway.http.uploads import UploadsResource
 from gateway.listing import Listing
 from gateway.local import open_staging
@@ -25,6 +28,7 @@ from gateway.uploads import Uploads
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from gateway.access.assembly import Access
     from gateway.cache import ManifestCache
     from gateway.health import Health
     from gateway.lanes import Lanes
@@ -39,10 +43,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Guards:
-    """What stands around the services: how many may be served, whether any can be, what is said of an answer's age, and who hears
-    of pulls.
+    """What stands around the services: who may come in, how many may be served, whether any can be, what is said of an answer's
+    age, and who hears of pulls.
     """
 
+    access: Access
     lanes: Lanes
     health: Health
     staleness: Staleness
@@ -67,19 +72,22 @@ def create_app(
     app: falcon.App[Any, Any] = falcon.App(media_type="application/json")
     app.req_options.auto_parse_form_urlencoded = False
     app.resp_options.default_media_type = "application/json"
-    app.add_middleware(StaleWarning(guards.staleness))
+    access = guards.access
+    app.add_middleware([StaleWarning(guards.staleness), Audited(access.audit)])
     probes = HealthResource(guards.health)
     for path in PATHS:
         app.add_route(path, probes)
+    if access.tokens is not None:
+        app.add_route(TOKEN_PATH, TokenResource(access.gate, access.tokens, access.clock))
+    resources = router.Resources(
+        BlobsResource(blobs, guards.lanes, guards.pulled),
+        UploadsResource(uploads, blobs, guards.lanes, access.gate),
+        ManifestsResource(manifests, access.gate, guards.pulled),
+        ListingResource(listing, access.gate),
+    )
     router.mount(
         app,
-        router.Router(
-            BlobsResource(blobs, guards.lanes, guards.pulled),
-            UploadsResource(uploads, blobs, guards.lanes),
-            ManifestsResource(manifests, guards.pulled),
-            ListingResource(listing),
-            guards.health.admit,
-            mirroring.meant,
-        ),
+        router.Router(resources, access.gate, guards.health.admit, mirroring.meant, access.clock),
+        Challenges(access.external_url),
     )
     return app

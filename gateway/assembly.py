@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from gateway.access.assembly import guard
 from gateway.accesslog import AccessLog
 from gateway.app import Guards, create_app
 from gateway.arrival import Arrival
@@ -113,7 +114,9 @@ def assemble(options: Options, refused: Callable[[], None]) -> Gateway:
     pool = ThreadPoolExecutor(_COPY_THREADS, thread_name_prefix="copy")
     book = LayoutBook(store, new_operation_id, clock)
     repos = Repositories(store, new_operation_id, clock)
+    guarded = guard(options.access, store, clock, time.sleep)
     health = _begin(parts)
+    lanes = Lanes(options.max_transfers, options.max_transfers, options.together)
     policy = Policy(Routes.of(options.sync))
     counts = functools.lru_cache(_NAMES)(lambda name: policy.limits(name) is not None)
     pulls = Pulls(PullTimes(store), counts, clock)
@@ -124,7 +127,7 @@ def assemble(options: Options, refused: Callable[[], None]) -> Gateway:
         ReplicaWriter(nodes, FanOut(nodes, pool, clock), book.mark_dirty, reader.remember),
         ManifestCache(MANIFEST_CACHE_BYTES),
         _mirroring(policy, parts, repos, reader, clock, staleness),
-        Guards(Lanes(options.max_transfers, options.max_transfers, options.together), health, staleness, pulls.note),
+        Guards(guarded, lanes, health, staleness, pulls.note),
         sparse=options.sparse,
     )
 

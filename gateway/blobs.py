@@ -15,7 +15,7 @@ from holdfast.errors import BlobUnknownError, RepositoryUnknownError, SweepMoved
 from holdfast.rpc.node import Want
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from gateway.mirroring import Mirroring
     from holdfast.digest import Digest
@@ -125,14 +125,16 @@ class Blobs:
         length = (want.size_bytes or 0) - offset_bytes if length_bytes is None else length_bytes
         return self._mirroring.read(repo, want, offset_bytes, length)
 
-    def mount(self, target: Repository, source: Repository | None, digest: Digest) -> BlobInfo | None:
+    def mount(
+        self, target: Repository, source: Repository | None, digest: Digest, may_read: Callable[[Repository], bool]
+    ) -> BlobInfo | None:
         """Link a blob that another repository links; None when that cannot be done and the client should upload.
 
         Without ``source`` any repository that links it and that the caller may read will do ("automatic content discovery").
         """
         self._mirroring.require_pushable(target)
         sources = [source] if source else self._repos.holders(digest, _HOLDERS)
-        for candidate in sources:
+        for candidate in filter(may_read, sources):
             info = self._mount_from(target, candidate, digest)
             if info is not None:
                 return info

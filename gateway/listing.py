@@ -6,6 +6,7 @@ Never here: HTTP, and no list that grows in memory beyond one page.
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from holdfast import digest as digests
@@ -14,7 +15,7 @@ from holdfast import names
 from holdfast.errors import BlobUnknownError, DigestInvalidError, MissingError, RepositoryUnknownError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from gateway.manifests import Manifests
     from gateway.mirroring import Mirroring
@@ -38,6 +39,19 @@ def encode(value: object) -> bytes:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode(errors="backslashreplace")
 
 
+# How many repositories are looked at, at once and for one page.
+_LOOK: Final = 1_000
+_LOOKS: Final = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """A page. ``after``: where the next one begins; "": there is none."""
+
+    names: list[Repository]
+    after: str = ""
+
+
 class Listing:
     """Pages of names, and referrers."""
 
@@ -54,11 +68,23 @@ class Listing:
             return [], False
         return self._repos.tags(repo, after, limit)
 
-    def repositories(self, after: str, limit: int) -> tuple[list[Repository], bool]:
-        """At most ``limit`` repositories that sort after ``after``, and whether more remain."""
-        if limit == 0:
-            return [], False
-        return self._repos.repositories(after, limit)
+    def repositories(self, after: str, limit: int, may_read: Callable[[Repository], bool]) -> Names:
+        """At most ``limit`` repositories that sort after ``after`` and that the caller may read.
+
+        Who may read few of very many gets a short page, even an empty one, with more to follow: a look has an end.
+        """
+        found: list[Repository] = []
+        for _ in range(_LOOKS if limit else 0):
+            page, more = self._repos.repositories(after, _LOOK)
+            for name in page:
+                if len(found) == limit:
+                    return Names(found, after)
+                after = name
+                if may_read(name):
+                    found.append(name)
+            if not more:
+                return Names(found)
+        return Names(found, after)
 
     def referrers(
         self, repo: Repository, subject: Digest, types: Collection[str], after: str

@@ -8,6 +8,7 @@ Never here: HTTP. The bytes are never re-encoded.
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -22,6 +23,9 @@ from holdfast.errors import (
     ReferencesMissingError,
     RemovalsMovedError,
     SweepMovedError,
+    TagMovedError,
+    TagsShareError,
+    TagTakenError,
     UnavailableError,
 )
 from holdfast.meta.repos import NewManifest
@@ -74,11 +78,19 @@ class Manifests:
         self._sparse = sparse
 
     def push(
-        self, repo: Repository, data: bytes, content_type: str | None, digest: Digest | None, tags: Sequence[Tag]
+        self,
+        repo: Repository,
+        data: bytes,
+        content_type: str | None,
+        digest: Digest | None,
+        tags: Sequence[Tag],
+        *,
+        may_move: bool = True,
     ) -> Pushed:
-        """Store a manifest and point ``tags`` at it, all or nothing.
+        """Store a manifest and point ``tags`` at it, all or nothing. ``may_move``: tags that name something else as well.
 
         Raises:
+            TagTakenError: one of them does, and may not be moved.
             PushRefusedError: the repository is filled from an upstream.
             ManifestInvalidError, TooLargeError; DigestInvalidError: the body is not what ``digest`` names.
             ReferencesMissingError: it names content that the repository does not hold.
@@ -97,11 +109,11 @@ class Manifests:
             subject=parsed.subject,
             artifact_type=parsed.artifact_type or "",
         )
-        self._commit(repo, new, data, tags)
+        self._commit(repo, new, data, tags, may_move=may_move)
         self._cache.put(repo, actual, data)
         return Pushed(actual, parsed.subject)
 
-    def _commit(self, repo: Repository, new: NewManifest, data: bytes, tags: Sequence[Tag]) -> None:
+    def _commit(self, repo: Repository, new: NewManifest, data: bytes, tags: Sequence[Tag], *, may_move: bool) -> None:
         fence: Fence | None = None
         for _ in range(_TRIES):
             if fence is None:
@@ -110,17 +122,28 @@ class Manifests:
             removals = self._repos.removals(repo)
             try:
                 self._require_references(repo, new.references)
-                self._repos.put_manifest(repo, new, tags, fence, removals)
+                places = tags if may_move else self._unmoved(repo, new.digest, tags)
+                self._repos.put_manifest(repo, new, places, fence, removals)
             except SweepMovedError:
                 fence = None
             except LayoutMovedError:
                 self._writer.misplaced(new.digest)
                 fence = None
-            except RemovalsMovedError:
+            except (RemovalsMovedError, TagMovedError):
                 continue
             else:
                 return
         raise UnavailableError("the repository kept changing while the manifest was checked; push it again")
+
+    def _unmoved(self, repo: Repository, digest: Digest, tags: Sequence[Tag]) -> dict[Tag, int]:
+        """From where the tags are set: nowhere, or from this digest. Raises TagTakenError: one names something else."""
+        revisions = {tag: self._repos.tag_revision(repo, tag) for tag in tags}
+        for tag in tags:
+            with contextlib.suppress(MissingError):
+                found = self._repos.manifest_by_tag(repo, tag)
+                if found.digest != digest:
+                    raise TagTakenError("the tag exists, and may not be moved", {"tag": tag})
+        return revisions
 
     def _require_references(self, repo: Repository, references: Sequence[manifests.Reference]) -> None:
         if self._sparse:
@@ -221,6 +244,14 @@ class Manifests:
             if digests.of(data, record.digest.algorithm) == record.digest:
                 return data
         raise ManifestUnknownError("the stored manifest is damaged; push it again", {"digest": str(record.digest)})
+
+    def require_single_tag(self, repo: Repository, reference: Tag | Digest) -> None:
+        """Raises TagsShareError: several tags name the digest that would be deleted (zot's detectManifestCollision)."""
+        if not isinstance(reference, digests.Digest):
+            return
+        tags = self._repos.tags_of(repo, reference, 2)
+        if len(tags) > 1:
+            raise TagsShareError("several tags name this manifest; delete them one by one", {"tags": tags})
 
     def delete(self, repo: Repository, reference: Tag | Digest) -> None:
         """By tag: only the tag. By digest: the manifest, and with it all its tags.

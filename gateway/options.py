@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from gateway.access.options import AccessOptions
 from holdfast.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class Options:
     worker_target: str = ""
     sync: Sync | None = None
     cluster: Cluster | None = None
+    access: AccessOptions = AccessOptions()  # noqa: RUF009 - frozen
 
     @property
     def together(self) -> int:
@@ -65,6 +67,7 @@ def from_settings(
         metadata_path=metadata_path,
         worker_target=worker_target,
         sync=settings.extensions.sync,
+        access=AccessOptions.of(settings),
     )
 
 

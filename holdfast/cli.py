@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from holdfast.ops.access import app as access
 from holdfast.ops.bench.command import bench
 from holdfast.ops.certs import app as certs
 from holdfast.ops.gateway import gateway
@@ -21,6 +22,7 @@ from holdfast.ops.storagenode import storagenode
 from holdfast.ops.sync import app as sync
 from holdfast.ops.syncworker import syncworker
 from holdfast.ops.upload import app as upload
+from holdfast.ops.user import app as user
 from holdfast.ops.verify import verify
 
 app = typer.Typer(
@@ -41,6 +43,8 @@ app.add_typer(upload, name="upload")
 app.add_typer(sync, name="sync")
 app.add_typer(metadata, name="metadata")
 app.add_typer(certs, name="certs")
+app.add_typer(user, name="user")
+app.add_typer(access, name="access")
 
 
 def _version(wanted: bool) -> None:

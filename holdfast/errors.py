@@ -16,6 +16,10 @@
     │   ├── RequestInvalidError     malformed in some other way
     │   ├── PushRefusedError        the repository mirrors another registry and takes no pushes
     │   └── UnsupportedError        understood and refused
+    ├── AccessError                 who asks may not, or is not who it says
+    │   ├── LoginNeededError        nobody in particular asks for what only somebody may do, or a token is too narrow
+    │   ├── LoginRefusedError       a password or token that does not count
+    │   └── DeniedError             the rules do not allow it to who asks
     ├── MissingError                not there, or not visible to the caller: both look the same
     │   ├── RepositoryUnknownError
     │   ├── ManifestUnknownError
@@ -29,12 +33,15 @@
     │   ├── LayoutMovedError        the layout changed in between: mark the copies for repair, then link
     │   ├── RemovalsMovedError      links were removed in between: check the references again
     │   ├── TagMovedError           somebody else has set the tag in between: look at it again
+    │   ├── TagTakenError           a tag names something else, and may not be moved
+    │   ├── TagsShareError          several tags name what would be deleted
     │   ├── NodeTakenError          another process is alive under this storage node's id
     │   └── StillReferencedError    deleting this would leave something dangling
     ├── UnavailableError            not now: the same request may succeed later
     │   ├── StorageFullError        below the free-space reserve, or the disk said so
     │   ├── ReadOnlyError           the node stopped taking writes after a failed fsync
     │   ├── OverloadedError         a bounded pool is full
+    │   │   └── TooManyLoginsError  an address has sent too many wrong passwords
     │   ├── NodeUnreachableError    no answer from a storage node
     │   │   └── NodeSilentError     none in time: it may be slow
     │   ├── PeerRefusedError        a storage node does not serve a process with this certificate
@@ -135,6 +142,26 @@ class UnsupportedError(InputError):
     """Understood and refused."""
 
 
+class AccessError(HoldfastError):
+    """Who asks may not, or is not who it says. ``scope``: what a token would have to be for; "" if none would help."""
+
+    def __init__(self, message: str, detail: object = None, *, scope: str = "") -> None:
+        super().__init__(message, detail)
+        self.scope = scope
+
+
+class LoginNeededError(AccessError):
+    """Nobody in particular asks, or somebody with a token that is too narrow."""
+
+
+class LoginRefusedError(AccessError):
+    """A password or a token that does not count."""
+
+
+class DeniedError(AccessError):
+    """The rules do not allow it to who asks."""
+
+
 class MissingError(HoldfastError):
     """Not there, or not visible to the caller; the two look the same."""
 
@@ -183,6 +210,14 @@ class LayoutMovedError(ConflictError):
     """``layout/current`` is not what copies were placed by, or what a change of it was planned on."""
 
 
+class TagTakenError(ConflictError):
+    """A tag names something else, and may not be moved."""
+
+
+class TagsShareError(ConflictError):
+    """Several tags name what would be deleted."""
+
+
 class NodeTakenError(ConflictError):
     """Another process is alive under the id of this storage node. ``detail`` is the same until it is heard of again."""
 
@@ -219,6 +254,12 @@ class ReadOnlyError(UnavailableError):
 
 class OverloadedError(UnavailableError):
     """A bounded pool is full: try another copy, or later."""
+
+
+class TooManyLoginsError(OverloadedError):
+    """An address has sent too many wrong passwords."""
+
+    retry_after_seconds = 60
 
 
 class NodeUnreachableError(UnavailableError):

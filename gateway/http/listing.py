@@ -8,16 +8,17 @@ from urllib.parse import urlencode
 
 from gateway.listing import encode
 from holdfast import digest as digests
+from holdfast.access.actions import Action
 from holdfast.errors import PageInvalidError
 from holdfast.manifest import OCI_INDEX
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from falcon import Request, Response
 
+    from gateway.access.gate import Gate
     from gateway.http.paths import Route
     from gateway.listing import Listing
+    from holdfast.names import Repository
 
 # CVE-2023-2253: what a client may ask for is bounded before anything is read or allocated.
 MAX_PAGE: Final = 10_000
@@ -27,22 +28,26 @@ CATALOG_PAGE: Final = 1_000
 class ListingResource:
     """Pages end in one relative ``Link``: clients parse no more than that, and refuse another host in it."""
 
-    def __init__(self, listing: Listing) -> None:
+    def __init__(self, listing: Listing, gate: Gate) -> None:
         self._listing = listing
+        self._gate = gate
 
     def tags(self, req: Request, resp: Response, route: Route) -> None:
         limit = _limit(req, MAX_PAGE)
         tags, more = self._listing.tags(route.repository, req.get_param("last") or "", limit)
         resp.data = json.dumps({"name": route.repository, "tags": tags}).encode()
         if more:
-            _link(resp, f"/v2/{route.repository}/tags/list", limit, tags)
+            _link(resp, f"/v2/{route.repository}/tags/list", limit, tags[-1])
 
-    def catalog(self, req: Request, resp: Response, _route: Route) -> None:
+    def catalog(self, req: Request, resp: Response, route: Route) -> None:
+        def may_read(repository: Repository) -> bool:
+            return self._gate.decide(route.caller, Action.READ, repository).allowed
+
         limit = _limit(req, CATALOG_PAGE)
-        found, more = self._listing.repositories(req.get_param("last") or "", limit)
-        resp.data = json.dumps({"repositories": found}).encode()
-        if more:
-            _link(resp, "/v2/_catalog", limit, found)
+        page = self._listing.repositories(req.get_param("last") or "", limit, may_read)
+        resp.data = json.dumps({"repositories": page.names}).encode()
+        if page.after:
+            _link(resp, "/v2/_catalog", limit, page.after)
 
     def referrers(self, req: Request, resp: Response, route: Route) -> None:
         types = [t for t in req.get_param_as_list("artifactType") or [] if t]
@@ -69,5 +74,5 @@ def _limit(req: Request, default: int) -> int:
     return min(int(text), MAX_PAGE)
 
 
-def _link(resp: Response, path: str, limit: int, page: Sequence[str]) -> None:
-    resp.set_header("Link", f'<{path}?{urlencode({"n": limit, "last": page[-1]})}>; rel="next"')
+def _link(resp: Response, path: str, limit: int, last: str) -> None:
+    resp.set_header("Link", f'<{path}?{urlencode({"n": limit, "last": last})}>; rel="next"')

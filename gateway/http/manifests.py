@@ -13,15 +13,17 @@ from gateway.http.headers import etag_of, matches, set_digest
 from holdfast import digest as digests
 from holdfast import manifest as manifests
 from holdfast import names
-from holdfast.errors import ManifestUnknownError, RequestInvalidError, TagInvalidError, TooManyTagsError
+from holdfast.access.actions import Action
+from holdfast.errors import ManifestUnknownError, RequestInvalidError, TagInvalidError, TagTakenError, TooManyTagsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from falcon import Request, Response
 
+    from gateway.access.gate import Gate
     from gateway.http.paths import Route
-    from gateway.manifests import Manifests
+    from gateway.manifests import Manifests, Pushed
     from holdfast.digest import Digest
     from holdfast.meta.repos import ManifestRecord
     from holdfast.names import Repository, Tag
@@ -33,8 +35,9 @@ MAX_TAGS: Final = 46
 class ManifestsResource:
     """One method a verb; raises the errors of :mod:`gateway.manifests`."""
 
-    def __init__(self, store: Manifests, pulled: Callable[[Repository, Digest], None]) -> None:
+    def __init__(self, store: Manifests, gate: Gate, pulled: Callable[[Repository, Digest], None]) -> None:
         self._manifests = store
+        self._gate = gate
         self._pulled = pulled
 
     def head(self, req: Request, resp: Response, route: Route) -> None:
@@ -56,7 +59,7 @@ class ManifestsResource:
         tags = _tags(req, reference)
         data = WireBody(req.env).read_all(manifests.MAX_BYTES)
         digest = reference if isinstance(reference, digests.Digest) else None
-        pushed = self._manifests.push(route.repository, data, req.get_header("Content-Type"), digest, tags)
+        pushed = self._pushed(route, data, req.get_header("Content-Type"), digest, tags)
         resp.status = "201 Created"
         resp.content_length = 0
         resp.set_header("Location", f"/v2/{route.repository}/manifests/{pushed.digest}")
@@ -66,8 +69,22 @@ class ManifestsResource:
         if tags and digest is not None:
             resp.set_header("OCI-Tag", ", ".join(tags))
 
+    def _pushed(
+        self, route: Route, data: bytes, content_type: str | None, digest: Digest | None, tags: Sequence[Tag]
+    ) -> Pushed:
+        """Creating is allowed by now; whether a tag may be moved is another right (CVE-2026-31801)."""
+        may_move = self._gate.may(route.caller, Action.UPDATE, route.repository)
+        try:
+            return self._manifests.push(route.repository, data, content_type, digest, tags, may_move=may_move)
+        except TagTakenError:
+            self._gate.require(route.caller, Action.UPDATE, route.repository)
+            raise
+
     def delete(self, _req: Request, resp: Response, route: Route) -> None:
-        self._manifests.delete(route.repository, _wanted(route.argument))
+        wanted = _wanted(route.argument)
+        if self._gate.may(route.caller, Action.DETECT_COLLISION, route.repository):
+            self._manifests.require_single_tag(route.repository, wanted)
+        self._manifests.delete(route.repository, wanted)
         resp.status = "202 Accepted"
         resp.content_length = 0
 

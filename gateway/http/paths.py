@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
+from gateway.access.gate import NOBODY, Caller
 from holdfast import names
 
 
@@ -32,11 +33,12 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """``argument`` is the digest, tag or upload id as it was written, "" where there is none."""
+    """``argument`` is the digest, tag or upload id as it was written, "" where there is none. ``caller``: who asks."""
 
     kind: Kind
     repository: names.Repository
     argument: str = ""
+    caller: Caller = NOBODY
 
 
 _NONE: Final = names.Repository("")

@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import falcon
 
 from gateway.http import errors, paths
-from gateway.http.paths import Kind
-from holdfast.errors import HoldfastError, UnsupportedError
+from gateway.http.credentials import facts_of
+from gateway.http.paths import Kind, Route
+from holdfast.access.actions import Action
+from holdfast.errors import HoldfastError, LoginNeededError, LoginRefusedError, UnsupportedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from falcon import Request, Response
 
+    from gateway.access.gate import Gate
     from gateway.http.blobs import BlobsResource
+    from gateway.http.credentials import Challenges
     from gateway.http.listing import ListingResource
     from gateway.http.manifests import ManifestsResource
-    from gateway.http.paths import Route
     from gateway.http.uploads import UploadsResource
+    from holdfast.clock import Clock
     from holdfast.names import Repository
 
     Handler: TypeAlias = Callable[[Request, Response, Route], None]
@@ -32,23 +36,47 @@ _JSON: Final = "application/json"
 _PULLS: Final = frozenset({"GET", "HEAD"})
 
 
+# What each method of an endpoint needs; the same table for every kind, so that none is forgotten.
+_NEEDS: Final = {
+    "GET": Action.READ,
+    "HEAD": Action.READ,
+    "POST": Action.CREATE,
+    "PATCH": Action.CREATE,
+    "PUT": Action.CREATE,
+    "DELETE": Action.DELETE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """Who answers what."""
+
+    blobs: BlobsResource
+    uploads: UploadsResource
+    manifests: ManifestsResource
+    listing: ListingResource
+
+
 class Router:
     """The sink that Falcon hands every request to. ``admit`` raises a HoldfastError while none can be served."""
 
     def __init__(
         self,
-        blobs: BlobsResource,
-        uploads: UploadsResource,
-        manifests: ManifestsResource,
-        listing: ListingResource,
+        resources: Resources,
+        gate: Gate,
         admit: Callable[[], None],
         meant: Callable[[Repository, str | None], Repository],
+        clock: Clock,
     ) -> None:
         """``meant``: the repository that a pull means by a name and an upstream's host, if it says one."""
+        self._gate = gate
         self._admit = admit
         self._meant = meant
+        self._clock = clock
+        blobs, uploads = resources.blobs, resources.uploads
+        manifests, listing = resources.manifests, resources.listing
         self._table: dict[Kind, dict[str, Handler]] = {
-            Kind.BASE: {"GET": _base, "HEAD": _base},
+            Kind.BASE: {"GET": self._base, "HEAD": self._base},
             Kind.BLOB: {"GET": blobs.get, "HEAD": blobs.head, "DELETE": blobs.delete},
             Kind.MANIFEST: {
                 "GET": manifests.get,
@@ -83,35 +111,50 @@ class Router:
         if handler is None:
             resp.set_header("Allow", ", ".join(methods))
             raise UnsupportedError(f"{req.method} is not supported here", {"allowed": list(methods)})
-        handler(req, resp, self._named(req, resp, route))
+        facts = facts_of(req, self._clock, route.argument if route.kind is Kind.MANIFEST else "")
+        caller = req.context.caller = self._gate.who(req.get_header("Authorization"), facts)
+        repository = self._named(req, resp, route)
+        if repository:
+            # An upload is a push until it ends, whatever is asked about it.
+            action = Action.CREATE if route.kind is Kind.UPLOAD else _NEEDS[req.method]
+            self._gate.require(caller, action, repository)
+        elif route.kind is not Kind.BASE:
+            self._gate.admit(caller)
+        handler(req, resp, Route(route.kind, repository, route.argument, caller))
 
-    def _named(self, req: Request, resp: Response, route: Route) -> Route:
+    def _base(self, _req: Request, resp: Response, route: Route) -> None:
+        self._gate.greet(route.caller)
+        resp.data = b"{}"
+
+    def _named(self, req: Request, resp: Response, route: Route) -> Repository:
         """distribution-spec, "Registry Proxying": ``ns`` says whose repository is meant, and is echoed where it was heeded."""
         if req.method not in _PULLS or not route.repository:
-            return route
+            return route.repository
         ns = req.get_param("ns")
         repository = self._meant(route.repository, ns)
-        if repository == route.repository:
-            return route
-        if ns:
+        if ns and repository != route.repository:
             resp.set_header("OCI-Namespace", ns)
-        return replace(route, repository=repository)
+        return repository
 
     def routes(self) -> dict[Kind, list[str]]:
         """What is answered, for tests that must not miss an endpoint."""
         return {kind: list(methods) for kind, methods in self._table.items()}
 
 
-def _base(_req: Request, resp: Response, _route: Route) -> None:
-    resp.data = b"{}"
-
-
-def on_error(_req: Request, resp: Response, error: HoldfastError, _params: dict[str, Any]) -> None:
+class ErrorWriter:
     """The one writer of error bodies."""
-    answer = errors.answer_to(error)
-    for name, value in errors.headers_of(error).items():
-        resp.set_header(name, value)
-    _write(resp, answer.status, errors.body(answer.code, error.message, error.detail))
+
+    def __init__(self, challenges: Challenges) -> None:
+        self._challenges = challenges
+
+    def __call__(self, req: Request, resp: Response, error: HoldfastError, _params: dict[str, Any]) -> None:
+        answer = errors.answer_to(error)
+        for name, value in errors.headers_of(error).items():
+            resp.set_header(name, value)
+        if isinstance(error, LoginNeededError | LoginRefusedError):
+            resp.set_header("WWW-Authenticate", self._challenges.challenge(req, error))
+        req.context.refused = error
+        _write(resp, answer.status, errors.body(answer.code, error.message, error.detail))
 
 
 def on_falcon_error(_req: Request, resp: Response, error: falcon.HTTPError, _params: dict[str, Any]) -> None:
@@ -137,9 +180,9 @@ def _write(resp: Response, status: str, body: bytes) -> None:
         resp.delete_header(name)
 
 
-def mount(app: falcon.App[Any, Any], router: Router) -> None:
+def mount(app: falcon.App[Any, Any], router: Router, challenges: Challenges) -> None:
     """Put the router and the error handlers into an application."""
     app.add_sink(router, "/")
     app.add_error_handler(Exception, on_bug)
     app.add_error_handler(falcon.HTTPError, on_falcon_error)
-    app.add_error_handler(HoldfastError, on_error)
+    app.add_error_handler(HoldfastError, ErrorWriter(challenges))

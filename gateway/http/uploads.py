@@ -14,6 +14,7 @@ from gateway.http.headers import set_digest
 from gateway.uploads import SMALL_BODY_BYTES
 from holdfast import digest as digests
 from holdfast import names
+from holdfast.access.actions import Action
 from holdfast.errors import (
     DigestInvalidError,
     HoldfastError,
@@ -27,6 +28,7 @@ from holdfast.rpc.node import UploadKey
 if TYPE_CHECKING:
     from falcon import Request, Response
 
+    from gateway.access.gate import Gate
     from gateway.blobs import Blobs
     from gateway.http.paths import Route
     from gateway.lanes import Lanes
@@ -35,29 +37,27 @@ if TYPE_CHECKING:
     from holdfast.names import Repository
     from holdfast.rpc.node import UploadState
 
-# Nobody logs in yet; every upload belongs to the one principal there is.
-ANONYMOUS = ""
-
 
 class UploadsResource:
     """One method a verb; raises the errors of :mod:`gateway.uploads`."""
 
-    def __init__(self, uploads: Uploads, blobs: Blobs, lanes: Lanes) -> None:
+    def __init__(self, uploads: Uploads, blobs: Blobs, lanes: Lanes, gate: Gate) -> None:
         self._uploads = uploads
         self._blobs = blobs
         self._lanes = lanes
+        self._gate = gate
 
     def post(self, req: Request, resp: Response, route: Route) -> None:
         """Begin (end-4a, 4c), mount (end-11), or push a whole blob (end-4b)."""
         repo = route.repository
-        if self._mounted(req, resp, repo):
+        if self._mounted(req, resp, route):
             return
         body = WireBody(req.env)
         text = req.get_param("digest")
         if text:
-            self._whole(resp, repo, digests.parse_computable(text), body)
+            self._whole(resp, route, digests.parse_computable(text), body)
             return
-        state = self._uploads.start(repo, ANONYMOUS, req.get_param("digest-algorithm"))
+        state = self._uploads.start(repo, _principal(route), req.get_param("digest-algorithm"))
         resp.status = "202 Accepted"
         _place(resp, repo, state)
 
@@ -105,12 +105,13 @@ class UploadsResource:
             if leave is not None:
                 leave()
 
-    def _whole(self, resp: Response, repo: Repository, digest: Digest, body: WireBody) -> None:
+    def _whole(self, resp: Response, route: Route, digest: Digest, body: WireBody) -> None:
+        repo, principal = route.repository, _principal(route)
         if body.length_bytes is not None and body.length_bytes <= SMALL_BODY_BYTES:
             self._uploads.put(repo, digest, body.read_all(SMALL_BODY_BYTES))
             _created(resp, repo, digest)
             return
-        key = UploadKey(self._uploads.start(repo, ANONYMOUS, digest.algorithm).upload_id, repo, ANONYMOUS)
+        key = UploadKey(self._uploads.start(repo, principal, digest.algorithm).upload_id, repo, principal)
         leave = self._lanes.enter("push")
         try:
             self._uploads.append(key, None, body)
@@ -129,15 +130,22 @@ class UploadsResource:
         except HoldfastError:
             return
 
-    def _mounted(self, req: Request, resp: Response, repo: Repository) -> bool:
-        """Unable to mount is no error: the client gets a session and uploads (distribution-spec, "Mounting a blob")."""
-        text = req.get_param("mount")
+    def _mounted(self, req: Request, resp: Response, route: Route) -> bool:
+        """Unable to mount is no error: the client gets a session and uploads (distribution-spec, "Mounting a blob").
+
+        So it is with a source that the caller may not read: it looks like one that has no such blob.
+        """
+        text, repo = req.get_param("mount"), route.repository
+
+        def may_read(source: Repository) -> bool:
+            return self._gate.may(route.caller, Action.READ, source)
+
         if not text:
             return False
         try:
             digest = digests.parse(text)
             source = req.get_param("from")
-            info = self._blobs.mount(repo, names.repository(source) if source else None, digest)
+            info = self._blobs.mount(repo, names.repository(source) if source else None, digest, may_read)
         except (DigestInvalidError, NameInvalidError):
             return False
         if info is None:
@@ -147,7 +155,12 @@ class UploadsResource:
 
 
 def _key(route: Route) -> UploadKey:
-    return UploadKey(route.argument, route.repository, ANONYMOUS)
+    return UploadKey(route.argument, route.repository, _principal(route))
+
+
+def _principal(route: Route) -> str:
+    """Whose an upload is: nobody else goes on with it, or learns that there is one (CVE-2026-32589)."""
+    return route.caller.identity.name
 
 
 def _place(resp: Response, repo: Repository, state: UploadState) -> None:

@@ -17,6 +17,7 @@
     mirror/run/<entry>                                a configured mirror's run under way, or its last one
     mirror/part/<entry>/<name>                        a repository of the run under way, and who copies it
     pulled/<partition>/<digest>//<name>               when <name> was last asked for it, in the order of holder/
+    signing/<number>                                  a key that tokens are signed with
 
     layout/current                                    the live versions; its revision is the layout revision
     layout/version/<number>                           one version, written once
@@ -124,6 +125,18 @@ def sweep(partition: int) -> bytes:
     if not 0 <= partition < PARTITIONS:
         raise ValueError(f"a partition is 0 to {PARTITIONS - 1}, not {partition}")
     return f"sweep/{partition:03x}".encode()
+
+
+def signing(number: int) -> bytes:
+    return f"signing/{number:08x}".encode()
+
+
+def signings() -> Range:
+    return _range("signing/")
+
+
+def signing_number(key: bytes) -> int:
+    return int(key.removeprefix(b"signing/"), 16)
 
 
 def fetch(digest: Digest) -> bytes:

@@ -56,6 +56,16 @@ class Listing:
                 return found, False
             start = page.entries[-1].key + b"\0"
 
+    def tags_of(self, repository: Repository, digest: Digest, limit: int) -> list[Tag]:
+        """At most ``limit`` living tags that name a manifest; reads all of the repository."""
+        found: list[Tag] = []
+        for entry in pages(self._store, *keys.tags_after(repository, ""), _PAGE):
+            if TagRecord.decode(entry.value).digest == digest:
+                found.extend(self._live(repository, [entry]))
+            if len(found) == limit:
+                break
+        return found
+
     def referrers(self, repository: Repository, subject: Digest) -> list[Digest]:
         found = pages(self._store, *keys.referrers_of(repository, subject), keys_only=True)
         return [keys.last_digest_in(entry.key) for entry in found]

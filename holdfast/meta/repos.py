@@ -103,6 +103,10 @@ class Repositories:
         """
         return self._manifests.put(repository, new, tags, fence, removals_revision)
 
+    def tags_of(self, repository: Repository, digest: Digest, limit: int) -> list[Tag]:
+        """At most ``limit`` living tags that name a manifest; reads all tags of the repository."""
+        return self._listing.tags_of(repository, digest, limit)
+
     def manifest(self, repository: Repository, digest: Digest) -> ManifestRecord:
         """Raises ManifestUnknownError, RepositoryUnknownError."""
         return self._manifests.by_digest(repository, digest)

@@ -279,3 +279,13 @@ class LayoutRecord(_message.Message):
     layout: bytes
     created_seconds: float
     def __init__(self, operation_id: _Optional[bytes] = ..., layout: _Optional[bytes] = ..., created_seconds: _Optional[float] = ...) -> None: ...
+
+class SigningKeyRecord(_message.Message):
+    __slots__ = ("operation_id", "secret", "created_seconds")
+    OPERATION_ID_FIELD_NUMBER: _ClassVar[int]
+    SECRET_FIELD_NUMBER: _ClassVar[int]
+    CREATED_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    operation_id: bytes
+    secret: bytes
+    created_seconds: float
+    def __init__(self, operation_id: _Optional[bytes] = ..., secret: _Optional[bytes] = ..., created_seconds: _Optional[float] = ...) -> None: ...

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from falcon.testing import TestClient
 
+from gateway.access.assembly import guard
+from gateway.access.options import AccessOptions
 from gateway.app import Guards, create_app
 from gateway.cache import ManifestCache
 from gateway.health import Health
@@ -60,7 +63,7 @@ def started(data: Path) -> Iterator[Callable[..., Answer]]:
         lanes = Lanes(_PLACES, _PLACES, _PLACES)
         # One node alone is written to without a fan-out.
         writer = ReplicaWriter(nodes, FanOut(nodes, ThreadPoolExecutor(1), SystemClock()), lambda *_: None)
-        guards = Guards(lanes, Health({}), Staleness())
+        guards = Guards(guard(AccessOptions(), store, SystemClock(), time.sleep), lanes, Health({}), Staleness())
         app = create_app(repos, reader, writer, ManifestCache(1 << 20), no_mirrors(repos), guards)
         client = TestClient(app)
 

@@ -1,0 +1,177 @@
+"""Tokens of our own: signed with the installation's keys, so that every gateway knows those of every other.
+
+    access      minutes; for whom, by which password, and what it may be used for
+    refresh     weeks; only good for new access tokens
+
+Promises
+  * A token counts only with an algorithm and a key of ours, for us, unexpired, and while its owner has the password by which it was
+    issued: a removed user and a changed password end it at once. Nothing in its header but the number of the key is read.
+  * What could not be issued by us is a LoginRefusedError, whatever is wrong with it.
+
+RFC 7519; distribution's token specification for the claims.
+"""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import jwt
+
+from holdfast.access.identity import ANONYMOUS, Identity, Way
+from holdfast.access.scopes import Grant
+from holdfast.errors import LoginRefusedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from holdfast.access.scopes import Scope
+    from holdfast.clock import Clock
+    from holdfast.meta.signing import SigningKey, SigningKeys
+
+ACCESS_SECONDS: Final = 300
+REFRESH_SECONDS: Final = 30 * 24 * 3600
+SERVICE: Final = "holdfast"
+_ALGORITHM: Final = "HS256"
+# Clocks of gateways differ.
+_LEEWAY_SECONDS: Final = 60
+# Of a browser's or client's whole header line; ours have a few hundred bytes.
+_LONGEST: Final = 16 * 1024
+_KEYS_SECONDS: Final = 60.0
+_UNKNOWN_SECONDS: Final = 1.0
+_REMEMBERED: Final = 5_000
+_ACCESS: Final = "access"
+_REFRESH: Final = "refresh"
+_REFUSAL: Final = "the token does not count (any more); log in again"
+
+
+@dataclass(frozen=True, slots=True)
+class Bearer:
+    """Whom an access token is for, and what it may be used for."""
+
+    identity: Identity
+    grant: Grant
+
+
+class Tokens:
+    """``standing`` gives a value that changes with a user's password, None when there is no such user."""
+
+    def __init__(self, keys: SigningKeys, standing: Callable[[str], str | None], clock: Clock) -> None:
+        self._keys = keys
+        self._standing = standing
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._held: list[SigningKey] = []
+        self._held_until = 0.0
+        self._asked_at = 0.0
+        # Whose signature was right: claims by text.
+        self._verified: OrderedDict[str, dict[str, Any]] = OrderedDict()
+
+    def access(self, identity: Identity, scopes: Sequence[Scope]) -> str:
+        """Raises MetadataUnavailableError: there is no key to sign with."""
+        claims = {"access": [scope.as_claim() for scope in scopes]}
+        return self._signed(_ACCESS, identity, ACCESS_SECONDS, claims)
+
+    def refresh(self, identity: Identity) -> str:
+        """Raises MetadataUnavailableError."""
+        return self._signed(_REFRESH, identity, REFRESH_SECONDS, {})
+
+    def read(self, text: str) -> Bearer:
+        """Raises LoginRefusedError, MetadataUnavailableError."""
+        claims = self._claims(text, _ACCESS)
+        try:
+            return Bearer(self._owner(claims), Grant.of_claims(claims["access"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise LoginRefusedError(_REFUSAL) from error
+
+    def owner_of_refresh(self, text: str) -> Identity:
+        """Raises LoginRefusedError, MetadataUnavailableError."""
+        return self._owner(self._claims(text, _REFRESH))
+
+    def _signed(self, kind: str, identity: Identity, seconds: int, more: dict[str, Any]) -> str:
+        key, now = self._current()[-1], int(self._clock.wall())
+        claims = {
+            "iss": SERVICE,
+            "aud": SERVICE,
+            "sub": identity.name,
+            "iat": now,
+            "exp": now + seconds,
+            "jti": secrets.token_hex(8),
+            "use": kind,
+            "by": self._mark(key, identity.name),
+            **more,
+        }
+        return jwt.encode(claims, key.secret, _ALGORITHM, headers={"kid": str(key.number)})
+
+    def _mark(self, key: SigningKey, user: str) -> str:
+        """Ties a token to the password of its owner, and tells nobody anything about it."""
+        standing = self._standing(user) if user else ""
+        if standing is None:
+            raise LoginRefusedError(_REFUSAL)
+        return hmac.digest(key.secret, f"{user}:{standing}".encode(), "sha256").hex()[:32]
+
+    def _owner(self, claims: dict[str, Any]) -> Identity:
+        user = str(claims["sub"])
+        key = self._key(claims["kid"])
+        if key is None or not hmac.compare_digest(self._mark(key, user), str(claims.get("by", ""))):
+            raise LoginRefusedError(_REFUSAL)
+        return Identity(user, Way.TOKEN) if user else ANONYMOUS
+
+    def _claims(self, text: str, kind: str) -> dict[str, Any]:
+        with self._lock:
+            claims = self._verified.get(text)
+        if claims is None:
+            claims = self._decoded(text)
+            with self._lock:
+                self._verified[text] = claims
+                if len(self._verified) > _REMEMBERED:
+                    self._verified.popitem(last=False)
+        if claims.get("use") != kind or self._clock.wall() > claims["exp"] + _LEEWAY_SECONDS:
+            raise LoginRefusedError(_REFUSAL)
+        return claims
+
+    def _decoded(self, text: str) -> dict[str, Any]:
+        if len(text) > _LONGEST:
+            raise LoginRefusedError(_REFUSAL)
+        try:
+            number = int(jwt.get_unverified_header(text)["kid"])
+            key = self._key(number)
+            if key is None:
+                raise LoginRefusedError(_REFUSAL)
+            # Times are compared by a clock that is an argument.
+            options: Any = {"require": ["exp", "iat", "sub", "aud", "iss"], "verify_exp": False, "verify_iat": False}
+            claims = jwt.decode(text, key.secret, [_ALGORITHM], options, audience=SERVICE, issuer=SERVICE)
+            return {**claims, "kid": number, "exp": float(claims["exp"])}
+        except (jwt.PyJWTError, KeyError, TypeError, ValueError, RecursionError) as error:
+            raise LoginRefusedError(_REFUSAL) from error
+
+    def _key(self, number: int) -> SigningKey | None:
+        for held in (self._current, self._anew):
+            for key in held():
+                if key.number == number:
+                    return key
+        return None
+
+    def _current(self) -> list[SigningKey]:
+        with self._lock:
+            if self._held and self._clock.monotonic() < self._held_until:
+                return self._held
+        return self._load()
+
+    def _anew(self) -> list[SigningKey]:
+        """Another gateway may have made one; but a stranger's token is no reason to read the metadata all the time."""
+        with self._lock:
+            if self._clock.monotonic() < self._asked_at + _UNKNOWN_SECONDS:
+                return self._held
+        return self._load()
+
+    def _load(self) -> list[SigningKey]:
+        found = self._keys.all()
+        now = self._clock.monotonic()
+        with self._lock:
+            self._held, self._held_until, self._asked_at = found, now + _KEYS_SECONDS, now
+        return found

@@ -1,0 +1,62 @@
+"""Credentials over HTTP: what a request says of itself, and how it is asked for more (RFC 9110, section 11; RFC 6750).
+
+One challenge, Bearer: docker, podman and containerd get a token with it for somebody as well as for nobody, which alone makes
+anonymous pulls and pushes with a login work in one registry. Basic is taken wherever it is sent unasked.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from gateway.access.tokens import SERVICE
+from holdfast.access.conditions import Facts
+from holdfast.errors import LoginNeededError
+
+if TYPE_CHECKING:
+    from falcon import Request
+
+    from holdfast.clock import Clock
+    from holdfast.errors import AccessError
+
+TOKEN_PATH: Final = "/auth/token"  # noqa: S105 - a path
+# What ends in a header or a condition is bounded.
+_LONGEST: Final = 512
+
+
+def facts_of(req: Request, clock: Clock, reference: str = "") -> Facts:
+    """What conditions may look at."""
+    return Facts(
+        method=req.method,
+        user_agent=(req.get_header("User-Agent") or "")[:_LONGEST],
+        reference=reference,
+        client_address=req.remote_addr or "",
+        forwarded_for=(req.get_header("X-Forwarded-For") or "")[:_LONGEST],
+        wall_seconds=clock.wall(),
+    )
+
+
+class Challenges:
+    """``external_url``: where clients reach the registry, "" for wherever they say they do."""
+
+    def __init__(self, external_url: str) -> None:
+        self._external_url = external_url.rstrip("/")
+
+    def challenge(self, req: Request, error: AccessError) -> str:
+        """The value of WWW-Authenticate."""
+        if req.path == TOKEN_PATH:
+            return f'Basic realm="{SERVICE}"'
+        parts = [f'realm="{_quoted(self._base(req))}{TOKEN_PATH}"', f'service="{SERVICE}"']
+        if error.scope:
+            parts.append(f'scope="{_quoted(error.scope)}"')
+        if req.get_header("Authorization"):
+            too_narrow = isinstance(error, LoginNeededError)
+            parts.append(f'error="{"insufficient_scope" if too_narrow else "invalid_token"}"')
+        return f"Bearer {','.join(parts)}"
+
+    def _base(self, req: Request) -> str:
+        return self._external_url or f"{req.scheme}://{req.netloc}"
+
+
+def _quoted(text: str) -> str:
+    """As part of a quoted string; what cannot be there comes from a Host header that nobody honest sends."""
+    return "".join(letter for letter in text if letter.isascii() and letter.isprintable() and letter not in '"\\')

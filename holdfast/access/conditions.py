@@ -1,0 +1,81 @@
+"""Conditions of policies: CEL expressions over what is known of a request.
+
+    req.time  req.method  req.userAgent  req.action  req.repository  req.reference  req.referenceType ("tag", "digest", "")
+    req.tag  req.digest  req.user.name  req.user.groups  req.auth.method  req.client.ip  req.client.forwardedFor
+
+Promises: what does not compile is refused when the configuration is read. What cannot be evaluated (a name that is not there, a
+result that is no truth value) does not hold: a mistake in a condition opens nothing. Expressions have no loops but those over
+lists of the request, and their regular expressions run in linear time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import cel
+
+from holdfast.errors import ConfigError
+
+if TYPE_CHECKING:
+    from holdfast.access.actions import Action
+    from holdfast.access.identity import Identity
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a request says beside who asks and what for. ``reference``: a tag or digest as written, "" where there is none."""
+
+    method: str = ""
+    user_agent: str = ""
+    reference: str = ""
+    client_address: str = ""
+    forwarded_for: str = ""
+    wall_seconds: float = 0.0
+
+    def values(self, identity: Identity, groups: frozenset[str], action: Action, repository: str) -> dict[str, Any]:
+        """The variables of an expression."""
+        kind = "" if not self.reference else "digest" if ":" in self.reference else "tag"
+        request = {
+            "time": datetime.fromtimestamp(self.wall_seconds, UTC),
+            "method": self.method,
+            "userAgent": self.user_agent,
+            "action": action.value,
+            "repository": repository,
+            "reference": self.reference,
+            "referenceType": kind,
+            "tag": self.reference if kind == "tag" else "",
+            "digest": self.reference if kind == "digest" else "",
+            "user": {"name": identity.name, "groups": sorted(groups)},
+            "auth": {"method": identity.way.value},
+            "client": {"ip": self.client_address, "forwardedFor": self.forwarded_for},
+        }
+        return {"req": request}
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One compiled expression, and what is told to whom it refuses.
+
+    Raises:
+        ConfigError: it does not compile.
+    """
+
+    expression: str
+    message: str = ""
+    _program: cel.Program = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        try:
+            program = cel.compile(self.expression)
+        except ValueError as error:
+            reason = str(error).splitlines()[0]
+            raise ConfigError(f"not a CEL expression: {self.expression!r}: {reason}") from error
+        object.__setattr__(self, "_program", program)
+
+    def holds(self, values: dict[str, Any]) -> bool:
+        try:
+            return self._program.execute(values) is True
+        except (ValueError, TypeError, KeyError, RuntimeError, IndexError, OverflowError, ArithmeticError):
+            return False

@@ -1,0 +1,58 @@
+"""A registry with users, and somebody who asks it."""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from tests.serving import Server
+
+
+def basic(user: str, password: str) -> dict[str, str]:
+    return {"Authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()}
+
+
+@dataclass(frozen=True, slots=True)
+class Guarded:
+    """``passwords``: the htpasswd file."""
+
+    server: Server
+    passwords: Path
+
+    @property
+    def host(self) -> str:
+        return self.server.host
+
+    def ask(
+        self, method: str, path: str, who: Mapping[str, str] | None = None, body: bytes | None = None, **headers: str
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        return self.server.request(method, path, body, {**(who or {}), **headers})
+
+    def status(self, method: str, path: str, who: Mapping[str, str] | None = None, body: bytes | None = None) -> int:
+        return self.ask(method, path, who, body)[0]
+
+    def token(self, who: Mapping[str, str] | None, *scopes: str, **more: str) -> dict[str, str]:
+        """What a request carries with a token for this; ``more`` are further parameters."""
+        answer = self.answer(who, *scopes, **more)
+        return {"Authorization": f"Bearer {answer['token']}"}
+
+    def answer(self, who: Mapping[str, str] | None, *scopes: str, **more: str) -> dict[str, Any]:
+        query = urlencode([("service", "holdfast"), *(("scope", scope) for scope in scopes), *more.items()])
+        status, _, body = self.server.request("GET", f"/auth/token?{query}", None, dict(who or {}))
+        assert status == 200, body
+        found: dict[str, Any] = json.loads(body)
+        return found
+
+    def audit(self) -> list[dict[str, str]]:
+        return [json.loads(line) for line in (self.server.root.parent / "audit.log").read_text().splitlines()]
+
+    def logged(self, word: str) -> list[dict[str, Any]]:
+        lines = (self.server.root / "log").read_text().splitlines()
+        return [json.loads(line) for line in lines if line.startswith("{") and word in line]

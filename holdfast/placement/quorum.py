@@ -9,8 +9,9 @@ Promises
     allow. Only if these zones can no longer be reached do different nodes suffice; with ``zone_strict`` not even then.
   * Every node that fails is replaced by a handoff, first by one whose zone has no copy and expects none, else in handoff order.
     A node whose failure may pass is asked once more when it is its turn again, after all handoffs.
-  * It never waits for nobody: when no answer is outstanding, the write is acknowledged or hopeless. (Each owner's zone is
-    covered at first; a failure uncovers one zone at most, and if any node is left in such a zone, it is asked at once.)
+  * It never waits for nobody: when no answer is outstanding, the write is acknowledged or hopeless. (A failure uncovers one zone
+    at most, and if any node is left in such a zone, it is asked at once. With ``zone_strict`` the owners of an old layout may lie in
+    too few zones: then a node of another zone is asked for one copy more.)
   * A copy counts whenever its news comes, also from a node that had been given up, or was never asked (the ingest node).
 
 Never here: time-outs, health, I/O.
@@ -103,7 +104,9 @@ class Tally:
 
     def stored(self, node: str) -> Tally:
         """The node has a durable copy."""
-        return replace(self._without(node), durable=self.durable | {node})
+        after = replace(self._without(node), durable=self.durable | {node})
+        waits = after.pending or after.to_ask or after.is_acknowledged or after.is_hopeless
+        return after if waits else _with_substitute(after)
 
     def failed(self, node: str, *, retryable: bool) -> Tally:
         """The node did not make a copy. ``retryable``: it might if it were asked again. Of a settled node it is no news."""

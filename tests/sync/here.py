@@ -93,7 +93,7 @@ class Here:
         self.sources = Sources(
             Routes.of(sync), filling, {number: Rules.of(entry) for number, entry in enumerate(sync.registries)}
         )
-        linking = Linking(self.repos, reader, writer)
+        linking = Linking(self.repos, reader, writer, lambda _repository, _size: None)
         self.manifests = Manifests(self.repos, reader, writer, self.sources)
         fetches = Fetches(self.store, lambda: os.urandom(16), "local")
         tools = Tools(fetches, self.repos, writer, linking, self.sources, self.pauses.pause)

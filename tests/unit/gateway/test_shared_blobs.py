@@ -12,6 +12,7 @@ from gateway.cache import ManifestCache
 from gateway.following import Following
 from gateway.manifests import Manifests
 from gateway.mirroring import Mirroring
+from gateway.sharing import Sharing
 from holdfast import digest as digests
 from holdfast.clock import ManualClock
 from holdfast.errors import ReferencesMissingError, UnavailableError, UpstreamMissingError
@@ -66,7 +67,7 @@ class World:
         writer = ReplicaWriter(nodes, fan_out, lambda *_: None, self.reader.remember)
         self.turns, self.asked = 2, 0
         workers = cast("Any", self)
-        following = Following(workers, nodes, self.reader, self.clock, self.clock.advance)
+        following = Following(workers, nodes, self.reader, self.clock, self.clock.advance, Sharing())
         registry = {"urls": ["http://upstream"], "onDemand": True}
         policy = Policy(Routes.of(sync_of(registries=[registry])))
         mirroring = Mirroring(policy, self.repos, workers, following, self.clock, lambda _warning: None)

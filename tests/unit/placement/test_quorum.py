@@ -208,6 +208,15 @@ def tallies(draw):
 OUTCOMES = st.sampled_from(["stored", "fails", "stumbles"])
 
 
+def test_owners_in_too_few_zones_are_joined_by_a_node_of_another_where_zones_are_strict():
+    zones = {"a": "A", "b": "A", "c": "A", "d": "B"}
+    tally = Tally.begin(Rules(2, 2, zone_strict=True), ("a", "b"), ("c", "d"), zones).asked()
+    tally = tally.stored("a").stored("b")
+    assert (tally.to_ask, tally.is_acknowledged, tally.is_hopeless) == (("d",), False, False)
+    assert tally.asked().stored("d").is_acknowledged
+    assert tally.asked().failed("d", retryable=False).is_hopeless
+
+
 @given(tallies(), st.data())
 def test_whoever_waits_waits_for_somebody(tally, data):
     asked = list(tally.to_ask)

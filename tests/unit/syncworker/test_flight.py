@@ -93,7 +93,7 @@ class World:
         directory = OneNode(self.node)
         reader = ReplicaReader(directory, clock)
         self.writer = ReplicaWriter(directory, FanOut(directory, pool, clock), lambda *_: None, reader.remember)
-        linking = Linking(self.repos, reader, self.writer)
+        linking = Linking(self.repos, reader, self.writer, lambda _repository, _size: None)
         self.fetches = Fetches(store, new_ids(), "local")
         self.sources = Sources(*upstreams)
         pause = threading.Event()

@@ -84,7 +84,7 @@ class Bench:
         versions.announce(self.store, WORKER, "me", "0.1.0", self.lease_id, "me:1")
         reader, writer = ReplicaReader(self.directory, self.clock), ReplicaWriter(self.directory, None, None)
         self.fetches = Fetches(self.store, new_ids(), "me")
-        linking = Linking(self.repos, reader, writer)
+        linking = Linking(self.repos, reader, writer, lambda _repository, _size: None)
         self.tools = Tools(self.fetches, self.repos, writer, linking, self.upstream, self.pause, self.clock)
 
     def pause(self, seconds: float) -> None:

@@ -26,6 +26,7 @@ class Answer:
     seconds: float
     place: Place
     status: int = 206
+    home: Origin = Origin("https", "example.com", 443)
 
     def some(self, limit_bytes: int) -> bytes:
         self.clock.advance(self.seconds)

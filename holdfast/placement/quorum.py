@@ -10,8 +10,8 @@ Promises
   * Every node that fails is replaced by a handoff, first by one whose zone has no copy and expects none, else in handoff order.
     A node whose failure may pass is asked once more when it is its turn again, after all handoffs.
   * It never waits for nobody: when no answer is outstanding, the write is acknowledged or hopeless. (A failure uncovers one zone
-    at most, and if any node is left in such a zone, it is asked at once. With ``zone_strict`` the owners of an old layout may lie in
-    too few zones: then a node of another zone is asked for one copy more.)
+    at most, and if any node is left in such a zone, it is asked at once. With ``zone_strict`` the owners of an old layout may lie
+    in too few zones: then a node of another zone is asked for one copy more.)
   * A copy counts whenever its news comes, also from a node that had been given up, or was never asked (the ingest node).
 
 Never here: time-outs, health, I/O.

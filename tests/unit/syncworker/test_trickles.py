@@ -26,7 +26,10 @@ class Answer:
     seconds: float
     place: Place
     status: int = 206
-    home: Origin = Origin("https", "example.com", 443)
+
+    @property
+    def home(self) -> Origin:
+        return self.place.origin
 
     def some(self, limit_bytes: int) -> bytes:
         self.clock.advance(self.seconds)

@@ -21,6 +21,7 @@ from gateway.following import Following
 from gateway.health import Health
 from gateway.lanes import Lanes
 from gateway.mirroring import Mirroring
+from gateway.sharing import Sharing
 from gateway.staleness import FallsBack, Staleness
 from holdfast import __version__, logs
 from holdfast.clock import SystemClock
@@ -123,7 +124,7 @@ def assemble(options: Options, refused: Callable[[], None]) -> Gateway:
 def _mirroring(
     options: Options, parts: _Parts, repos: Repositories, reader: ReplicaReader, clock: Clock, staleness: Staleness
 ) -> Mirroring:
-    following = Following(parts.workers, parts.nodes, reader, clock, time.sleep)
+    following = Following(parts.workers, parts.nodes, reader, clock, time.sleep, Sharing())
     policy = Policy(Routes.of(options.sync))
     return Mirroring(policy, repos, parts.workers, following, clock, staleness.warn)
 

@@ -1,7 +1,8 @@
 """Following a growing upload: its bytes as they arrive, for readers that come while it is being written.
 
-The last byte is withheld until the upload is committed, so that nothing that was dropped ever looks complete. No polling: a
-follower sleeps on the upload's condition, and whoever ends its call wakes it.
+The last byte is withheld until the bytes have been compared with their digest, so that nothing wrong ever looks complete. It does
+not wait until they are durable: whoever only reads has no use for that, and on a slow disk it takes seconds. The stream ends when
+they are, or in an error. No polling: a follower sleeps on the upload's condition, and whoever ends its call wakes it.
 """
 
 from __future__ import annotations
@@ -71,8 +72,8 @@ class Follower:
             return self._readable()
 
     def _readable(self) -> int:
-        committed = self._upload.phase is Phase.COMMITTED
-        return self._upload.offset_bytes if committed else self._upload.offset_bytes - 1
+        whole = self._upload.is_right or self._upload.phase is Phase.COMMITTED
+        return self._upload.offset_bytes if whole else self._upload.offset_bytes - 1
 
     def _is_over(self) -> bool:
         return self._upload.phase in (Phase.COMMITTED, Phase.DROPPED) or not self._caller.is_active()

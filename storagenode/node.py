@@ -208,6 +208,7 @@ class StorageNode:
                 "the uploaded bytes have another digest than was named; the upload is gone, start another one",
                 {"digest": str(digest), "size": size, "found": f"{digest.algorithm}:{hashing.hasher.hexdigest()}"},
             )
+        upload.found_right()
         return self._store.commit(stage, digest, size)
 
     def _drop(self, upload: Upload) -> None:

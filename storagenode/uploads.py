@@ -9,6 +9,7 @@
   disturbs nobody. The record carries the highest, so that it holds over a restart.
 - A direct writer (the short-circuit write) is another process. It can be told that it is stale, but not stopped: whoever comes
   after one that has not closed must move the confirmed bytes to another file first (``Stage.is_lent`` remembers it).
+- ``is_right`` once all bytes have been compared with the digest, before they are durable: enough for whoever only reads them.
 - ``offset_bytes`` is confirmed: received in order, and never taken back while anybody follows.
 - An upload of another repository or principal looks like none at all.
 """
@@ -76,6 +77,7 @@ class Upload:
         self.changed = threading.Condition()
         self.phase = Phase.OPEN
         self.offset_bytes = offset_bytes
+        self.is_right = False
         self.digest: Digest | None = None
         self.last_used = now
         self._tokens = 0
@@ -205,11 +207,19 @@ class Upload:
             self.last_used = now
             self.changed.notify_all()
 
+    def found_right(self) -> None:
+        """In FINISHING: the bytes have the digest that was named."""
+        with self.changed:
+            self.is_right = True
+            self.changed.notify_all()
+
     def become(self, phase: Phase, digest: Digest | None = None) -> None:
         """The end of FINISHING: COMMITTED with its digest, DROPPED, or OPEN again."""
         with self.changed:
             self.phase = phase
             self.digest = digest
+            # Open again, it may become longer.
+            self.is_right = self.is_right and phase is not Phase.OPEN
             self.changed.notify_all()
 
     def abandon(self, now: float, expiry_seconds: float) -> bool:

@@ -5,6 +5,8 @@ answers for it at this moment, with its own credentials. Nothing that is stored 
 
 Promises
     * Callers that come while a digest is fetched join that fetch, whatever their repositories.
+    * Those that ask for the same at the same time cost one look at what is stored and, where only the upstream can tell whether
+      they may have it, one request there, whose answer is also the first of the fetch.
     * An upstream that sent wrong bytes is not asked for this digest again for a while.
 
 Never: waits for a whole blob.
@@ -17,9 +19,11 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import TYPE_CHECKING, Final
 
 from holdfast.errors import OverloadedError, UpstreamWrongError
+from holdfast.joined import Joined
 from holdfast.replicas.remembered import Remembered
 from holdfast.rpc.node import Want
 from syncworker.flight import Flight
+from syncworker.opening import Opening
 
 if TYPE_CHECKING:
     from holdfast.clock import Clock
@@ -30,7 +34,6 @@ if TYPE_CHECKING:
     from syncworker.flight import Runner
     from syncworker.linking import Linking
     from syncworker.sources import Sources
-    from syncworker.upstream.upstream import Upstream
 
 _PATIENCE_SECONDS: Final = 75.0
 _WRONG_SECONDS: Final = 30.0
@@ -49,6 +52,7 @@ class Fetching:
         self._runner = runner
         self._lock = threading.Lock()
         self._flights: dict[Digest, Flight] = {}
+        self._entering: Joined[tuple[Repository, Digest], Flight] = Joined(_PATIENCE_SECONDS)
         self._wrong: Remembered[tuple[Repository, Digest], UpstreamWrongError] = Remembered(
             clock, _WRONG_SECONDS, _WRONG_LIMIT
         )
@@ -59,50 +63,58 @@ class Fetching:
         Raises:
             UpstreamMissingError: no upstream of the repository has it, or it may not have it. UpstreamError, UnavailableError.
         """
-        size_bytes = self._allowed(repository, digest)
-        if self._linking.adopt(repository, Want(digest, size_bytes)):
-            return None
-        wrong = self._wrong.get((repository, digest))
-        if wrong is not None:
-            raise UpstreamWrongError(wrong.message, wrong.detail)
-        flight = self._joined(repository, digest, size_bytes)
+        flight = self._entering.run((repository, digest), lambda: self._enter(repository, digest))
         try:
-            return flight.begun.result(_PATIENCE_SECONDS)
+            underway = flight.begun.result(_PATIENCE_SECONDS)
         except FutureTimeoutError as error:
             raise OverloadedError("the upstream has not begun to send yet; try again") from error
+        if underway is None and repository not in flight.linked:
+            # It was found stored for others, a moment before this repository joined them.
+            self._linking.adopt(repository, Want(digest, flight.size_bytes))
+        return underway
 
     def is_flying(self, digest: Digest) -> bool:
         """Whether this process fetches it at this moment."""
         with self._lock:
             return digest in self._flights
 
-    def _allowed(self, repository: Repository, digest: Digest) -> int | None:
-        """The size, if it is known; see the module."""
-        reference = self._repos.reference(repository, digest)
+    def _enter(self, repository: Repository, digest: Digest) -> Flight:
+        """The fetch that this repository may join, begun if there is none."""
+        reference = self._repos.reference(repository, digest) or self._repos.link(repository, digest)
         if reference is not None:
-            return reference.size_bytes
-        link = self._repos.link(repository, digest)
-        if link is not None:
-            return link.size_bytes
-
-        def ask(upstream: Upstream, name: Repository) -> tuple[int | None]:
-            with upstream.blob(name, digest, verify=False) as stream:
-                return (stream.total_bytes,)
-
-        return self._sources.ask(repository, ask)[0]
-
-    def _joined(self, repository: Repository, digest: Digest, size_bytes: int | None) -> Flight:
+            return self._joined(Flight(digest, reference.size_bytes, [repository]))
         with self._lock:
-            flight = self._flights.get(digest)
+            running = self._flights.get(digest)
+            if running is not None and repository in running.repositories:
+                return running  # its own upstream has answered for it already
+        opening = Opening(digest, None)
+        try:
+            size_bytes = opening.ask(self._sources, repository)
+            flight = self._joined(Flight(digest, size_bytes, [repository], opening))
+        except BaseException:
+            opening.close()
+            raise
+        if flight.opening is not opening:
+            opening.close()
+        return flight
+
+    def _joined(self, mine: Flight) -> Flight:
+        """The flight that is on its way, or this one."""
+        (repository,) = mine.repositories
+        wrong = self._wrong.get((repository, mine.digest))
+        if wrong is not None and not self._linking.adopt(repository, Want(mine.digest, mine.size_bytes)):
+            raise UpstreamWrongError(wrong.message, wrong.detail)
+        with self._lock:
+            flight = self._flights.get(mine.digest)
             if flight is not None:
                 if repository not in flight.repositories:
                     flight.repositories.append(repository)
                 return flight
             if len(self._flights) >= _MAX_FLIGHTS:
                 raise OverloadedError("too many blobs are being fetched; try again in a moment")
-            flight = self._flights[digest] = Flight(digest, size_bytes, [repository])
-        threading.Thread(target=self._fly, args=(flight,), name=f"fetch-{digest.encoded[:12]}", daemon=True).start()
-        return flight
+            self._flights[mine.digest] = mine
+        threading.Thread(target=self._fly, args=(mine,), name=f"fetch-{mine.digest.encoded[:12]}", daemon=True).start()
+        return mine
 
     def _fly(self, flight: Flight) -> None:
         try:

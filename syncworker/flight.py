@@ -1,10 +1,13 @@
 """One blob on its way from an upstream into an upload that others follow.
 
     look ──held by another──▶ its upload is the answer
-      │ take (the token grows) ──stored meanwhile──▶ over
+      │ ──stored meanwhile──▶ over
       ▼
-    the former holder's upload, if its node still has it; else a new one
-      │ open the upstream at its offset ──▶ answer: follow this upload
+    take (the token grows), with the former holder's upload, if its node still has it; else with a new one, while the
+      │ upstream is being asked
+      ▼
+    the upstream has answered ──▶ answer: follow this upload
+      │
       ▼
     append with the token ──broken off──▶ the next source from there on, or the same node again
       │
@@ -13,6 +16,7 @@
 
 Promises
     * The answer comes when an upstream has answered, so that "missing" is still an answer to a client.
+    * Between a caller and the first byte lies one write to the metadata, and that while the upstream is being asked.
     * Bytes go through here once, in messages; nothing is held but one of them.
     * What does not have the digest is dropped: followers break, the log says what was expected and what came.
     * What was cut off stays where it is, and the next fetch goes on there.
@@ -40,6 +44,7 @@ from holdfast.errors import (
 )
 from holdfast.rpc.node import UploadKey, Want
 from holdfast.rpc.sync import Underway
+from syncworker.opening import Opening
 
 if TYPE_CHECKING:
     from holdfast.clock import Clock
@@ -51,6 +56,7 @@ if TYPE_CHECKING:
     from holdfast.rpc.node import StoredBlob
     from syncworker.linking import Linking
     from syncworker.sources import Sources
+    from syncworker.upstream.blobs import BlobStream
     from syncworker.upstream.pace import Pause
     from syncworker.upstream.upstream import Upstream
 
@@ -85,21 +91,26 @@ class Tools:
 @dataclass(eq=False, slots=True)
 class Flight:
     """``repositories``: those that asked for it; the first one's upstreams are asked. ``begun``: what they are answered; None: it
-    is stored.
+    is stored, and ``linked`` for these. ``opening``: those upstreams have been asked already, or are being asked.
     """
 
     digest: Digest
     size_bytes: int | None
     repositories: list[Repository]
+    opening: Opening | None = None
+    linked: tuple[Repository, ...] = ()
     begun: Future[Underway | None] = field(default_factory=Future)
     wrong: UpstreamWrongError | None = None
 
 
 @dataclass(slots=True)
 class _Hold:
-    """The fetch as this worker has written it last; its token is what counts."""
+    """The fetch as this worker has written it last; its token is what counts. ``is_empty``: nobody has put a byte into its
+    upload.
+    """
 
     fetch: Fetch
+    is_empty: bool = False
 
 
 @dataclass(slots=True)
@@ -152,9 +163,15 @@ class Runner:
         except Exception:  # noqa: BLE001 - nobody else is there to notice, and callers wait
             _log.exception("a fetch broke")
             _fail(flight, UnavailableError("the fetch broke; the sync worker's log has it"))
+        finally:
+            if flight.opening is not None:
+                flight.opening.close()
 
     def _run(self, flight: Flight) -> None:
-        hold = _Hold(self._take(flight.digest))
+        hold = self._take(flight)
+        if hold is None:
+            flight.begun.set_result(None)
+            return
         try:
             stored, fence = self._bring(flight, hold)
         except StoredError:
@@ -172,7 +189,7 @@ class Runner:
         except BaseException:
             # What has come stays; it is gone on with when somebody asks again. Without that word the fetch stays this worker's.
             with contextlib.suppress(UnavailableError):
-                self._tools.fetches.leave(hold.fetch)
+                self._drop(hold.fetch) if hold.is_empty else self._tools.fetches.leave(hold.fetch)
             raise
         try:
             self._tools.linking.link(tuple(flight.repositories), stored, fence)
@@ -185,22 +202,57 @@ class Runner:
 
     # -- whose fetch it is
 
-    def _take(self, digest: Digest) -> Fetch:
+    def _take(self, flight: Flight) -> _Hold | None:
+        """None: it is stored, and linked for those who have asked."""
         for _ in range(_OTHERS_TRIES):
-            standing = self._tools.fetches.look(digest)
+            standing = self._tools.fetches.look(flight.digest)
             if standing.is_held:
                 _follow_others(standing)
-            else:
-                fetch = self._tools.fetches.take(digest, standing)
+            elif standing.fetch is not None and standing.fetch.upload_id:
+                fetch = self._tools.fetches.take(flight.digest, standing)
                 if fetch is not None:
-                    return fetch
+                    return _Hold(fetch)
+            elif self._is_done(flight):
+                self._forget(flight.digest, standing)
+                return None
+            else:
+                hold = self._begin_anew(flight, standing)
+                if hold is not None:
+                    return hold
             self._tools.pause(_OTHERS_PAUSE_SECONDS)
         raise UnavailableError("another sync worker fetches this and has not begun; try again")
 
+    def _forget(self, digest: Digest, standing: Standing) -> None:
+        """What somebody has left who never brought anything."""
+        left = self._tools.fetches.take(digest, standing) if standing.fetch is not None else None
+        if left is not None:
+            self._tools.fetches.end(left)
+
+    def _begin_anew(self, flight: Flight, standing: Standing) -> _Hold | None:
+        """With an upload that nobody knows yet, while the upstream is being asked. None: somebody else was faster."""
+        if flight.opening is None:
+            flight.opening = Opening(flight.digest, flight.size_bytes)
+            flight.opening.begin(self._tools.sources, flight.repositories[0])
+        upload_id = ""
+        # Where no node takes it now, one is waited for when the upstream has answered.
+        with contextlib.suppress(UnavailableError):
+            upload_id = self._tools.writer.start(OWNER, PRINCIPAL, flight.digest.algorithm).upload_id
+        fetch = None
+        try:
+            fetch = self._tools.fetches.take(flight.digest, standing, upload_id)
+        finally:
+            if fetch is None and upload_id:
+                self._cancel(upload_id)
+        return _Hold(fetch, is_empty=True) if fetch is not None else None
+
     def _is_done(self, flight: Flight) -> bool:
-        """Whether another worker has come to the end between the caller's look at what is stored and this fetch."""
+        """Whether it is stored: since long, or because another worker has come to the end a moment ago."""
         want = Want(flight.digest, flight.size_bytes)
-        return all(self._tools.linking.adopt(repository, want) for repository in tuple(flight.repositories))
+        repositories = tuple(flight.repositories)
+        if not all(self._tools.linking.adopt(repository, want) for repository in repositories):
+            return False
+        flight.linked = repositories
+        return True
 
     def _rename(self, hold: _Hold, upload_id: str) -> None:
         """Say which upload grows. Raises StaleWriterError: the fetch is another's by now."""
@@ -212,15 +264,17 @@ class Runner:
     def _drop(self, fetch: Fetch) -> None:
         """Nothing of it may be used. The fetch goes first: who takes it over in between must not lose what is right."""
         if self._tools.fetches.end(fetch) and fetch.upload_id:
-            with contextlib.suppress(UploadUnknownError):  # the node has dropped it itself
-                self._tools.writer.cancel(_key(fetch.upload_id))
+            self._cancel(fetch.upload_id)
+
+    def _cancel(self, upload_id: str) -> None:
+        """One that nobody is to use. Where the node does not hear of it, it ends by itself."""
+        with contextlib.suppress(UploadUnknownError, UnavailableError):
+            self._tools.writer.cancel(_key(upload_id))
 
     # -- the bytes
 
     def _bring(self, flight: Flight, hold: _Hold) -> tuple[StoredBlob, Fence]:
         """All of them, compared and durable. Raises StoredError."""
-        if not hold.fetch.upload_id and self._is_done(flight):
-            raise StoredError
         trouble = _Trouble(self._tools.clock)
         while not trouble.lasts():
             try:
@@ -238,8 +292,8 @@ class Runner:
         raise UnavailableError("the storage nodes do not keep what is fetched; try again")
 
     def _standing(self, flight: Flight, hold: _Hold) -> int:
-        """How much has come. A new upload is begun only when there is an upstream to fill it."""
-        if not hold.fetch.upload_id:
+        """How much has come."""
+        if hold.is_empty or not hold.fetch.upload_id:
             return 0
         try:
             return self._tools.writer.state(_key(hold.fetch.upload_id)).offset_bytes
@@ -254,17 +308,18 @@ class Runner:
 
     def _pour(self, flight: Flight, hold: _Hold, offset_bytes: int) -> None:
         """From the sources of the repository that asked, in their order, each going on where the one before broke off."""
-        if hold.fetch.upload_id and offset_bytes == flight.size_bytes:
+        if offset_bytes and offset_bytes == flight.size_bytes:
             _answer(flight, hold.fetch.upload_id)
             return
 
         def pour(upstream: Upstream, name: Repository) -> bool:
             at_bytes = self._standing(flight, hold)
-            with upstream.blob(name, flight.digest, at_bytes, size_bytes=flight.size_bytes, verify=False) as stream:
+            with _opened(flight, upstream, name, at_bytes) as stream:
                 if not hold.fetch.upload_id:
                     self._begin(flight, hold)
                 flight.size_bytes = stream.total_bytes
                 _answer(flight, hold.fetch.upload_id)
+                hold.is_empty = False
                 self._tools.writer.append(_key(hold.fetch.upload_id), at_bytes, stream, hold.fetch.token)
             return True
 
@@ -275,7 +330,7 @@ class Runner:
         try:
             self._rename(hold, state.upload_id)
         except StaleWriterError:
-            self._tools.writer.cancel(_key(state.upload_id))
+            self._cancel(state.upload_id)
             raise
 
     def _move_on(self, flight: Flight, hold: _Hold) -> None:
@@ -329,6 +384,12 @@ def _key(upload_id: str) -> UploadKey:
 
 def _node_of(upload_id: str) -> str:
     return upload_id.partition("-")[0]
+
+
+def _opened(flight: Flight, upstream: Upstream, name: Repository, at_bytes: int) -> BlobStream:
+    """As it was opened ahead, if it was; what the source said then is raised here."""
+    ahead = flight.opening.of(upstream, name) if flight.opening is not None and not at_bytes else None
+    return ahead or upstream.blob(name, flight.digest, at_bytes, size_bytes=flight.size_bytes, verify=False)
 
 
 def _follow_others(standing: Standing) -> None:

@@ -12,9 +12,9 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 from holdfast.errors import LayoutMovedError, RemovalsMovedError, SweepMovedError, UnavailableError
+from holdfast.joined import Joined
 from holdfast.meta.repos import NewManifest
 from holdfast.rpc.node import Want
-from syncworker.joined import Joined
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

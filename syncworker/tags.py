@@ -20,10 +20,10 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from holdfast.errors import MissingError, UpstreamError, UpstreamMissingError, UpstreamUnavailableError
+from holdfast.joined import Joined
 from holdfast.mirrors import freshness
 from holdfast.mirrors.freshness import Absent, Failed, Found, Verdict, Watched
 from holdfast.rpc.sync import Resolved
-from syncworker.joined import Joined
 
 if TYPE_CHECKING:
     from holdfast.clock import Clock

@@ -9,6 +9,7 @@ Promises
     whoever was taken over from is refused by the storage node, however late it wakes up.
   * What a former holder has brought stays named, so that the next one goes on there. What nobody goes on with is found by
     ``unattended``.
+  * Whoever finds no fetch, and then no bytes, begins one only if none has come to its end in between.
 
 Never here: bytes, upstreams, and no decision by a clock.
 """
@@ -21,14 +22,14 @@ from typing import TYPE_CHECKING, Final
 from holdfast.meta import keys
 from holdfast.meta.commit import Change, commit, insist
 from holdfast.meta.records import Codec
-from holdfast.meta.store import Delete, KeyAt, Put, pages
+from holdfast.meta.store import Delete, KeyAt, Put, RangeNotAfter, pages
 from holdfast.wire import records_pb2 as wire
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from holdfast.digest import Digest
-    from holdfast.meta.store import Entry, Store
+    from holdfast.meta.store import Compare, Entry, Store
 
 WORKER: Final = "worker"
 _FETCH: Final = Codec(wire.FetchRecord)
@@ -46,10 +47,11 @@ class Fetch:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What ``look`` found. ``is_held``: a living worker has it."""
+    """What ``look`` found, as of ``revision``. ``is_held``: a living worker has it."""
 
     fetch: Fetch | None
     is_held: bool
+    revision: int
 
 
 class Fetches:
@@ -65,27 +67,39 @@ class Fetches:
 
     def look(self, digest: Digest) -> Standing:
         """How it stands, whoever has it. A fetch of this worker's own is not held by another."""
-        entry = self._store.get(keys.fetch(digest))
-        return Standing(None, is_held=False) if entry is None else self._standing(digest, entry)
+        key = keys.fetch(digest)
+        found = self._store.get_many([key])
+        entry = found.entries.get(key)
+        if entry is None:
+            return Standing(None, is_held=False, revision=found.revision)
+        return self._standing(digest, entry, found.revision)
 
     def unattended(self) -> Iterator[Fetch]:
         """All fetches that no other living worker holds, read in pages."""
         for entry in pages(self._store, *keys.FETCHES):
-            standing = self._standing(keys.fetched_in(entry.key), entry)
+            standing = self._standing(keys.fetched_in(entry.key), entry, entry.mod_revision)
             if standing.fetch is not None and not standing.is_held:
                 yield standing.fetch
 
-    def _standing(self, digest: Digest, entry: Entry) -> Standing:
+    def _standing(self, digest: Digest, entry: Entry, revision: int) -> Standing:
         record = _FETCH.decode(entry.value)
         fetch = Fetch(digest, record.worker, record.upload_id, entry.mod_revision)
         is_others = bool(fetch.worker) and fetch.worker != self._worker
-        return Standing(fetch, is_others and self._store.get(keys.process(WORKER, fetch.worker)) is not None)
+        is_held = is_others and self._store.get(keys.process(WORKER, fetch.worker)) is not None
+        return Standing(fetch, is_held, revision)
 
-    def take(self, digest: Digest, standing: Standing) -> Fetch | None:
-        """Become the holder, if it still stands as ``look`` found it; None: look again, or this worker's own lease is gone."""
+    def take(self, digest: Digest, standing: Standing, upload_id: str = "") -> Fetch | None:
+        """Become the holder, if it still stands as ``look`` found it; None: look again, or this worker's own lease is gone.
+
+        ``upload_id``: one that was begun for it, named at once. It counts only if nothing had come before.
+        """
         former = standing.fetch
-        upload_id = former.upload_id if former else ""
-        compares = [KeyAt(keys.fetch(digest), former.token if former else 0)]
+        upload_id = (former.upload_id if former else "") or upload_id
+        # A fetch that begins and ends in between leaves no key, but a link to what it brought.
+        compares: list[Compare] = [
+            KeyAt(keys.fetch(digest), former.token if former else 0),
+            RangeNotAfter(*keys.holders_of(digest), standing.revision),
+        ]
         if former is not None and former.worker not in {"", self._worker}:
             compares.append(KeyAt(keys.process(WORKER, former.worker), 0))
         return self._write(Fetch(digest, self._worker, upload_id, former.token if former else 0), compares)
@@ -106,7 +120,7 @@ class Fetches:
         compares, ops = [KeyAt(key, fetch.token)], [Delete(key)]
         return insist(self._store, compares, ops) or self._store.get(key) is None
 
-    def _write(self, fetch: Fetch, compares: list[KeyAt]) -> Fetch | None:
+    def _write(self, fetch: Fetch, compares: Sequence[Compare]) -> Fetch | None:
         key, operation_id = keys.fetch(fetch.digest), self._new_id()
         record = wire.FetchRecord(operation_id=operation_id, worker=fetch.worker, upload_id=fetch.upload_id)
         change = Change(key, fetch.token, operation_id, compares, [Put(key, _FETCH.encode(record))])

@@ -7,7 +7,7 @@ Promises
       the offset and used from there on.
     * The first bytes are passed on the moment they arrive; later ones are gathered for a hundredth of a second, up to 1 MiB.
 
-Never: holds more than one chunk; goes on after tries without progress are used up.
+Never: holds more than one chunk; goes on after tries without progress are used up, of which one that only trickles is one.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from holdfast.errors import UpstreamUnavailableError, UpstreamWrongError
+from syncworker.upstream.pace import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,6 +29,8 @@ CHUNK_BYTES: Final = 1 << 20
 _GATHERED_SECONDS: Final = 0.01
 # Less than this between two breaks is no progress: an upstream that gives a byte each time does not keep us for ever.
 _PROGRESS_BYTES: Final = 64 << 10
+# In so much time spent waiting it must be as much, too: one kilobyte a second is a trickle, not a slow line.
+_PROGRESS_SECONDS: Final = 60.0
 
 
 class Resumption:
@@ -72,6 +75,7 @@ class BlobStream:
         self._position = offset_bytes
         self._skip = 0
         self._broken: UpstreamUnavailableError | None = None
+        self._progress = Progress(_PROGRESS_BYTES, _PROGRESS_SECONDS)
         try:
             self._take(part)
         except BaseException:
@@ -141,6 +145,7 @@ class BlobStream:
         """Go on with another answer."""
         self._part = part
         self._broken = None
+        self._progress.begin()
         self._skip = self._position - part.start
         if self.total_bytes is None:
             self.total_bytes = part.total_bytes
@@ -193,11 +198,20 @@ class BlobStream:
 
     def _piece(self, limit_bytes: int) -> bytes:
         while self._skip:
-            passed = self._part.answer.some(min(self._skip, CHUNK_BYTES))
+            passed = self._some(min(self._skip, CHUNK_BYTES))
             if not passed:
                 raise UpstreamUnavailableError(f"the upstream ended before the part of {self.digest} that is wanted")
             self._skip -= len(passed)
-        return self._part.answer.some(limit_bytes)
+        return self._some(limit_bytes)
+
+    def _some(self, limit_bytes: int) -> bytes:
+        clock = self._resumption.time.clock
+        began = clock.monotonic()
+        came = self._part.answer.some(limit_bytes)
+        if not self._progress.is_enough(len(came), clock.monotonic() - began):
+            # What came last is so little that it may as well be asked for again.
+            raise UpstreamUnavailableError(f"{self._part.answer.place.origin} only trickles")
+        return came
 
     def _accept(self, chunk: bytes) -> bytes:
         self._position += len(chunk)

@@ -19,6 +19,7 @@ from urllib3.exceptions import ConnectTimeoutError, InsecureRequestWarning, Name
 from urllib3.util import connection as dialing
 
 from syncworker.upstream import trust
+from syncworker.upstream.heads import Heads
 
 if TYPE_CHECKING:
     import ssl
@@ -68,7 +69,7 @@ class _Dialer:
         raise NewConnectionError(connection, f"{connection.host} takes no connection")
 
 
-class _Plain(HTTPConnection):
+class _Plain(Heads, HTTPConnection):
     def __init__(self, *args: Any, dialer: _Dialer, **options: Any) -> None:
         super().__init__(*args, **options)
         self._dialer = dialer
@@ -77,7 +78,7 @@ class _Plain(HTTPConnection):
         return self._dialer.dial(self)
 
 
-class _Tls(HTTPSConnection):
+class _Tls(Heads, HTTPSConnection):
     def __init__(self, *args: Any, dialer: _Dialer, **options: Any) -> None:
         super().__init__(*args, **options)
         self._dialer = dialer
@@ -140,6 +141,7 @@ class Connections:
             "block": True,
             "retries": False,
             "dialer": self._dialer,
+            "head_seconds": self._patience.head_seconds,
         }
         if origin.scheme == "http":
             return _PlainPool(origin.host, origin.port, **options)

@@ -4,7 +4,7 @@ Promises
     * What a caller sees of failures is the ``Upstream...Error`` family; urllib3's exceptions end here, those of bodies included.
     * ``Authorization`` is sent to the upstream's own origin and to nobody else.
     * Bodies are never decoded: what claims a content coding is refused, since nobody asked for one.
-    * A whole body is bounded in bytes and in time, also when it never ends or only trickles.
+    * A head is bounded in time, a whole body in bytes and in time, also when it never ends or only trickles.
 
 Never: retries; that is for those who know what a repetition costs. Never: error bodies in messages or logs.
 """
@@ -36,6 +36,7 @@ _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _REDIRECTS_FOLLOWED: Final = 5
 # An answer that is not wanted is read to its end if it is this short, because a connection is worth it; else it is cut.
 _DISCARDED_BYTES: Final = 64 << 10
+_DISCARDING_SECONDS: Final = 2.0
 _PIECE_BYTES: Final = 256 << 10
 AGENT: Final = "holdfast-syncworker"
 
@@ -133,12 +134,18 @@ class Answer:
         rest = self._response.length_remaining
         try:
             if rest is not None and 0 < rest <= _DISCARDED_BYTES and self.status >= 300:
-                self._response.read(decode_content=False)
+                self._discard()
         except (foreign.HTTPError, OSError):
             pass  # nobody wants what is left; the connection is closed below
         finally:
             self._response.close()
             self._response.release_conn()
+
+    def _discard(self) -> None:
+        deadline = self._time.clock.monotonic() + _DISCARDING_SECONDS
+        while self._response.read1(_PIECE_BYTES, decode_content=False):
+            if self._time.clock.monotonic() > deadline:
+                return
 
 
 class Exchange:

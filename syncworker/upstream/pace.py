@@ -36,6 +36,8 @@ class Patience:
     connect_seconds: float = 10.0
     # Between two arrivals of bytes, the first of an answer included (zot waits as long for headers).
     silence_seconds: float = 30.0
+    # For the head of an answer, to its end: it is small, and whoever sends a byte of it now and then does not hold us for ever.
+    head_seconds: float = 60.0
     # For an answer that is read whole: manifests, lists, tokens. Whoever sends a byte now and then does not hold us for ever.
     whole_seconds: float = 120.0
     # For a free connection, while ``reqConcurrent`` others are in use.
@@ -81,6 +83,27 @@ class Pace:
             self._free_at = turn + self._gap_seconds
         if turn > now:
             self._time.pause(turn - now)
+
+
+class Progress:
+    """Tells a slow line from a trickle, in which fewer than ``least_bytes`` come in ``window_seconds`` of waiting."""
+
+    def __init__(self, least_bytes: int, window_seconds: float) -> None:
+        self._least_bytes = least_bytes
+        self._window_seconds = window_seconds
+        self.begin()
+
+    def begin(self) -> None:
+        """Another answer."""
+        self._came_bytes, self._waited_seconds = 0, 0.0
+
+    def is_enough(self, came_bytes: int, waited_seconds: float) -> bool:
+        """After so many bytes more, for which so long was waited."""
+        self._came_bytes += came_bytes
+        self._waited_seconds += waited_seconds
+        if self._came_bytes >= self._least_bytes:
+            self.begin()
+        return self._waited_seconds <= self._window_seconds
 
 
 class Mark:

@@ -17,6 +17,7 @@ import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from holdfast.errors import AnswerError
@@ -60,13 +61,16 @@ class Running:
     pid: int
 
 
-def holdfast_subject() -> Subject:
+def holdfast_subject(sections: Mapping[str, object] = MappingProxyType({})) -> Subject:
+    """``sections`` are added to its configuration."""
+
     def command(directory: Path, port: int) -> list[str]:
         config = directory / "config.json"
         record = {
             "distSpecVersion": "1.1.1",
             "storage": {"rootDirectory": str(directory / "data")},
             "http": {"address": "127.0.0.1", "port": str(port)},
+            **sections,
         }
         config.write_text(json.dumps(record), encoding="utf-8")
         return [sys.executable, "-m", "holdfast.cli", "serve", str(config)]
@@ -86,8 +90,8 @@ def debian_subject() -> Subject:
     return Subject(DEBIAN, lambda directory, port: [program, "serve", _peer_config(directory, port)])
 
 
-def distribution_subject() -> Subject:
-    """distribution 3 as Go's tool builds it, kept in the user's cache.
+def distribution_subject(sections: Mapping[str, object] = MappingProxyType({})) -> Subject:
+    """distribution 3 as Go's tool builds it, kept in the user's cache. ``sections`` are added to its configuration.
 
     Raises:
         SubjectError: neither built before nor a Go toolchain to build it, or the build failed.
@@ -99,7 +103,9 @@ def distribution_subject() -> Subject:
         _go_install(place)
     # Without this every request tries to export a trace to a collector that is not there.
     quiet = {"OTEL_TRACES_EXPORTER": "none"}
-    return Subject(DISTRIBUTION, lambda directory, port: [str(program), "serve", _peer_config(directory, port)], quiet)
+    return Subject(
+        DISTRIBUTION, lambda directory, port: [str(program), "serve", _peer_config(directory, port, sections)], quiet
+    )
 
 
 def _go_install(place: Path) -> None:
@@ -119,7 +125,7 @@ def _go_install(place: Path) -> None:
         raise SubjectError(f"go install of distribution 3 failed: {done.stderr.strip()[-400:]}")
 
 
-def _peer_config(directory: Path, port: int) -> str:
+def _peer_config(directory: Path, port: int, sections: Mapping[str, object] = MappingProxyType({})) -> str:
     record = {
         "version": 0.1,
         "log": {"level": "error", "accesslog": {"disabled": True}},
@@ -129,6 +135,7 @@ def _peer_config(directory: Path, port: int) -> str:
             "cache": {"blobdescriptor": "inmemory"},
         },
         "http": {"addr": f"127.0.0.1:{port}", "secret": "bench"},
+        **sections,
     }
     path = directory / "config.yml"
     path.write_text(json.dumps(record), encoding="utf-8")  # JSON is YAML
@@ -143,7 +150,7 @@ def running(subject: Subject, directory: Path) -> Iterator[Running]:
         SubjectError: it ended or did not answer in time; the end of its output is in the message.
     """
     directory.mkdir()
-    port = _free_port()
+    port = free_port()
     log = directory / "output.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -163,7 +170,7 @@ def running(subject: Subject, directory: Path) -> Iterator[Running]:
         shutil.rmtree(directory, ignore_errors=True)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

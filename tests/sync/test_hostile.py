@@ -14,6 +14,7 @@ import pytest
 from holdfast import digest as digests
 from holdfast import manifest as manifests
 from holdfast import names
+from holdfast.config.sync import SyncRegistry
 from holdfast.errors import (
     UpstreamDeniedError,
     UpstreamError,
@@ -22,8 +23,10 @@ from holdfast.errors import (
     UpstreamUnavailableError,
     UpstreamWrongError,
 )
-from syncworker.upstream.pace import Time
-from tests.sync.client import Pauses, alice_at, upstream_of
+from syncworker.upstream import assembly
+from syncworker.upstream.assembly import Surroundings
+from syncworker.upstream.pace import Patience, Time
+from tests.sync.client import MADE, Pauses, alice_at, upstream_of
 from tests.sync.hostile import Call, Hostile
 from tests.sync.peers import LOGIN, OCI, digest_of, image
 
@@ -251,6 +254,20 @@ def test_an_answer_that_never_begins_is_an_upstream_that_is_down() -> None:
         with pytest.raises(UpstreamUnavailableError, match="left alone"):
             upstream.head(REPOSITORY, TAG)
         assert len(bad.seen) == asked == 3
+
+
+def test_a_head_that_trickles_is_given_up() -> None:
+    def script(call: Call) -> None:
+        call.raw(b"HTTP/1.1 200 OK\r\nX: ")
+        while call.try_raw(b"x"):
+            call.over.wait(0.01)
+
+    with Hostile(script) as bad:
+        around = Surroundings(Pauses().time, (), Patience(silence_seconds=20.0, head_seconds=0.1))
+        upstream = assembly.upstream(SyncRegistry.model_validate({"urls": [bad.url]}), around)
+        MADE.append(upstream)
+        with pytest.raises(UpstreamUnavailableError, match="silent"):
+            upstream.head(REPOSITORY, TAG)
 
 
 def test_a_manifest_that_trickles_is_given_up() -> None:

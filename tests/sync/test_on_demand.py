@@ -309,6 +309,7 @@ def test_a_blob_that_no_manifest_here_names_comes_if_the_repository_s_own_upstre
     stock.image(repo, "v1", layer)
     status, _, body = server.request("GET", blob_path(repo, layer))
     assert (status, body) == (200, layer)
+    assert len(stock.asked("GET", digest_of(layer))) == 1
     status, _, said = server.request("GET", blob_path(repo, b"nobody has it"))
     assert (status, code_of(said)) == (404, "BLOB_UNKNOWN")
     assert server.request("GET", blob_path(f"{repo}/other", layer))[0] == 404

@@ -6,6 +6,7 @@ import pytest
 
 from gateway.following import Following
 from gateway.joint import Joint
+from gateway.sharing import Sharing
 from holdfast import digest as digests
 from holdfast.clock import ManualClock
 from holdfast.errors import CorruptError, NodeUnreachableError
@@ -85,7 +86,7 @@ class Uploads:
         return pieces(self.now[1][start_bytes:end])
 
     def pulled(self, first: int = 0, last: int = len(BLOB)) -> bytes:
-        following = Following(self, self, self, ManualClock(), lambda _seconds: None)
+        following = Following(self, self, self, ManualClock(), lambda _seconds: None, Sharing())
         return b"".join(following.read(REPO, WANT, first, last - first))
 
 

@@ -7,6 +7,8 @@ import pytest
 from holdfast.clock import ManualClock
 from holdfast.meta import versions
 from holdfast.meta.fetches import WORKER, Fetches
+from holdfast.meta.repos import Repositories
+from holdfast.names import Repository
 from tests.fakes.memory_store import MemoryStore
 from tests.unit.meta.world import blob, new_ids
 
@@ -95,6 +97,26 @@ def test_what_has_ended_leaves_nothing(store):
     one = Worker(store, "one")
     assert one.fetches.end(one.take())
     assert one.fetches.look(DIGEST).fetch is None
+
+
+def test_an_upload_that_was_begun_for_it_is_named_at_once_unless_something_had_come(store):
+    one, two = Worker(store, "one"), Worker(store, "two")
+    first = one.fetches.take(DIGEST, one.fetches.look(DIGEST), "one's")
+    assert (first.upload_id, two.fetches.look(DIGEST).fetch) == ("one's", first)
+    one.die()
+    assert two.fetches.take(DIGEST, two.fetches.look(DIGEST), "two's").upload_id == "one's"
+
+
+def test_a_fetch_that_came_to_its_end_since_the_look_is_not_begun_again(store):
+    one, two = Worker(store, "one"), Worker(store, "two")
+    repos = Repositories(store, NEW_ID, ManualClock())
+    seen = two.fetches.look(DIGEST)
+    fetch = one.take()
+    repos.add_link(Repository("up/app"), DIGEST, 7, repos.fence(DIGEST), "upstream")
+    assert one.fetches.end(fetch)
+    assert two.fetches.look(DIGEST).fetch is None
+    assert two.fetches.take(DIGEST, seen) is None
+    assert two.take() is not None
 
 
 def test_workers_are_found_with_their_addresses(store):

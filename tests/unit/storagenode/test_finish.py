@@ -8,9 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from holdfast import digest as digests
-from holdfast.errors import DigestInvalidError, NodeUnreachableError, StaleWriterError, UploadUnknownError
+from holdfast.errors import CorruptError, DigestInvalidError, NodeUnreachableError, StaleWriterError, UploadUnknownError
 from holdfast.rpc.node import Want
 from storagenode import hashing
+from storagenode.disk.fsio import SyncFailedError
 from storagenode.results import KEEP_SECONDS
 from tests.unit.storagenode.conftest import begin, put, read
 
@@ -49,6 +50,50 @@ def test_a_repeated_finish_joins_the_one_under_way(node, files):
         results = [future.result(20) for future in (first, *others)]
     assert {result.digest for result in results} == {digest}
     assert gate.count == 1
+
+
+class Caller:
+    """Whoever follows, for as long as the test lasts."""
+
+    def is_active(self):
+        return True
+
+    def add_callback(self, _callback):
+        return True
+
+
+def test_who_follows_has_all_bytes_before_they_are_durable_and_the_end_after_that(node, files):
+    key = begin(node, b"slow disk")
+    gate = files.before = Gate("sync")
+    stream = node.follow_upload(key.upload_id, 0, Caller())
+    assert next(stream) == b"slow dis"
+    with ThreadPoolExecutor(2) as pool:
+        finish = pool.submit(node.finish_upload, key, digests.of(b"slow disk"))
+        assert gate.reached.wait(20)
+        try:
+            assert pool.submit(next, stream).result(20) == b"k"
+            end = pool.submit(list, stream)
+            assert not finish.done()
+            assert not end.done()
+        finally:
+            gate.opened.set()
+        assert end.result(20) == []
+
+
+def test_who_follows_hears_of_bytes_that_could_not_be_made_durable(node, files):
+    key = begin(node, b"broken disk")
+    stream = node.follow_upload(key.upload_id, 0, Caller())
+    assert next(stream) == b"broken dis"
+
+    def fail(operation, _path):
+        if operation == "sync":
+            raise SyncFailedError("the disk is broken")
+
+    files.before = fail
+    with pytest.raises(SyncFailedError):
+        node.finish_upload(key, digests.of(b"broken disk"))
+    with pytest.raises(CorruptError):
+        list(stream)
 
 
 def test_a_finish_goes_on_when_nobody_waits_for_it_any_more(node, files):

@@ -9,7 +9,9 @@ import pytest
 from holdfast import digest as digests
 from holdfast.clock import ManualClock
 from holdfast.errors import UpstreamUnavailableError
+from syncworker.metrics import SILENT
 from syncworker.upstream.blobs import BlobStream, Resumption
+from syncworker.upstream.ledger import Ledger
 from syncworker.upstream.pace import Progress, Retry, Time
 from syncworker.upstream.parts import Part
 from syncworker.upstream.place import Origin, Place
@@ -30,6 +32,10 @@ class Answer:
     @property
     def home(self) -> Origin:
         return self.place.origin
+
+    @property
+    def ledger(self) -> Ledger:
+        return Ledger("https://example.com", self.clock, SILENT)
 
     def some(self, limit_bytes: int) -> bytes:
         self.clock.advance(self.seconds)

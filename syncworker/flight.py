@@ -16,7 +16,8 @@
 
 Promises
     * The answer comes when an upstream has answered, so that "missing" is still an answer to a client.
-    * Between a caller and the first byte lies one write to the metadata, and that while the upstream is being asked.
+    * Between a caller and the first byte lies one write to the metadata, and that while the upstream is being asked and the caller
+      begins to follow. No byte is written before it.
     * Bytes go through here once, in messages; nothing is held but one of them.
     * What does not have the digest is dropped: followers break, the log says what was expected and what came.
     * What was cut off stays where it is, and the next fetch goes on there.
@@ -28,7 +29,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -157,7 +158,7 @@ class Runner:
         try:
             self._run(flight)
         except OthersError as others:
-            _answer(flight, others.upload_id)
+            _answer(flight, others.upload_id, flight.size_bytes)
         except HoldfastError as error:
             _fail(flight, error)
         except Exception:  # noqa: BLE001 - nobody else is there to notice, and callers wait
@@ -237,11 +238,16 @@ class Runner:
         # Where no node takes it now, one is waited for when the upstream has answered.
         with contextlib.suppress(UnavailableError):
             upload_id = self._tools.writer.start(OWNER, PRINCIPAL, flight.digest.algorithm).upload_id
+        if upload_id:
+            # Whoever follows finds nothing in it before the claim is made. If that fails, it is dropped, and they ask again.
+            flight.opening.then(lambda size_bytes: _answer(flight, upload_id, size_bytes))
         fetch = None
         try:
             fetch = self._tools.fetches.take(flight.digest, standing, upload_id)
         finally:
             if fetch is None and upload_id:
+                flight.opening.then(_tell_nobody)
+                _expect_another(flight)
                 self._cancel(upload_id)
         return _Hold(fetch, is_empty=True) if fetch is not None else None
 
@@ -301,15 +307,13 @@ class Runner:
             if self._is_done(flight):
                 raise StoredError from None  # the node died before it could say so
             self._rename(hold, "")
-            if flight.begun.done():
-                # Whoever was sent to the upload that is no more asks again, and is to hear of the next one.
-                flight.begun = Future()
+            _expect_another(flight)
             return 0
 
     def _pour(self, flight: Flight, hold: _Hold, offset_bytes: int) -> None:
         """From the sources of the repository that asked, in their order, each going on where the one before broke off."""
         if offset_bytes and offset_bytes == flight.size_bytes:
-            _answer(flight, hold.fetch.upload_id)
+            _answer(flight, hold.fetch.upload_id, flight.size_bytes)
             return
 
         def pour(upstream: Upstream, name: Repository) -> bool:
@@ -317,8 +321,7 @@ class Runner:
             with _opened(flight, upstream, name, at_bytes) as stream:
                 if not hold.fetch.upload_id:
                     self._begin(flight, hold)
-                flight.size_bytes = stream.total_bytes
-                _answer(flight, hold.fetch.upload_id)
+                _answer(flight, hold.fetch.upload_id, stream.total_bytes)
                 hold.is_empty = False
                 self._tools.writer.append(_key(hold.fetch.upload_id), at_bytes, stream, hold.fetch.token)
             return True
@@ -396,9 +399,21 @@ def _follow_others(standing: Standing) -> None:
         raise OthersError(standing.fetch.upload_id)
 
 
-def _answer(flight: Flight, upload_id: str) -> None:
-    if not flight.begun.done():
-        flight.begun.set_result(Underway(upload_id, flight.size_bytes or 0))
+def _answer(flight: Flight, upload_id: str, size_bytes: int | None) -> None:
+    """Tell those who wait which upload grows. Raises nothing: two threads may have come to say the same."""
+    flight.size_bytes = size_bytes
+    with contextlib.suppress(InvalidStateError):
+        flight.begun.set_result(Underway(upload_id, size_bytes or 0))
+
+
+def _expect_another(flight: Flight) -> None:
+    """Whoever was sent to an upload that is no more asks again, and is to hear of the next one."""
+    if flight.begun.done():
+        flight.begun = Future()
+
+
+def _tell_nobody(_size_bytes: int | None) -> None:
+    """The upload that they would be told of is gone."""
 
 
 def _fail(flight: Flight, error: HoldfastError) -> None:

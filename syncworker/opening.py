@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING
 from holdfast.errors import HoldfastError, UpstreamError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from holdfast.digest import Digest
     from holdfast.names import Repository
     from syncworker.sources import Sources
@@ -39,6 +41,8 @@ class Opening:
         self._stream: BlobStream | None = None
         self._source: Source | None = None
         self._errors: dict[Source, UpstreamError] = {}
+        self._length: tuple[int | None] | None = None
+        self._told: Callable[[int | None], None] | None = None
 
     def ask(self, sources: Sources, repository: Repository) -> int | None:
         """How long the blob is, as its upstream says; None: it does not say.
@@ -47,9 +51,24 @@ class Opening:
             UpstreamMissingError, UpstreamError: as ``Sources.ask``.
         """
         try:
-            return sources.ask(repository, self._open)[0]
+            length = sources.ask(repository, self._open)
+            with self._lock:
+                self._length = length
+                if self._told is not None:
+                    self._told(length[0])
+            return length[0]
         finally:
             self._over.set()
+
+    def then(self, told: Callable[[int | None], None]) -> None:
+        """Call ``told`` with the length as soon as an upstream has answered, in whatever thread; never, if none does.
+
+        It takes the place of the one before, which is not called any more when this returns.
+        """
+        with self._lock:
+            self._told = told
+            if self._length is not None:
+                told(self._length[0])
 
     def begin(self, sources: Sources, repository: Repository) -> None:
         """Ask in a thread of its own; ``of`` tells what came of it."""

@@ -9,7 +9,7 @@ import pytest
 
 from holdfast import digest as digests
 from holdfast.clock import ManualClock, SystemClock
-from holdfast.errors import UpstreamMissingError, UpstreamUnavailableError
+from holdfast.errors import CorruptError, UploadUnknownError, UpstreamMissingError, UpstreamUnavailableError
 from holdfast.meta.fetches import Fetches
 from holdfast.meta.repos import Repositories
 from holdfast.names import Repository
@@ -163,6 +163,27 @@ def test_the_upload_is_begun_and_claimed_while_the_upstream_has_not_answered(poo
     assert call.result(30).upload_id == claimed.upload_id
     assert world.end(claimed.upload_id) == DATA
     assert world.settled()
+
+
+def test_who_was_told_of_an_upload_that_could_not_be_claimed_is_told_of_the_next_one(pool):
+    upstream = Upstream()
+    world = World(pool, upstream)
+    named(world)
+    takes, take = [], world.fetches.take
+
+    def lose_once(digest, standing, upload_id=""):
+        takes.append(upload_id)
+        return take(digest, standing, upload_id) if len(takes) > 1 else None
+
+    world.fetches.take = lose_once
+    told = world.fetching.fetch(REPO, DIGEST)
+    while told is not None and told.upload_id == takes[0]:
+        with pytest.raises((CorruptError, UploadUnknownError)):
+            world.end(told.upload_id)
+        told = world.fetching.fetch(REPO, DIGEST)
+    assert world.settled()
+    assert world.node.blobs[DIGEST] == DATA
+    assert (upstream.asked, upstream.open) == (1, 0)
 
 
 def test_a_source_that_failed_when_it_was_asked_ahead_is_not_asked_again(pool):

@@ -280,7 +280,9 @@ class Runner:
     # -- the bytes
 
     def _bring(self, flight: Flight, hold: _Hold) -> tuple[StoredBlob, Fence]:
-        """All of them, compared and durable."""
+        """All of them, compared and durable. Raises StoredError."""
+        if not hold.fetch.upload_id and self._is_done(flight):
+            raise StoredError
         trouble = _Trouble(self._tools.clock)
         while not trouble.lasts():
             try:

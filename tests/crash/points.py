@@ -36,7 +36,7 @@ RESTARTS: Final = {
 AFTER_A_DEAD_WRITER: Final = _both("node.copy_file_range.data")
 # Passed when a blob is fetched from an upstream: by the worker, then by the node. Not part of EVERY: other traffic passes them not.
 FETCHING: Final = (
-    *_both("sync.fetches.take", "sync.writer.start", "sync.fetches.name", "sync.writer.append", "sync.upstream.chunk"),
+    *_both("sync.writer.start", "sync.fetches.take", "sync.writer.append", "sync.upstream.chunk"),
     *_both("sync.writer.finish", "sync.linking.link", "sync.fetches.end"),
     *_both("node.rpc.StartUpload", "node.pwrite.uploads", "node.rpc.Append", "node.pwrite.data", "node.fsync.data"),
     *_both("node.rename.blob", "node.fsync.partition", "node.rpc.FinishUpload"),

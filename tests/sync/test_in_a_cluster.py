@@ -1,4 +1,4 @@
-"""Two gateways and two sync workers over etcd: one fetch for all, and one that goes on when its worker is gone."""
+"""Two gateways and two sync workers over etcd: one fetch for all. ``test_faults_in_a_cluster`` takes them away, one by one."""
 
 from __future__ import annotations
 
@@ -15,22 +15,21 @@ from tests.sync.stock import Stock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tests.cluster.processes import Cluster
 
 MIB = 1 << 20
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def stock() -> Iterator[Stock]:
     with Stock().serving() as stock:
         yield stock
 
 
-@pytest.fixture
-def cluster(tmp_path: Path, stock: Stock) -> Iterator[Cluster]:
-    with mirroring_cluster(tmp_path, stock.url) as cluster:
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory, stock: Stock) -> Iterator[Cluster]:
+    with mirroring_cluster(tmp_path_factory.mktemp("cluster"), stock.url) as cluster:
         yield cluster
 
 

@@ -27,7 +27,7 @@ _REPEATED = ("sync.upstream.chunk", "node.pwrite.data")
 # Killed here, nobody knows the upload's name: it stays until it expires.
 _NAMELESS = (
     "sync.writer.start.after",
-    "sync.fetches.name.before",
+    "sync.fetches.take.before",
     "node.rpc.StartUpload.after",
     "node.pwrite.uploads.after",
 )

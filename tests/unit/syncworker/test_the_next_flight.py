@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import pytest
 
@@ -41,33 +41,40 @@ class Upstream:
     given_bytes: int = 0
     breaks_at: int | None = None
     meanwhile: list = field(default_factory=list)
-    total_bytes: int = len(LAYER)
 
     def ask(self, repository, question):
         return question(self, repository)
 
     def blob(self, _name, _digest, at_bytes, **_more):
-        self.at_bytes = at_bytes
-        return self
+        return Stream(self, at_bytes)
 
-    def __enter__(self):
+
+@dataclass
+class Stream:
+    """An answer of the upstream."""
+
+    upstream: Upstream
+    at_bytes: int
+    total_bytes: int = len(LAYER)
+
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
-        """There is nothing to close."""
+        """There is no connection."""
 
     def __iter__(self) -> Iterator[bytes]:
         for start in range(self.at_bytes, len(LAYER), PIECE_BYTES):
-            if self.breaks_at == start:
-                self.breaks_at = None
-                while self.meanwhile:
-                    self.meanwhile.pop()()
+            if self.upstream.breaks_at == start:
+                self.upstream.breaks_at = None
+                while self.upstream.meanwhile:
+                    self.upstream.meanwhile.pop()()
                 raise UpstreamUnavailableError("it broke off")
             piece = LAYER[start : start + PIECE_BYTES]
-            self.given_bytes += len(piece)
+            self.upstream.given_bytes += len(piece)
             yield piece
 
 

@@ -12,7 +12,14 @@ from gateway.http import errors, paths
 from gateway.http.credentials import facts_of
 from gateway.http.paths import Kind, Route
 from holdfast.access.actions import Action
-from holdfast.errors import HoldfastError, LoginNeededError, LoginRefusedError, UnsupportedError
+from holdfast.errors import (
+    AccessError,
+    HoldfastError,
+    LoginNeededError,
+    LoginRefusedError,
+    TooManyLoginsError,
+    UnsupportedError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -153,7 +160,9 @@ class ErrorWriter:
             resp.set_header(name, value)
         if isinstance(error, LoginNeededError | LoginRefusedError):
             resp.set_header("WWW-Authenticate", self._challenges.challenge(req, error))
-        req.context.refused = error
+        # Not the error: its traceback leads back here, and such a ring keeps whole bodies until somebody looks for rings.
+        req.context.reason = error.message
+        req.context.is_refusal = isinstance(error, AccessError | TooManyLoginsError)
         _write(resp, answer.status, errors.body(answer.code, error.message, error.detail))
 
 

@@ -9,11 +9,11 @@ import pytest
 
 from tests.cluster.processes import running
 from tests.serving import wait_for
+from tests.sync.clustered import worker
 from tests.sync.mirrored import registries
 from tests.sync.peers import digest_of
 from tests.sync.stock import Stock
 from tests.sync.test_cache_keeping import copies, pull
-from tests.sync.test_in_a_cluster import worker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,9 +10,9 @@ import pytest
 
 from tests.cluster.processes import running
 from tests.serving import wait_for
+from tests.sync.clustered import worker
 from tests.sync.peers import digest_of, image
 from tests.sync.shelf import Shelf
-from tests.sync.test_in_a_cluster import worker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,9 +9,9 @@ import pytest
 
 from tests.cluster.processes import running
 from tests.serving import wait_for
+from tests.sync.clustered import worker
 from tests.sync.peers import Peer
 from tests.sync.receiver import Receiver
-from tests.sync.test_in_a_cluster import worker
 from tests.sync.test_push_follows import pushing
 
 if TYPE_CHECKING:

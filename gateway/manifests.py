@@ -118,7 +118,7 @@ class Manifests:
         for _ in range(_TRIES):
             if fence is None:
                 fence = self._repos.fence(new.digest)
-                fence = fence.placed_by(self._writer.put(new.digest, data).layout_revision)
+                fence = fence.placed_by(self._writer.put(new.digest, data, repo).layout_revision)
             removals = self._repos.removals(repo)
             try:
                 self._require_references(repo, new.references)

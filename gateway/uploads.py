@@ -149,7 +149,7 @@ class Uploads:
         self._mirroring.require_pushable(repo)
         for _ in range(_TRIES):
             fence = self._repos.fence(digest)
-            stored = self._writer.put(digest, data)
+            stored = self._writer.put(digest, data, repo)
             try:
                 self._repos.add_link(repo, digest, stored.size_bytes, fence.placed_by(stored.layout_revision))
             except SweepMovedError:

@@ -15,7 +15,7 @@ from holdfast.errors import ConfigError, MetadataUnavailableError, UnavailableEr
 from holdfast.parent import die_with_parent
 from holdfast.rpc.credentials import TlsFiles
 from storagenode.configured import configured
-from storagenode.options import NodeOptions
+from storagenode.options import NodeOptions, RoomOptions
 from storagenode.server import run
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
                 lock_wait_seconds=_LOCK_WAIT_SECONDS,
                 tls=_tls(parsed),
                 insecure=parsed.insecure,
+                rooms=tuple(RoomOptions(route, Path(at), _bytes(reserve)) for route, at, reserve in parsed.room),
             )
         )
     except ConfigError as error:
@@ -87,6 +88,13 @@ def _when_etcd_answers(settings: Settings) -> tuple[NodeOptions, Join]:
             time.sleep(_RETRY_SECONDS)
 
 
+def _bytes(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError as error:
+        raise ConfigError(f"{text!r} is no number of bytes") from error
+
+
 def _tls(parsed: argparse.Namespace) -> TlsFiles | None:
     given = [parsed.ca_file, parsed.cert_file, parsed.key_file]
     if not any(given):
@@ -109,6 +117,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--zone", help="in place of cluster.node.zone")
     parser.add_argument("--cluster-id", default="local")
     parser.add_argument("--reserve-bytes", type=int, default=256 << 20, help="free space that is never used")
+    parser.add_argument(
+        "--room",
+        nargs=3,
+        action="append",
+        default=[],
+        metavar=("ROUTE", "DIRECTORY", "RESERVE_BYTES"),
+        help="a further disk, for what belongs to repositories below a route such as /infra",
+    )
     parser.add_argument("--upload-expiry-seconds", type=float, default=24 * 3600.0)
     parser.add_argument("--ca-file", type=Path, help="the cluster's authority, for TLS on a TCP address")
     parser.add_argument("--cert-file", type=Path, help="this node's certificate")

@@ -39,9 +39,9 @@ if TYPE_CHECKING:
     from holdfast.rpc.node import ListedBlob, LocalBlob, OpenUpload, PartitionSum, StagingFile, UploadKey
     from storagenode.disk.identity import Identity
     from storagenode.disk.space import Space
-    from storagenode.disk.store import DiskStore
     from storagenode.follow import Caller
     from storagenode.results import Finishes
+    from storagenode.store import BlobStore
 
 _LOG: Final = logging.getLogger("holdfast.node")
 
@@ -82,7 +82,7 @@ class StorageNode:
     def __init__(
         self,
         identity: Identity,
-        store: DiskStore,
+        store: BlobStore,
         space: Space,
         finishes: Finishes,
         clock: Clock,
@@ -91,7 +91,9 @@ class StorageNode:
         *,
         max_uploads: int,
     ) -> None:
-        """``host_id``: callers that name the same one are offered files. ``placer`` brings finished blobs to where they belong."""
+        """``space``: of the main disk, to tell of. ``host_id``: callers that name the same one are offered files. ``placer`` brings
+        finished blobs to where they belong.
+        """
         self._identity = identity
         self._store = store
         self._space = space
@@ -100,7 +102,7 @@ class StorageNode:
         self._clock = clock
         self._host_id = host_id
         self._uploads = Registry(max_uploads)
-        self._appending = Appending(space, clock, store.note)
+        self._appending = Appending(clock, store.note)
 
     def recover(self) -> None:
         """Know the uploads of a former process again. Their bytes are hashed when somebody goes on with them.
@@ -111,13 +113,17 @@ class StorageNode:
         for record, stage in self._store.stages():
             self._uploads.add(Upload(record, stage, stage.size(), now))
 
-    def start_upload(self, repository: str, principal: str, algorithm: str | None) -> UploadState:
-        """Raises DigestInvalidError, OverloadedError, StorageFullError, ReadOnlyError."""
+    def start_upload(self, repository: str, principal: str, algorithm: str | None, place: str = "") -> UploadState:
+        """``place``: the repository whose bytes these are, where that is not ``repository``.
+
+        Raises DigestInvalidError, OverloadedError, StorageFullError, ReadOnlyError.
+        """
         name = digests.algorithm(algorithm or digests.CANONICAL.name).name
         self._uploads.require_room()
         upload_id = f"{self._identity.node_id}-{secrets.token_hex(16)}"
         record = UploadRecord(upload_id, repository, principal, name)
-        self._uploads.add(Upload(record, self._store.new_stage(record), 0, self._clock.monotonic()))
+        stage = self._store.new_stage(record, place or repository)
+        self._uploads.add(Upload(record, stage, 0, self._clock.monotonic()))
         return UploadState(upload_id, 0)
 
     def upload_state(self, key: UploadKey) -> UploadState:
@@ -196,10 +202,10 @@ class StorageNode:
         return stored
 
     def _commit(self, upload: Upload, digest: Digest) -> StoredBlob:
-        self._space.require_writable()
         size, stage = upload.offset_bytes, upload.stage
+        stage.space.require_writable()
         if stage.is_lent:
-            self._space.require(size)
+            stage.space.require(size)
             stage.move(size)
         hashing = upload.hashing if upload.hashing.algorithm == digest.algorithm else Hashing(digest.algorithm)
         catch_up(hashing, stage, size)
@@ -256,19 +262,19 @@ class StorageNode:
     def _read_on(self, digest: Digest, offset_bytes: int) -> Iterator[bytes]:
         return self._store.read(Want(digest), offset_bytes, None)
 
-    def put_blob(self, digest: Digest, data: bytes) -> StoredBlob:
+    def put_blob(self, digest: Digest, data: bytes, place: str = "") -> StoredBlob:
         digests.algorithm(digest.algorithm)
         if len(data) > MAX_PUT_BYTES:
             raise TooLargeError(f"one call puts at most {MAX_PUT_BYTES} bytes; use an upload")
-        return self._store.put(digest, data)
+        return self._store.put(digest, data, place)
 
     def receive(self, digest: Digest, size_bytes: int, chunks: Iterable[bytes], end: Callable[[], None]) -> StoredBlob:
         """A copy from another node, by the same way as an upload that nobody else knows of."""
         digests.algorithm(digest.algorithm)
-        self._space.require(size_bytes)
         record = UploadRecord(f"{self._identity.node_id}-{secrets.token_hex(16)}", "", "", digest.algorithm)
         upload = Upload(record, self._store.new_copy(record.upload_id), 0, self._clock.monotonic())
         try:
+            upload.stage.space.require(size_bytes)
             _require_size(self._appending.stream(upload, 0, chunks, end), size_bytes)
             return self._commit(upload, digest)
         except BaseException:
@@ -317,6 +323,7 @@ class StorageNode:
             read_only=self._space.is_read_only,
             uploads=len(self._uploads),
             quarantined=self._store.quarantined,
+            rooms=self._store.rooms(),
         )
 
     def close(self) -> None:

@@ -15,13 +15,31 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class RoomOptions:
+    """A further disk: its directory takes what belongs to repositories below ``route``, such as ``/infra``."""
+
+    route: str
+    directory: Path
+    reserve_bytes: int
+
+    def __post_init__(self) -> None:
+        """Raises ConfigError."""
+        if not self.route.startswith("/") or not self.route.strip("/"):
+            raise ConfigError(
+                f"{self.route!r} is no route: it begins with a slash and names the first part of repositories"
+            )
+        if self.reserve_bytes < 0:
+            raise ConfigError("reserve_bytes cannot be negative")
+
+
+@dataclass(frozen=True, slots=True)
 class NodeOptions:
     """Everything that differs between nodes.
 
     ``listen`` is ``unix:/path/node.sock`` or ``host:port``. Threads are the bounds of the lanes: a stream holds one for as long as
     it lasts, so ``read_threads`` is how many readers and followers there may be. They start when they are needed.
     ``lock_wait_seconds``: how long a former process may take to let go of the directory. ``tls``: this node's certificate, which
-    every TCP address needs that is not loopback, unless ``insecure``; a Unix socket never uses it.
+    every TCP address needs that is not loopback, unless ``insecure``; a Unix socket never uses it. ``rooms``: further disks.
     """
 
     data_dir: Path
@@ -39,6 +57,7 @@ class NodeOptions:
     lock_wait_seconds: float = 0.0
     tls: TlsFiles | None = None
     insecure: bool = False
+    rooms: tuple[RoomOptions, ...] = ()
 
     def __post_init__(self) -> None:
         """Raises ConfigError."""

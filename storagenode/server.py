@@ -1,11 +1,13 @@
 """Assembles a storage node and serves it.
 
-One process serves one data directory; a second process on the same directory is refused before it touches anything. The directory's
-socket is for this user alone. On SIGTERM no new call is taken, streams get a while to end, and finishes that were begun do end.
+One process serves one data directory, and the further disks that belong to it; a second process on any of them is refused before it
+touches anything. The directory's socket is for this user alone. On SIGTERM no new call is taken, streams get a while to end, and
+finishes that were begun do end.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import secrets
@@ -27,9 +29,10 @@ from holdfast.rpc.serving import LanePool, ServiceHandler
 from holdfast.settled import settled
 from holdfast.signals import Signals
 from storagenode.cluster.ear import listening
-from storagenode.disk import identity
+from storagenode.disk import identity, roombook
 from storagenode.disk.fsio import Files
 from storagenode.disk.proofs import Proofs
+from storagenode.disk.rooms import Room, RoomyStore
 from storagenode.disk.space import Space
 from storagenode.disk.stamps import Stamps
 from storagenode.disk.store import DiskStore
@@ -41,7 +44,7 @@ from storagenode.results import Finishes
 from storagenode.servicer import Servicer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from typing import TypeAlias
 
     from storagenode.cluster.side import ClusterSide
@@ -72,14 +75,18 @@ class NodeServer:
         self._options = options
         self._credentials = _credentials(options)
         self._lock: int | None = identity.lock(tree, options.lock_wait_seconds)
+        self._rooms = contextlib.ExitStack()
         try:
-            self._side, self.node = _assemble(options, tree, files, clock, join)
+            known = identity.prepare(tree, files, options.cluster_id)
+            rooms = roombook.take(tree, known, options.rooms, files, self._rooms, options.lock_wait_seconds)
+            self._side, self.node = _assemble(options, known, [tree, *rooms], files, clock, join)
             self.node.recover()
         except BaseException:
+            self._rooms.close()
             os.close(self._lock)
             raise
-        trash = Trash(tree, files, clock)
-        self._housekeeping = Housekeeping(lambda: _round(self.node, trash, options), _HOUSEKEEPING_SECONDS)
+        trashes = [Trash(one, files, clock) for one in (tree, *rooms)]
+        self._housekeeping = Housekeeping(lambda: _round(self.node, trashes, options), _HOUSEKEEPING_SECONDS)
         self._pools = {
             m.Lane.CONTROL: LanePool("control", options.control_threads),
             m.Lane.WRITE: LanePool("write", options.write_threads),
@@ -129,6 +136,7 @@ class NodeServer:
         self.node.close()
         if self._side is not None:
             self._side.close()
+        self._rooms.close()
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
@@ -142,21 +150,31 @@ def _credentials(options: NodeOptions) -> Credentials | None:
 
 
 def _assemble(
-    options: NodeOptions, tree: Tree, files: Files, clock: Clock, join: Join | None
+    options: NodeOptions, known: Identity, trees: Sequence[Tree], files: Files, clock: Clock, join: Join | None
 ) -> tuple[ClusterSide | None, StorageNode]:
-    known = identity.prepare(tree, files, options.cluster_id)
-    space = Space(tree.root, options.reserve_bytes)
-    store = DiskStore(tree, files, space, Stamps(secrets.token_hex(8)), Proofs(clock))
+    """``trees``: the main one, then those of the rooms."""
+
+    def open_disk(tree: Tree, reserve_bytes: int) -> tuple[DiskStore, Space]:
+        space = Space(tree.root, reserve_bytes)
+        return DiskStore(tree, files, space, Stamps(secrets.token_hex(8)), Proofs(clock)), space
+
+    main, space = open_disk(trees[0], options.reserve_bytes)
+    rooms = [
+        Room(room.route, *open_disk(tree, room.reserve_bytes))
+        for room, tree in zip(options.rooms, trees[1:], strict=True)
+    ]
+    store = RoomyStore(main, rooms) if rooms else main
     finishes = Finishes(options.finish_threads, clock)
-    side = join(known, store, space) if join is not None else None
+    side = join(known, main, space) if join is not None else None
     placer = side.placer if side is not None else StaysHere()
     node = StorageNode(known, store, space, finishes, clock, host_id(), placer, max_uploads=options.max_uploads)
     return side, node
 
 
-def _round(node: StorageNode, trash: Trash, options: NodeOptions) -> None:
+def _round(node: StorageNode, trashes: Sequence[Trash], options: NodeOptions) -> None:
     node.expire_uploads(options.upload_expiry_seconds)
-    trash.empty(options.trash_seconds)
+    for trash in trashes:
+        trash.empty(options.trash_seconds)
 
 
 def run(options: NodeOptions, files: Files | None = None, join: Join | None = None) -> None:

@@ -54,7 +54,7 @@ class Servicer:
         }
 
     def start_upload(self, request: wire.StartUploadRequest, _context: grpc.ServicerContext) -> wire.UploadState:
-        state = self._node.start_upload(request.repository, request.principal, request.algorithm or None)
+        state = self._node.start_upload(request.repository, request.principal, request.algorithm or None, request.place)
         return convert.state_to_wire(state)
 
     def upload_state(self, request: wire.UploadKey, _context: grpc.ServicerContext) -> wire.UploadState:
@@ -91,7 +91,7 @@ class Servicer:
         return self._node.follow_upload(request.upload_id, request.offset_bytes, context)
 
     def put_blob(self, request: wire.PutBlobRequest, _context: grpc.ServicerContext) -> wire.StoredBlob:
-        return convert.stored_to_wire(self._node.put_blob(convert.digest(request.digest), request.data))
+        return convert.stored_to_wire(self._node.put_blob(convert.digest(request.digest), request.data, request.place))
 
     def receive(self, request: Iterator[bytes], context: grpc.ServicerContext) -> wire.StoredBlob:
         header = _header(context, wire.ReceiveHeader)

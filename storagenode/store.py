@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
     from holdfast.digest import Digest
-    from holdfast.rpc.node import ListedBlob, LocalBlob, PartitionSum, StoredBlob, Want
+    from holdfast.rpc.node import ListedBlob, LocalBlob, PartitionSum, RoomStatus, StoredBlob, Want
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +38,23 @@ class LentFile:
     inode: int
 
 
+class Allowance(Protocol):
+    """Whether more may be written to the disk that something lies on."""
+
+    def require_writable(self) -> None:
+        """Raises ReadOnlyError."""
+        ...
+
+    def require(self, extra_bytes: int = 0) -> None:
+        """Raises ReadOnlyError, or StorageFullError if so many bytes more would reach into the reserve."""
+        ...
+
+
 class Stage(Protocol):
     """The staged bytes of one upload. One writer at a time; readers have descriptors of their own."""
+
+    @property
+    def space(self) -> Allowance: ...
 
     @property
     def generation(self) -> int:
@@ -87,9 +102,16 @@ class Stage(Protocol):
 
 
 class BlobStore(Protocol):
-    """Verified, durable copies."""
+    """Verified, durable copies. Where there are several disks, ``place`` (a repository's name) says which one takes the bytes."""
 
-    def new_stage(self, record: UploadRecord) -> Stage: ...
+    @property
+    def quarantined(self) -> int: ...
+
+    def rooms(self) -> tuple[RoomStatus, ...]:
+        """The disks beside the main one."""
+        ...
+
+    def new_stage(self, record: UploadRecord, place: str = "") -> Stage: ...
 
     def note(self, record: UploadRecord) -> None:
         """Remember an upload as it is now, in place of what was remembered of it before."""
@@ -111,7 +133,7 @@ class BlobStore(Protocol):
         """
         ...
 
-    def put(self, digest: Digest, data: bytes) -> StoredBlob: ...
+    def put(self, digest: Digest, data: bytes, place: str = "") -> StoredBlob: ...
 
     def stat(self, want: Want) -> StoredBlob | None: ...
 
@@ -143,3 +165,5 @@ class BlobStore(Protocol):
     def take_bereft(self) -> set[int]:
         """The partitions from which a copy went into quarantine since this was asked last."""
         ...
+
+    def close(self) -> None: ...

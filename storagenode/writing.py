@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from holdfast.clock import Clock
-    from storagenode.disk.space import Space
     from storagenode.store import UploadRecord
     from storagenode.uploads import Upload, Writer
 
@@ -29,9 +28,8 @@ _LOOK_BYTES: Final = 16 << 20
 class Appending:
     """Writes to uploads. Errors: those of ``Upload.claim``, StorageFullError, ReadOnlyError."""
 
-    def __init__(self, space: Space, clock: Clock, note: Callable[[UploadRecord], None]) -> None:
+    def __init__(self, clock: Clock, note: Callable[[UploadRecord], None]) -> None:
         """``note`` remembers over a restart what an upload's record has come to."""
-        self._space = space
         self._clock = clock
         self._note = note
 
@@ -44,7 +42,7 @@ class Appending:
         fence: int = 0,
     ) -> UploadState:
         """Append messages until they end. Whatever ends them, what came in order is kept. ``fence``: see ``Upload.claim``."""
-        self._space.require()
+        upload.stage.space.require()
         former = upload.record
         writer = upload.claim(offset_bytes, end, fence=fence)
         try:
@@ -64,7 +62,7 @@ class Appending:
         try:
             for data in chunks:
                 if (position - start) // _LOOK_BYTES != (position - start + len(data)) // _LOOK_BYTES:
-                    self._space.require(len(data))
+                    upload.stage.space.require(len(data))
                 upload.stage.write(data, position)
                 hashing.feed(data)
                 if position // FLUSH_BYTES != (position + len(data)) // FLUSH_BYTES:
@@ -76,7 +74,7 @@ class Appending:
 
     def lend(self, upload: Upload, offset_bytes: int | None) -> StagingFile:
         """Begin a short-circuit write."""
-        self._space.require()
+        upload.stage.space.require()
         writer = upload.claim(offset_bytes, _nobody, direct=True)
         try:
             self._take_over(upload, writer)
@@ -97,7 +95,7 @@ class Appending:
         writer = upload.resume(token)
         try:
             if not is_last:
-                self._space.require()
+                upload.stage.space.require()
             before = upload.hashing.hashed_bytes
             catch_up(upload.hashing, upload.stage, offset_bytes, writer)
             if before // FLUSH_BYTES != upload.hashing.hashed_bytes // FLUSH_BYTES:
@@ -120,7 +118,7 @@ class Appending:
 
     def _take_over(self, upload: Upload, writer: Writer) -> None:
         if upload.stage.is_lent:
-            self._space.require(upload.offset_bytes)
+            upload.stage.space.require(upload.offset_bytes)
             upload.stage.move(upload.offset_bytes)
         catch_up(upload.hashing, upload.stage, upload.offset_bytes, writer)
         if writer.stale:

@@ -276,7 +276,7 @@ class Copying:
         needed = image.needed(new)
         for _ in range(_TRIES):
             fence = self._tools.repos.fence(digest)
-            fence = fence.placed_by(self._tools.writer.put(digest, image.held[digest]).layout_revision)
+            fence = fence.placed_by(self._tools.writer.put(digest, image.held[digest], place.here).layout_revision)
             removals = self._tools.repos.removals(place.here)
             if len(self._tools.repos.links(place.here, needed)) < len(needed):
                 raise UnavailableError("what a manifest needs was removed while it was copied; try again")

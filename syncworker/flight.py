@@ -258,7 +258,7 @@ class Runner:
         upload_id = ""
         # Where no node takes it now, one is waited for when the upstream has answered.
         with contextlib.suppress(UnavailableError):
-            upload_id = self._tools.writer.start(OWNER, PRINCIPAL, flight.digest.algorithm).upload_id
+            upload_id = self._start(flight)
         if upload_id:
             # Whoever follows finds nothing in it before the claim is made. If that fails, it is dropped, and they ask again.
             flight.opening.then(lambda size_bytes: _answer(flight, upload_id, size_bytes))
@@ -356,12 +356,17 @@ class Runner:
         self._tools.sources.ask(flight.repositories[0], pour)
 
     def _begin(self, flight: Flight, hold: _Hold) -> None:
-        state = self._tools.writer.start(OWNER, PRINCIPAL, flight.digest.algorithm)
+        upload_id = self._start(flight)
         try:
-            self._rename(hold, state.upload_id)
+            self._rename(hold, upload_id)
         except StaleWriterError:
-            self._cancel(state.upload_id)
+            self._cancel(upload_id)
             raise
+
+    def _start(self, flight: Flight) -> str:
+        """An upload, whose bytes lie where those of the repository belong that asked first."""
+        started = self._tools.writer.start(OWNER, PRINCIPAL, flight.digest.algorithm, flight.repositories[0])
+        return started.upload_id
 
     def _move_on(self, flight: Flight, hold: _Hold) -> None:
         """The node stays away with what it has: the next fetch begins at another one. Where there is none, it goes on with this one

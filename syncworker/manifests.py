@@ -133,7 +133,7 @@ class Manifests:
         )
         for _ in range(_TRIES):
             fence = self._repos.fence(new.digest)
-            fence = fence.placed_by(self._writer.put(new.digest, fetched.data).layout_revision)
+            fence = fence.placed_by(self._writer.put(new.digest, fetched.data, repository).layout_revision)
             removals = self._repos.removals(repository)
             try:
                 record = self._repos.put_manifest(repository, new, tags, fence, removals)

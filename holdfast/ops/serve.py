@@ -5,6 +5,8 @@
     <root>/node/       the storage node's directory (see storagenode/disk/tree.py)
     <root>/run/        Unix sockets, mode 0700; where the path is too long for a socket, a private temporary directory
 
+Each of ``storage.subPaths`` has a directory ``node`` of the same kind, below its own root, for what its repositories keep.
+
 Nothing in it names its own place, so the directory can be moved while no server runs.
 """
 
@@ -145,6 +147,9 @@ def _children(
         "--log-format", settings.log.format,
         "--log-output", settings.log.output,
     ]  # fmt: skip
+    node += [
+        word for route, store in storage.sub_paths.items() for word in _room(settings, route, store.root_directory)
+    ]
     gateway = ["-m", "gateway", "--node", target, "--metadata", str(metadata), "--port", str(port)]
     if path is not None:
         gateway += ["--config", str(path.absolute())]
@@ -155,6 +160,13 @@ def _children(
         children.append(Child("syncworker", ["-m", "syncworker", *worker], _WORKER_STOP_SECONDS))
         gateway += ["--worker", listen]
     return [*children, Child("gateway", gateway, settings.http.drain_seconds + 5)]
+
+
+def _room(settings: Settings, route: str, directory: str) -> Sequence[str]:
+    root = Path(directory).absolute()
+    make_directory(root)
+    reserve_bytes = settings.storage.free_space_reserve.bytes_of(shutil.disk_usage(root).total)
+    return ["--room", route, str(root / "node"), str(reserve_bytes)]
 
 
 def _fetches(settings: Settings) -> bool:

@@ -38,12 +38,12 @@ class ReplicaWriter:
         self._mark_dirty = mark_dirty
         self._on_stored = on_stored
 
-    def start(self, repository: str, principal: str, algorithm: str | None) -> UploadState:
-        """On the first node that takes it."""
+    def start(self, repository: str, principal: str, algorithm: str | None, place: str = "") -> UploadState:
+        """On the first node that takes it. ``place``: the repository whose bytes these are, where that is another one."""
         worst: UnavailableError | None = None
         for node in self._directory.ingest():
             try:
-                return node.start_upload(repository, principal, algorithm)
+                return node.start_upload(repository, principal, algorithm, place)
             except UnavailableError as error:
                 if isinstance(error, NodeUnreachableError):
                     self._directory.failed(node)
@@ -69,16 +69,19 @@ class ReplicaWriter:
     def cancel(self, key: UploadKey) -> None:
         self._directory.by_upload(key.upload_id).cancel_upload(key)
 
-    def put(self, digest: Digest, data: bytes) -> StoredBlob:
-        """A blob of at most 4 MiB, durable on as many nodes as the layout asks for when it returns."""
+    def put(self, digest: Digest, data: bytes, place: str) -> StoredBlob:
+        """A blob of at most 4 MiB, durable on as many nodes as the layout asks for when it returns.
+
+        ``place``: the repository that it is for; it says which of a node's disks takes it, and gives no rights.
+        """
         placing = self._directory.placing(digest)
         if len(placing.order) == placing.rules.write_quorum == 1 and not placing.vacant:
             (node_id,) = placing.order
-            stored = placing.nodes[node_id].put_blob(digest, data)
+            stored = placing.nodes[node_id].put_blob(digest, data, place)
             return self._report(replace(stored, layout_revision=placing.layout_revision))
 
         def send(node: NodeClient, _sending: Sending) -> StoredBlob:
-            return node.put_blob(digest, data)
+            return node.put_blob(digest, data, place)
 
         outcome = self._fan_out.run(placing, send)
         if outcome.is_short:

@@ -122,8 +122,10 @@ class GrpcNode:
             self._node_id = self.status().node_id
         return self._node_id
 
-    def start_upload(self, repository: str, principal: str, algorithm: str | None) -> UploadState:
-        request = wire.StartUploadRequest(repository=repository, principal=principal, algorithm=algorithm or "")
+    def start_upload(self, repository: str, principal: str, algorithm: str | None, place: str = "") -> UploadState:
+        request = wire.StartUploadRequest(
+            repository=repository, principal=principal, algorithm=algorithm or "", place=place
+        )
         return convert.state(self._unary(m.START_UPLOAD, request, self._deadlines.control_seconds))
 
     def upload_state(self, key: UploadKey) -> UploadState:
@@ -229,10 +231,10 @@ class GrpcNode:
         request = wire.FollowUploadRequest(upload_id=upload_id, offset_bytes=offset_bytes)
         return self._stream(m.FOLLOW_UPLOAD, request, patience_seconds, patience_seconds)
 
-    def put_blob(self, digest: Digest, data: bytes) -> StoredBlob:
+    def put_blob(self, digest: Digest, data: bytes, place: str = "") -> StoredBlob:
         if len(data) > m.MAX_PUT_BYTES:
             raise TooLargeError(f"one call puts at most {m.MAX_PUT_BYTES} bytes; use an upload")
-        request = wire.PutBlobRequest(digest=str(digest), data=data)
+        request = wire.PutBlobRequest(digest=str(digest), data=data, place=place)
         return convert.stored(self._unary(m.PUT_BLOB, request, self._deadlines.put_seconds))
 
     def stat_blobs(self, wants: Sequence[Want]) -> list[StoredBlob | None]:

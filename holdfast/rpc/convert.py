@@ -14,6 +14,7 @@ from holdfast.rpc.node import (
     NodeStatus,
     OpenUpload,
     PartitionSum,
+    RoomStatus,
     StagingFile,
     StoredBlob,
     UploadKey,
@@ -133,6 +134,16 @@ def status_to_wire(status: NodeStatus) -> wire.NodeStatus:
         read_only=status.read_only,
         uploads=status.uploads,
         quarantined=status.quarantined,
+        rooms=[
+            wire.RoomStatus(
+                route=room.route,
+                capacity_bytes=room.capacity_bytes,
+                free_bytes=room.free_bytes,
+                reserve_bytes=room.reserve_bytes,
+                read_only=room.read_only,
+            )
+            for room in status.rooms
+        ],
     )
 
 
@@ -148,4 +159,8 @@ def status(message: wire.NodeStatus) -> NodeStatus:
         read_only=message.read_only,
         uploads=message.uploads,
         quarantined=message.quarantined,
+        rooms=tuple(
+            RoomStatus(room.route, room.capacity_bytes, room.free_bytes, room.reserve_bytes, room.read_only)
+            for room in message.rooms
+        ),
     )

@@ -116,8 +116,19 @@ class PartitionSum:
 
 
 @dataclass(frozen=True, slots=True)
+class RoomStatus:
+    """A further disk of a node, for the repositories below ``route``."""
+
+    route: str
+    capacity_bytes: int
+    free_bytes: int
+    reserve_bytes: int
+    read_only: bool
+
+
+@dataclass(frozen=True, slots=True)
 class NodeStatus:
-    """A node about itself."""
+    """A node about itself. Space and ``read_only`` are of its main disk."""
 
     node_id: str
     cluster_id: str
@@ -129,6 +140,7 @@ class NodeStatus:
     read_only: bool
     uploads: int
     quarantined: int
+    rooms: tuple[RoomStatus, ...] = ()
 
 
 class LocalAppend(Protocol):
@@ -156,8 +168,12 @@ class NodeClient(Protocol):
     @property
     def node_id(self) -> str: ...
 
-    def start_upload(self, repository: str, principal: str, algorithm: str | None) -> UploadState:
-        """Begin. ``algorithm`` is what the client announced; None means not announced (sha256 is computed then)."""
+    def start_upload(self, repository: str, principal: str, algorithm: str | None, place: str = "") -> UploadState:
+        """Begin. ``algorithm`` is what the client announced; None means not announced (sha256 is computed then).
+
+        ``place``: the repository whose bytes these are, where that is not ``repository``: a node of several disks chooses one by
+        it. It gives no rights.
+        """
         ...
 
     def upload_state(self, key: UploadKey) -> UploadState:
@@ -214,8 +230,8 @@ class NodeClient(Protocol):
         """
         ...
 
-    def put_blob(self, digest: Digest, data: bytes) -> StoredBlob:
-        """A small blob (at most 4 MiB) in one call, durable when it returns.
+    def put_blob(self, digest: Digest, data: bytes, place: str = "") -> StoredBlob:
+        """A small blob (at most 4 MiB) in one call, durable when it returns. ``place``: see ``start_upload``.
 
         Raises:
             DigestInvalidError: other bytes than named.

@@ -31,14 +31,16 @@ class UploadKey(_message.Message):
     def __init__(self, upload_id: _Optional[str] = ..., repository: _Optional[str] = ..., principal: _Optional[str] = ...) -> None: ...
 
 class StartUploadRequest(_message.Message):
-    __slots__ = ("repository", "principal", "algorithm")
+    __slots__ = ("repository", "principal", "algorithm", "place")
     REPOSITORY_FIELD_NUMBER: _ClassVar[int]
     PRINCIPAL_FIELD_NUMBER: _ClassVar[int]
     ALGORITHM_FIELD_NUMBER: _ClassVar[int]
+    PLACE_FIELD_NUMBER: _ClassVar[int]
     repository: str
     principal: str
     algorithm: str
-    def __init__(self, repository: _Optional[str] = ..., principal: _Optional[str] = ..., algorithm: _Optional[str] = ...) -> None: ...
+    place: str
+    def __init__(self, repository: _Optional[str] = ..., principal: _Optional[str] = ..., algorithm: _Optional[str] = ..., place: _Optional[str] = ...) -> None: ...
 
 class UploadState(_message.Message):
     __slots__ = ("upload_id", "offset_bytes", "followers")
@@ -142,12 +144,14 @@ class FollowUploadRequest(_message.Message):
     def __init__(self, upload_id: _Optional[str] = ..., offset_bytes: _Optional[int] = ...) -> None: ...
 
 class PutBlobRequest(_message.Message):
-    __slots__ = ("digest", "data")
+    __slots__ = ("digest", "data", "place")
     DIGEST_FIELD_NUMBER: _ClassVar[int]
     DATA_FIELD_NUMBER: _ClassVar[int]
+    PLACE_FIELD_NUMBER: _ClassVar[int]
     digest: str
     data: bytes
-    def __init__(self, digest: _Optional[str] = ..., data: _Optional[bytes] = ...) -> None: ...
+    place: str
+    def __init__(self, digest: _Optional[str] = ..., data: _Optional[bytes] = ..., place: _Optional[str] = ...) -> None: ...
 
 class StoredBlob(_message.Message):
     __slots__ = ("digest", "size_bytes", "stamp", "layout_revision")
@@ -304,7 +308,7 @@ class NodeStatusRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class NodeStatus(_message.Message):
-    __slots__ = ("node_id", "cluster_id", "version", "host_id", "capacity_bytes", "free_bytes", "reserve_bytes", "read_only", "uploads", "quarantined")
+    __slots__ = ("node_id", "cluster_id", "version", "host_id", "capacity_bytes", "free_bytes", "reserve_bytes", "read_only", "uploads", "quarantined", "rooms")
     NODE_ID_FIELD_NUMBER: _ClassVar[int]
     CLUSTER_ID_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -315,6 +319,7 @@ class NodeStatus(_message.Message):
     READ_ONLY_FIELD_NUMBER: _ClassVar[int]
     UPLOADS_FIELD_NUMBER: _ClassVar[int]
     QUARANTINED_FIELD_NUMBER: _ClassVar[int]
+    ROOMS_FIELD_NUMBER: _ClassVar[int]
     node_id: str
     cluster_id: str
     version: str
@@ -325,4 +330,19 @@ class NodeStatus(_message.Message):
     read_only: bool
     uploads: int
     quarantined: int
-    def __init__(self, node_id: _Optional[str] = ..., cluster_id: _Optional[str] = ..., version: _Optional[str] = ..., host_id: _Optional[str] = ..., capacity_bytes: _Optional[int] = ..., free_bytes: _Optional[int] = ..., reserve_bytes: _Optional[int] = ..., read_only: _Optional[bool] = ..., uploads: _Optional[int] = ..., quarantined: _Optional[int] = ...) -> None: ...
+    rooms: _containers.RepeatedCompositeFieldContainer[RoomStatus]
+    def __init__(self, node_id: _Optional[str] = ..., cluster_id: _Optional[str] = ..., version: _Optional[str] = ..., host_id: _Optional[str] = ..., capacity_bytes: _Optional[int] = ..., free_bytes: _Optional[int] = ..., reserve_bytes: _Optional[int] = ..., read_only: _Optional[bool] = ..., uploads: _Optional[int] = ..., quarantined: _Optional[int] = ..., rooms: _Optional[_Iterable[_Union[RoomStatus, _Mapping]]] = ...) -> None: ...
+
+class RoomStatus(_message.Message):
+    __slots__ = ("route", "capacity_bytes", "free_bytes", "reserve_bytes", "read_only")
+    ROUTE_FIELD_NUMBER: _ClassVar[int]
+    CAPACITY_BYTES_FIELD_NUMBER: _ClassVar[int]
+    FREE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    RESERVE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    READ_ONLY_FIELD_NUMBER: _ClassVar[int]
+    route: str
+    capacity_bytes: int
+    free_bytes: int
+    reserve_bytes: int
+    read_only: bool
+    def __init__(self, route: _Optional[str] = ..., capacity_bytes: _Optional[int] = ..., free_bytes: _Optional[int] = ..., reserve_bytes: _Optional[int] = ..., read_only: _Optional[bool] = ...) -> None: ...

@@ -13,7 +13,7 @@ import secrets
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from holdfast.errors import ConfigError
 from storagenode.disk.fsio import FILE_MODE, Files
@@ -27,11 +27,15 @@ _LOCK_STEP_SECONDS: Final = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What node.json says. ``directory``: which one it lies in, among all of this machine; a copy of it has another."""
+    """What node.json says. ``directory``: which one it lies in, among all of this machine; a copy of it has another.
+
+    ``room``: its name, if it is a further disk of that node and not the main one.
+    """
 
     node_id: str
     cluster_id: str
     directory: str = ""
+    room: str = ""
 
 
 def lock(tree: Tree, wait_seconds: float = 0.0) -> int:
@@ -69,17 +73,29 @@ def prepare(tree: Tree, files: Files, cluster_id: str, new_id: Callable[[], str]
     Raises:
         ConfigError: the directory belongs to another cluster, is of a newer format, or its node.json is damaged.
     """
-    _make_directories(tree, files)
-    known = _read(tree)
-    if known is None:
-        known = Identity((new_id or _new_id)(), cluster_id)
-        _write(tree, files, known)
+    there = seen(tree)
+    if there is not None and there.room:
+        raise ConfigError(
+            f"{tree.root} is a further disk of the storage node {there.node_id}, no main directory;"
+            " name it in storage.subPaths of that one, or use an empty directory"
+        )
+    known = make(tree, files, Identity((new_id or _new_id)(), cluster_id))
     if known.cluster_id != cluster_id:
         raise ConfigError(
             f"{tree.root} belongs to cluster {known.cluster_id!r}, not {cluster_id!r};"
             " configure that cluster, or use an empty directory"
         )
     return replace(known, directory=_place(tree))
+
+
+def make(tree: Tree, files: Files, new: Identity) -> Identity:
+    """Make the tree where it is missing, as ``new``'s unless it is somebody's; whose it is. Raises ConfigError."""
+    _make_directories(tree, files)
+    known = seen(tree)
+    if known is None:
+        known = new
+        _write(tree, files, known)
+    return known
 
 
 def _place(tree: Tree) -> str:
@@ -105,15 +121,17 @@ def _make_directories(tree: Tree, files: Files) -> None:
         # The root itself is fsynced once node.json is in it.
 
 
-def _read(tree: Tree) -> Identity | None:
+def seen(tree: Tree) -> Identity | None:
+    """Whose it is, without touching it; None: nobody's. Raises ConfigError: damaged, or of a newer format."""
     try:
         text = Path(tree.node_file).read_text(encoding="utf-8")
     except FileNotFoundError:
         return None
     try:
         record = json.loads(text)
-        version, identity = int(record["format"]), Identity(str(record["node_id"]), str(record["cluster_id"]))
-    except (ValueError, KeyError, TypeError) as error:
+        version = int(record["format"])
+        identity = Identity(str(record["node_id"]), str(record["cluster_id"]), room=str(record.get("room", "")))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ConfigError(f"{tree.node_file} is damaged; restore it from a copy, or use an empty directory") from error
     if version > FORMAT_VERSION:
         raise ConfigError(f"{tree.root} was written by a newer version (format {version}); upgrade this node")
@@ -122,7 +140,14 @@ def _read(tree: Tree) -> Identity | None:
 
 def _write(tree: Tree, files: Files, identity: Identity) -> None:
     record = {"format": FORMAT_VERSION, "node_id": identity.node_id, "cluster_id": identity.cluster_id}
-    temporary = f"{tree.node_file}.new"
+    if identity.room:
+        record["room"] = identity.room
+    write_record(tree, files, tree.node_file, record)
+
+
+def write_record(tree: Tree, files: Files, path: str, record: dict[str, Any]) -> None:
+    """In place of what the file said before, durably; a process that dies here leaves it as it was."""
+    temporary = f"{path}.new"
     files.unlink(temporary)
     descriptor = files.create(temporary)
     try:
@@ -130,5 +155,5 @@ def _write(tree: Tree, files: Files, identity: Identity) -> None:
         files.sync(descriptor)
     finally:
         os.close(descriptor)
-    files.rename(temporary, tree.node_file)
+    files.rename(temporary, path)
     files.sync_directory(tree.root)

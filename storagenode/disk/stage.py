@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor, Future
 
     from storagenode.disk.fsio import Files
+    from storagenode.disk.space import Space
     from storagenode.disk.tree import Tree
     from storagenode.disk.uploadlog import UploadLog
     from storagenode.store import UploadRecord
@@ -39,17 +40,22 @@ _LENT: Final = "lent."
 class DiskStage:
     """Implements ``storagenode.store.Stage``."""
 
-    def __init__(self, prefix: str, name: str, files: Files, flusher: Executor) -> None:
+    def __init__(self, prefix: str, name: str, files: Files, flusher: Executor, space: Space) -> None:
         """``prefix``: what the paths of this upload begin with. ``name``: the rest, who may write and the generation."""
         self._prefix = prefix
         self._name = name
         self._files = files
         self._flusher = flusher
+        self._space = space
         self._name_lock = threading.Lock()  # readers open by name while the writer may rename
         self._descriptor: int | None = None
         self._writeback: Writeback | None = None
         self._flush: Future[None] | None = None
         self._flush_error: SyncFailedError | None = None
+
+    @property
+    def space(self) -> Space:
+        return self._space
 
     @property
     def path(self) -> str:
@@ -172,14 +178,16 @@ def _present() -> Iterator[None]:
         raise UploadUnknownError("the staged bytes of this upload are gone; start another one") from error
 
 
-def create(tree: Tree, files: Files, flusher: Executor, upload_id: str) -> DiskStage:
+def create(tree: Tree, files: Files, flusher: Executor, space: Space, upload_id: str) -> DiskStage:
     """A new, empty stage. Nothing of it is durable: after a power cut the client begins again."""
-    stage = DiskStage(tree.upload(upload_id), f"{_OWN}0", files, flusher)
+    stage = DiskStage(tree.upload(upload_id), f"{_OWN}0", files, flusher, space)
     os.close(files.create(stage.path))
     return stage
 
 
-def recover(tree: Tree, files: Files, flusher: Executor, log: UploadLog) -> Iterator[tuple[UploadRecord, DiskStage]]:
+def recover(
+    tree: Tree, files: Files, flusher: Executor, space: Space, log: UploadLog
+) -> Iterator[tuple[UploadRecord, DiskStage]]:
     """The stages that a former process left. What makes no sense is removed."""
     records = {record.upload_id: record for record in log.read()}
     kept = {}
@@ -194,7 +202,7 @@ def recover(tree: Tree, files: Files, flusher: Executor, log: UploadLog) -> Iter
             files.unlink(f"{tree.upload(upload_id)}.{name}")
     log.rewrite([records[upload_id] for upload_id in kept])
     for upload_id, name in kept.items():
-        yield records[upload_id], DiskStage(tree.upload(upload_id), name, files, flusher)
+        yield records[upload_id], DiskStage(tree.upload(upload_id), name, files, flusher, space)
 
 
 def _found(tree: Tree, files: Files) -> dict[str, list[str]]:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
     from holdfast.digest import Digest
-    from holdfast.rpc.node import PartitionSum, Want
+    from holdfast.rpc.node import PartitionSum, RoomStatus, Want
     from storagenode.disk.fsio import Files
     from storagenode.disk.proofs import Proofs
     from storagenode.disk.space import Space
@@ -66,7 +66,10 @@ class DiskStore:
     def take_bereft(self) -> set[int]:
         return self._quarantine.take_bereft()
 
-    def new_stage(self, record: UploadRecord) -> DiskStage:
+    def rooms(self) -> tuple[RoomStatus, ...]:
+        return ()
+
+    def new_stage(self, record: UploadRecord, place: str = "") -> DiskStage:  # noqa: ARG002 - there is one
         staged = self.new_copy(record.upload_id)
         try:
             self._log.note(record)
@@ -80,13 +83,13 @@ class DiskStore:
 
     def new_copy(self, upload_id: str) -> DiskStage:
         self._space.require()
-        return stage.create(self._tree, self._files, self._flusher, upload_id)
+        return stage.create(self._tree, self._files, self._flusher, self._space, upload_id)
 
     def stages(self) -> Iterator[tuple[UploadRecord, DiskStage]]:
-        return stage.recover(self._tree, self._files, self._flusher, self._log)
+        return stage.recover(self._tree, self._files, self._flusher, self._space, self._log)
 
     def commit(self, staged: Stage, digest: Digest, size_bytes: int) -> StoredBlob:
-        if not isinstance(staged, DiskStage):
+        if not isinstance(staged, DiskStage) or not self.owns(staged):
             raise TypeError("a stage of another store")
         with self._tripping():
             staged.sync(size_bytes)
@@ -94,7 +97,10 @@ class DiskStore:
         staged.release()
         return stored
 
-    def put(self, digest: Digest, data: bytes) -> StoredBlob:
+    def owns(self, staged: DiskStage) -> bool:
+        return staged.path.startswith(f"{self._tree.staging}/")
+
+    def put(self, digest: Digest, data: bytes, place: str = "") -> StoredBlob:  # noqa: ARG002 - as above
         if digests.of(data, digest.algorithm) != digest:
             raise DigestInvalidError("the bytes have another digest than was named", {"digest": str(digest)})
         self._space.require(len(data))
@@ -264,6 +270,11 @@ class DiskStore:
     def listing(self, partition: int) -> list[ListedBlob]:
         found = [digest for name in os.listdir(self._tree.partition(partition)) if (digest := parse_blob_name(name))]
         return [listed for digest in sorted(found, key=str) if (listed := self._listed(digest))]
+
+    def stamp_of(self, digest: Digest) -> str | None:
+        """As a listing would have it; None: no copy is here."""
+        listed = self._listed(digest)
+        return listed.stamp if listed is not None else None
 
     def _listed(self, digest: Digest) -> ListedBlob | None:
         stamp = self._stamps.current(digest)  # before the look: a copy that comes in between makes the stamp stale

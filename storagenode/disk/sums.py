@@ -16,6 +16,9 @@ from holdfast.rpc.node import PartitionSum
 from storagenode.disk.tree import PARTITIONS, parse_blob_name
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from holdfast.digest import Digest
     from storagenode.disk.tree import Tree
 
 _SUM_BYTES: Final = 16
@@ -50,15 +53,24 @@ class Sums:
         modified = os.stat(directory).st_mtime_ns
         if known is not None and (known.generation, known.modified_nanos) == (generation, modified):
             return known.found
-        found = _read(directory, partition)
+        found = summed(partition, _read(directory))
         with self._lock:
             # Under the generation from before the reading: what came in meanwhile makes it read again.
             self._known[partition] = _Known(generation, modified, found)
         return found
 
 
-def _read(directory: str, partition: int) -> PartitionSum:
+def summed(partition: int, copies_of: Iterable[tuple[Digest, int]]) -> PartitionSum:
+    """Of these digests and their sizes, each digest once."""
     copies, total, size_bytes = 0, 0, 0
+    for digest, size in copies_of:
+        copies += 1
+        size_bytes += size
+        total += int.from_bytes(blake2b(f"{digest} {size}".encode(), digest_size=_SUM_BYTES).digest())
+    return PartitionSum(partition, copies, (total % _SUM_MODULUS).to_bytes(_SUM_BYTES), size_bytes)
+
+
+def _read(directory: str) -> Iterator[tuple[Digest, int]]:
     with os.scandir(directory) as entries:
         for entry in entries:
             digest = parse_blob_name(entry.name)
@@ -68,7 +80,4 @@ def _read(directory: str, partition: int) -> PartitionSum:
                 size = entry.stat(follow_symlinks=False).st_size
             except FileNotFoundError:
                 continue
-            copies += 1
-            size_bytes += size
-            total += int.from_bytes(blake2b(f"{digest} {size}".encode(), digest_size=_SUM_BYTES).digest())
-    return PartitionSum(partition, copies, (total % _SUM_MODULUS).to_bytes(_SUM_BYTES), size_bytes)
+            yield digest, size

@@ -2,6 +2,7 @@
 
     <data directory>/
         node.json                      node id, cluster id, format version; written last at init, so it says that init is complete
+        rooms.json                     the node's further disks, if it has some: their names and what each is for
         lock                           held with flock while a process owns the directory
         blobs/<000..fff>/<algorithm>-<encoded>    verified, durable, never changed; the directory is the digest's partition
         staging/uploads                           whose uploads these are, a line for each that was begun
@@ -42,6 +43,10 @@ class Tree:
     @property
     def node_file(self) -> str:
         return f"{self.root}/node.json"
+
+    @property
+    def rooms_file(self) -> str:
+        return f"{self.root}/rooms.json"
 
     @property
     def lock(self) -> str:

@@ -46,7 +46,7 @@ def test_a_large_blob_is_on_all_owners_and_nowhere_else_when_it_is_acknowledged(
 
 def test_a_small_blob_is_on_all_owners(five):
     data = os.urandom(1000)
-    stored = five.writer.put(digests.of(data), data)
+    stored = five.writer.put(digests.of(data), data, "r")
     assert five.holders(stored.digest) == five.owners(stored.digest)
     assert five.pull(stored.digest) == data
 
@@ -73,7 +73,7 @@ def test_one_owner_of_three_is_not_enough(three):
     with pytest.raises(UnavailableError):
         three.push(data)
     with pytest.raises(UnavailableError):
-        three.writer.put(digests.of(b"small"), b"small")
+        three.writer.put(digests.of(b"small"), b"small", "r")
 
 
 def test_what_could_not_be_placed_is_not_uploaded_again(three):

@@ -1,6 +1,7 @@
 """What every storage node keeps to: the real one behind gRPC, and the fake that other tests stand on.
 
-The real one is reached by a Unix socket, and over mutual TLS on an address of loopback that is not the usual one.
+The real one is reached by a Unix socket, with one disk and with two, and over mutual TLS on an address of loopback that is not the
+usual one.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from holdfast.rpc.host import host_id
 from holdfast.rpc.methods import MAX_PUT_BYTES
 from holdfast.rpc.node import NodeClient, UploadKey, Want
 from storagenode.disk.tree import Tree
-from storagenode.options import NodeOptions
+from storagenode.options import NodeOptions, RoomOptions
 from storagenode.server import NodeServer
 from tests.fakes.memory_node import MemoryNode
 from tests.fakes.papers import Papers
@@ -61,6 +62,12 @@ def _grpc(path: Path) -> contextlib.AbstractContextManager[Subject]:
     return _served(NodeOptions(path / "data", f"unix:{path}/s", reserve_bytes=0), None, None)
 
 
+def _rooms(path: Path) -> contextlib.AbstractContextManager[Subject]:
+    """Uploads go to another disk than what is put without a word of where."""
+    room = RoomOptions("/library", path / "room", reserve_bytes=0)
+    return _served(NodeOptions(path / "data", f"unix:{path}/s", reserve_bytes=0, rooms=(room,)), None, None)
+
+
 def _tls(path: Path) -> contextlib.AbstractContextManager[Subject]:
     papers = Papers(path / "certs")
     tls = papers.issue(Role.NODE, ["127.0.0.2"])
@@ -79,10 +86,11 @@ def _served(
     address = server.start()
     client = GrpcNode(address, host_id=host_id(), credentials=credentials)
     operator = GrpcNode(address, host_id="", credentials=for_operators)
-    tree = Tree(str(options.data_dir))
+    trees = [Tree(str(directory)) for directory in (options.data_dir, *(room.directory for room in options.rooms))]
 
     def damage(digest: Digest, data: bytes) -> None:
-        Path(tree.blob(digest)).write_bytes(data)
+        (blob,) = [path for tree in trees if (path := Path(tree.blob(digest))).exists()]
+        blob.write_bytes(data)
 
     try:
         yield Subject(client, operator, damage)
@@ -98,7 +106,7 @@ def _memory(_path: Path) -> Iterator[Subject]:
     yield Subject(node, node, node.blobs.__setitem__)
 
 
-@pytest.fixture(scope="module", params=[_grpc, _tls, _memory], ids=["grpc", "tls", "memory"])
+@pytest.fixture(scope="module", params=[_grpc, _rooms, _tls, _memory], ids=["grpc", "rooms", "tls", "memory"])
 def subject(request, tmp_path_factory) -> Iterator[Subject]:
     with request.param(tmp_path_factory.mktemp("node")) as made:
         yield made

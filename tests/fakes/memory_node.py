@@ -87,7 +87,7 @@ class MemoryNode:
             raise UploadUnknownError("no such upload")
         return found
 
-    def start_upload(self, repository: str, principal: str, algorithm: str | None) -> UploadState:
+    def start_upload(self, repository: str, principal: str, algorithm: str | None, place: str = "") -> UploadState:
         self._called("start_upload")
         digests.algorithm(algorithm or "sha256")
         with self._changed:
@@ -190,7 +190,7 @@ class MemoryNode:
             yield data
             offset_bytes += len(data)
 
-    def put_blob(self, digest: Digest, data: bytes) -> StoredBlob:
+    def put_blob(self, digest: Digest, data: bytes, place: str = "") -> StoredBlob:
         self._called("put_blob")
         if len(data) > MAX_PUT_BYTES:
             raise TooLargeError("use an upload")

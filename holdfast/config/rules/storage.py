@@ -110,6 +110,19 @@ def routes_are_routes(settings: Settings) -> Iterator[Finding]:
             )
 
 
+def routes_are_of_one_machine(settings: Settings) -> Iterator[Finding]:
+    """In a cluster the layout says which node keeps a blob, by its digest; a repository has no disk of its own there."""
+    if settings.cluster is None or settings.cluster.etcd is None:
+        return
+    for route in settings.storage.sub_paths:
+        yield Finding(
+            _place(route),
+            "not in a cluster: there the layout gives every blob its nodes by its digest, whatever repository it is of",
+            "remove it, or run a registry of one machine by `holdfast serve`",
+            reads=(("cluster", "etcd"),),
+        )
+
+
 def caches_fit_stores(settings: Settings) -> Iterator[Finding]:
     for route, store in settings.storage.stores.items():
         at = _place(route)
@@ -186,6 +199,7 @@ STORAGE_RULES: Final[tuple[Rule, ...]] = (
     nodes_have_a_directory,
     roots_are_apart,
     routes_are_routes,
+    routes_are_of_one_machine,
     caches_fit_stores,
     redirects_need_an_object_store,
     collection_times_make_sense,

@@ -55,7 +55,10 @@ def test_what_protects_is_refused(extra: dict[str, Any], path: str) -> None:
     [
         ({"storage": {"storageDriver": {"name": "s3"}, "dedupe": False}}, "storage.storageDriver"),
         ({"storage": {"cacheDriver": {"name": "redis"}, "remoteCache": True}}, "storage.cacheDriver"),
-        ({"storage": {"subPaths": {"/a": {"rootDirectory": "/b"}}}}, "storage.subPaths.*"),
+        (
+            {"storage": {"subPaths": {"/a": {"storageDriver": {"name": "s3"}, "dedupe": False}}}},
+            "storage.subPaths.*.storageDriver",
+        ),
         ({"cluster": {"members": ["a:1"], "hashKey": "k" * 16}}, "cluster.members"),
         ({"cluster": {"members": ["a:1"], "hashKey": "k" * 16}}, "cluster.hashKey"),
     ],
@@ -69,6 +72,7 @@ def test_what_would_put_data_elsewhere_is_refused(extra: dict[str, Any], path: s
     [
         ({"storage": {"gc": True}}, "storage.gc"),
         ({"storage": {"retention": {"dryRun": True}}}, "storage.retention"),
+        ({"storage": {"subPaths": {"/a": {"rootDirectory": "/b", "gc": True}}}}, "storage.subPaths.*.gc"),
         ({"http": {"allowOrigin": "*"}}, "http.allowOrigin"),
         ({"scheduler": {"numWorkers": 3}}, "scheduler.numWorkers"),
         ({"extensions": {"metrics": {}}}, "extensions.metrics"),
@@ -84,6 +88,7 @@ def test_what_only_adds_is_not_refused(extra: dict[str, Any], path: str) -> None
     [
         {"extensions": {"search": {"enable": False}, "metrics": {"enable": "false"}}},
         {"storage": {"gc": False, "maxRepos": 0, "remoteCache": False, "subPaths": {}}},
+        {"storage": {"subPaths": {"/a": {"rootDirectory": "/b", "dedupe": True, "commit": True}}}},
         {"http": {"auth": {"apikey": False, "failDelay": 0, "htpasswd": {"path": ""}}, "externalUrl": ""}},
         {"http": {"compat": ["docker2s2"], "realm": "zot", "sparseManifests": True, "idleTimeout": "5s"}},
         {"storage": {"dedupe": True, "commit": True, "fastRestart": True, "uploadExpiry": "1h"}},

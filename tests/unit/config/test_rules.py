@@ -115,6 +115,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
         merged(cluster(), sub(gc=True)),
         "storage.subPaths./a.rootDirectory",
     ),
+    ("sub-store of a cluster", merged(cluster(), sub(rootDirectory="/b")), "storage.subPaths./a"),
     ("sub-store without a directory", sub(gc=True), "storage.subPaths./a.rootDirectory"),
     ("equal roots", sub(rootDirectory="/data"), "storage.subPaths./a.rootDirectory"),
     ("equal roots spelled differently", sub(rootDirectory="/x/../data/"), "storage.subPaths./a.rootDirectory"),

@@ -45,7 +45,7 @@ class Hanging(MemoryNode):
         self.let_go = threading.Event()
         self.asked = 0
 
-    def put_blob(self, digest, data):
+    def put_blob(self, digest, data, place=""):
         self.asked += 1
         assert self.let_go.wait(30)
         return super().put_blob(digest, data)
@@ -54,7 +54,7 @@ class Hanging(MemoryNode):
 class Refusing(MemoryNode):
     """Finds all bytes wrong."""
 
-    def put_blob(self, digest, data):
+    def put_blob(self, digest, data, place=""):
         self.calls.append("put_blob")
         raise DigestInvalidError("other bytes than named")
 

@@ -203,7 +203,7 @@ def test_an_upload_stays_with_its_node_and_a_stored_blob_is_reported(clock):
         assert writer.open_append(key, 3) is None
         assert writer.state(key).offset_bytes == 3
         stored = writer.finish(key, digests.of(b"abc"))
-        assert heard == [stored, writer.put(digests.of(b"p"), b"p")]
+        assert heard == [stored, writer.put(digests.of(b"p"), b"p", "library/alpine")]
         with pytest.raises(UploadUnknownError):
             writer.cancel(UploadKey("no node's name", "library/alpine"))
 

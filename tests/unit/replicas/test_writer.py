@@ -39,7 +39,7 @@ def several(*names: str, **how) -> Several:
 
 def test_a_small_blob_goes_to_all_owners_and_names_the_layout_it_was_placed_by(make):
     directory, marks, heard = several("a", "b", "c"), [], []
-    stored = make(directory, marks, heard).put(DIGEST, DATA)
+    stored = make(directory, marks, heard).put(DIGEST, DATA, "library/alpine")
     assert (stored.digest, stored.size_bytes, stored.layout_revision) == (DIGEST, len(DATA), directory.layout_revision)
     assert all(DIGEST in node.blobs for node in directory.nodes.values())
     assert (marks, heard) == ([], [stored])
@@ -48,7 +48,7 @@ def test_a_small_blob_goes_to_all_owners_and_names_the_layout_it_was_placed_by(m
 def test_what_is_short_of_a_copy_is_marked(make):
     directory, marks = several("a", "b", "c"), []
     directory.nodes["b"].fail_with = NodeUnreachableError("no answer")
-    make(directory, marks).put(DIGEST, DATA)
+    make(directory, marks).put(DIGEST, DATA, "library/alpine")
     assert marks == [(DIGEST.partition, 3)]
 
 
@@ -56,7 +56,7 @@ def test_what_is_short_of_a_copy_is_marked(make):
 def test_what_an_owner_would_have_that_was_removed_is_marked(make, quorum):
     directory, marks = several(*"ab"[:quorum], rules=Rules(quorum + 1, quorum)), []
     directory.vacant = 1
-    make(directory, marks).put(DIGEST, DATA)
+    make(directory, marks).put(DIGEST, DATA, "library/alpine")
     assert marks == [(DIGEST.partition, 3)]
 
 
@@ -70,15 +70,15 @@ def test_without_its_mark_a_write_that_is_short_is_not_acknowledged(make):
 
     writer._mark_dirty = refuse
     with pytest.raises(MetadataUnavailableError):
-        writer.put(DIGEST, DATA)
+        writer.put(DIGEST, DATA, "library/alpine")
     assert heard == []
 
 
 def test_the_only_node_there_is_does_not_do_for_two(make):
     with pytest.raises(UnavailableError):
-        make(several("a", rules=Rules(3, 2))).put(DIGEST, DATA)
+        make(several("a", rules=Rules(3, 2))).put(DIGEST, DATA, "library/alpine")
     alone = several("a", rules=Rules(1, 1))
-    assert make(alone).put(DIGEST, DATA).layout_revision == alone.layout_revision
+    assert make(alone).put(DIGEST, DATA, "library/alpine").layout_revision == alone.layout_revision
 
 
 def test_an_upload_begins_on_the_first_node_that_takes_it(make):

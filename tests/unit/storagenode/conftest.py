@@ -54,6 +54,7 @@ class Bench:
         if self.server is not None:
             self.server._server.stop(0).wait()
             self.server.node.close()
+            self.server._rooms.close()
             if self.server._lock is not None:
                 os.close(self.server._lock)
             self.server = None

@@ -162,7 +162,7 @@ def test_who_refuses_good_bytes_does_not_bring_them_into_quarantine(four, owners
     four.put(DATA, owners[0])
     peer = four.nodes[owners[1]]
 
-    def put_blob(_digest, _data):
+    def put_blob(_digest, _data, _place=""):
         raise DigestInvalidError("this node's memory is broken")
 
     peer.put_blob = put_blob

@@ -202,7 +202,7 @@ def test_a_worker_adopts_what_is_there_or_fetches_it_anew() -> None:
         linking = Linking(parts.repos, parts.reader, parts.writer, lambda _repository, _size: None)
         if not linking.adopt(OURS, Want(DIGEST, len(DATA))):
             fence = parts.repos.fence(DIGEST)
-            linking.link([OURS], parts.writer.put(DIGEST, DATA), fence)
+            linking.link([OURS], parts.writer.put(DIGEST, DATA, OURS), fence)
 
     for scene in run(fetch, at_least=500):
         assert scene.repos.link(OURS, DIGEST) is not None

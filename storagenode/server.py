@@ -173,8 +173,9 @@ def _assemble(
 
 def _round(node: StorageNode, trashes: Sequence[Trash], options: NodeOptions) -> None:
     node.expire_uploads(options.upload_expiry_seconds)
-    for trash in trashes:
-        trash.empty(options.trash_seconds)
+    with contextlib.ExitStack() as all_of_them:  # also when one of the disks fails
+        for trash in trashes:
+            all_of_them.callback(trash.empty, options.trash_seconds)
 
 
 def run(options: NodeOptions, files: Files | None = None, join: Join | None = None) -> None:

@@ -15,6 +15,7 @@ Never: copies from one room to another. A blob that a repository gets by a link 
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeVar
 from weakref import WeakValueDictionary
@@ -123,9 +124,10 @@ class RoomyStore:
     def prove(self, want: Want) -> Generator[None, None, StoredBlob | None]:
         before = self._stamps(want.digest)
         for store in self._stores:
-            found = yield from store.prove(want)
-            if found is not None:
-                return _with(before, store, found)
+            with contextlib.suppress(UnavailableError, OSError):  # that one cannot say so; another may
+                found = yield from store.prove(want)
+                if found is not None:
+                    return _with(before, store, found)
         return None
 
     def open_local(self, want: Want) -> LocalBlob:

@@ -18,7 +18,7 @@ from holdfast.clock import ManualClock
 from holdfast.errors import HoldfastError
 from holdfast.rpc.node import UploadKey, Want
 from storagenode.disk.tree import Tree
-from storagenode.options import NodeOptions
+from storagenode.options import NodeOptions, RoomOptions
 from storagenode.server import NodeServer
 from tests.fakes.files import ForgetfulFiles
 
@@ -50,6 +50,7 @@ def started(root: Path, files: Files | None) -> NodeServer:
 
 def finished(server: NodeServer) -> None:
     server.node.close()
+    server._rooms.close()
     os.close(server._lock)
 
 
@@ -129,6 +130,32 @@ def test_what_was_acknowledged_survives_a_power_cut(folder):
     files.survivors(folder / "after")
     files.close()
     assert_all_there(folder / "after", name, blobs)
+
+
+def test_what_was_acknowledged_on_a_further_disk_survives_a_power_cut(folder):
+    machine = folder / "machine"
+    machine.mkdir()
+    files = ForgetfulFiles(machine)
+    files.sync_directory(str(folder))
+
+    def with_a_room(at: Path, files: Files | None) -> NodeServer:
+        rooms = (RoomOptions("/library", at / "room", reserve_bytes=0),)
+        options = NodeOptions(at / "data", f"unix:{at}/s", reserve_bytes=0, rooms=rooms)
+        return NodeServer(options, files, ManualClock())
+
+    server = with_a_room(machine, files)
+    name = server.node.status().node_id
+    uploaded = streamed(server.node, b"streamed", b" in two pieces")
+    put = server.node.put_blob(digests.of(b"put"), b"put", "library/alpine").digest
+    finished(server)
+    files.survivors(folder / "after")
+    files.close()
+    server = with_a_room(folder / "after", None)
+    assert server.node.status().node_id == name
+    assert [Path(Tree(str(folder / "after/room")).blob(digest)).exists() for digest in (uploaded, put)] == [True, True]
+    assert b"".join(server.node.read_blob(Want(uploaded), 0, None)) == b"streamed in two pieces"
+    assert Path(Tree(str(folder / "after/data")).rooms_file).exists()
+    finished(server)
 
 
 SITES = {

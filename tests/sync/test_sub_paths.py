@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.serving import serving, start
+from tests.serving import serving, start, wait_for
 from tests.sync.mirrored import registries
 from tests.sync.peers import Peer, digest_of, docker_registry, image
 
@@ -63,14 +63,21 @@ def test_each_upstream_and_each_local_route_keeps_to_its_own_disk_also_after_a_r
     images = {name: an_image() for name in ("hub/team/app", "ghcr/team/app", "infra/dns", "infrared")}
     expected = {}
     with docker_registry(tmp_path / "hub") as hub, docker_registry(tmp_path / "ghcr") as ghcr:
-        places = {"/hub": [f"http://{hub}"], "/ghcr": [f"http://{ghcr}"]}
-        settings["extensions"] = {"sync": {"registries": registries(places)}}
+        asked = registries({"/hub": [f"http://{hub}"]})
+        copied = registries({"/ghcr": [f"http://{ghcr}"]}, onDemand=False, pollInterval="1h")
+        settings["extensions"] = {"sync": {"registries": [*asked, *copied]}}
         expected["disk1"] = push(Peer(f"http://{hub}"), "team/app", images["hub/team/app"])
         expected["disk2"] = push(Peer(f"http://{ghcr}"), "team/app", images["ghcr/team/app"])
         with serving(tmp_path, **settings) as server:
             here = Peer(f"http://127.0.0.1:{server.port}")
             expected["disk3"] = push(here, "infra/dns", images["infra/dns"])
+            at_once = os.urandom(1000)
+            target = f"/v2/infra/dns/blobs/uploads/?digest={digest_of(at_once)}"
+            kind = {"Content-Type": "application/octet-stream"}
+            assert here.request("POST", target, at_once, **kind)[0] == 201
+            expected["disk3"].add(digest_of(at_once))
             expected["data"] = push(here, "infrared", images["infrared"])
+            wait_for("the copy", lambda: server.request("HEAD", "/v2/ghcr/team/app/manifests/v1")[0] == 200)
             for name, blobs in images.items():
                 pull(server, name, blobs)
             assert {disk: held(tmp_path / disk) for disk in expected} == expected

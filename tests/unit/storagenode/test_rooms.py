@@ -20,6 +20,7 @@ from holdfast.errors import (
     StorageFullError,
     UnavailableError,
 )
+from holdfast.rpc import convert
 from holdfast.rpc.node import UploadKey, Want
 from storagenode.disk.fsio import SyncFailedError
 from storagenode.disk.tree import Tree
@@ -244,6 +245,23 @@ def test_nothing_is_called_missing_while_a_disk_cannot_be_asked(bench, node, mon
     assert node.stat_blobs([Want(digests.of(b"on another disk"))])[0] is not None
 
 
+def test_what_lies_on_one_disk_is_read_and_proven_while_another_cannot_be_asked(bench, node, monkeypatch):
+    put(node, "hub/a")
+    real = os.open
+
+    def failing(path, *args, **more):
+        if str(path).startswith(bench.tree.blobs):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return real(path, *args, **more)
+
+    monkeypatch.setattr(os, "open", failing)
+    assert read(node, DIGEST) == DATA
+    assert _end(node.prove_blob(Want(DIGEST))).digest == DIGEST
+    assert node.open_blob(Want(DIGEST), HOST).path == tree(bench, "hub").blob(DIGEST)
+    with pytest.raises(UnavailableError):
+        read(node, digests.of(b"nowhere"))
+
+
 def test_uploads_on_every_disk_go_on_after_a_restart_whatever_the_routes_say_then(bench, node):
     keys = {place: begin(node, f"{place}a", place.encode() or b"x") for place in ("", "hub/", "hub/infra/")}
     rooms = bench.options["rooms"]
@@ -335,8 +353,22 @@ def test_the_trash_of_every_disk_is_emptied(bench, node):
     assert [list(Path(tree(bench, name).trash).iterdir()) for name in ROUTES] == [[], [], []]
 
 
+def test_the_trash_of_a_disk_is_emptied_also_when_another_one_fails(bench, node):
+    put(node, "hub/a")
+    node.delete_blob(DIGEST, listed(node)[DIGEST])
+    for name in ("main", "infra"):
+        Path(tree(bench, name).trash).rename(bench.path / f"trash of {name}")
+    for _ in range(2):
+        with pytest.raises(FileNotFoundError):
+            bench.server._housekeeping._round()
+        bench.clock.advance(24 * 3600.0)
+    assert list(Path(tree(bench, "hub").trash).iterdir()) == []
+
+
 def test_the_status_tells_of_each_disk(bench, node):
-    rooms = {room.route: room for room in node.status().rooms}
+    status = node.status()
+    assert convert.status(convert.status_to_wire(status)) == status
+    rooms = {room.route: room for room in status.rooms}
     assert list(rooms) == ["/hub", "/hub/infra"]
     assert all(0 < room.free_bytes <= room.capacity_bytes for room in rooms.values())
 

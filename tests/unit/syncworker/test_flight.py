@@ -133,7 +133,7 @@ def test_a_digest_that_only_the_upstream_can_vouch_for_is_asked_for_once_by_howe
 def test_what_is_stored_is_linked_without_a_write_that_claims_it(pool):
     upstream = Upstream()
     world = World(pool, upstream)
-    world.writer.put(DIGEST, DATA, OURS)
+    world.writer.put(DIGEST, DATA, REPO)
     world.node.calls.clear()
     assert world.fetching.fetch(REPO, DIGEST) is None
     assert world.repos.link(REPO, DIGEST).size_bytes == len(DATA)

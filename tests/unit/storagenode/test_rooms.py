@@ -170,6 +170,20 @@ def test_a_copy_that_somebody_was_told_of_since_the_listing_keeps_the_blob(bench
     assert homes(bench) == {"main", "hub"}
 
 
+def test_who_was_told_of_one_copy_while_another_was_written_keeps_the_blob(bench, node, files: HookedFiles):
+    put(node, "")
+
+    def meanwhile(operation: str, path: str) -> None:
+        if operation == "rename" and path.startswith(tree(bench, "hub").root):
+            files.before = lambda *_: None
+            assert node.stat_blobs([Want(DIGEST)])[0] is not None
+
+    files.before = meanwhile
+    stamp = node.put_blob(DIGEST, DATA, "hub/a").stamp
+    assert node.delete_blob(DIGEST, stamp) is False
+    assert "main" in homes(bench)
+
+
 @pytest.mark.parametrize("told", ["put", "stat", "prove"])
 def test_the_stamp_of_an_answer_is_good_for_a_delete_of_all_copies(bench, node, told):
     for place in ("", "hub/a"):

@@ -3,14 +3,15 @@ and copies to others what is here.
 
     upstream/            the client of other registries
     sources              which of them to ask for a repository, one after the other
-    joined               callers that want the same thing share one doing of it
     tags                 what a tag stands for, checked as often as is right
     manifests            storing what was fetched, as coming from upstream
     referrers            what belongs to a manifest: signatures, attestations, bills of material
     signatures           what may come where only signed images are mirrored
     ahead                what clients will ask for next
     refused              what upstreams have just refused
-    fetching, flight     a blob from an upstream into an upload that others follow, once in the whole cluster
+    fetching, flight,
+    aloft                a blob from an upstream into an upload that others follow, once in the whole cluster
+    opening, leftovers   an upstream asked ahead, and what fetches of the dead have left
     linking              a stored blob becomes a repository's
     jobs                 what one configured mirror has to have copied: the seam to what runs it
     pulling, copying     from an upstream: which images, and the whole of one

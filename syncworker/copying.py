@@ -40,7 +40,7 @@ from holdfast.errors import (
 from holdfast.meta.repos import NewManifest
 from holdfast.mirrors.plan import Depth, FetchBlob, FetchManifest, FetchReferrers, Record, Stored, Wanted, plan
 from holdfast.rpc.node import Want
-from syncworker.flight import Flight
+from syncworker.aloft import Flight
 
 if TYPE_CHECKING:
     import threading

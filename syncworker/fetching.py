@@ -22,7 +22,7 @@ from holdfast.errors import OverloadedError, UpstreamWrongError
 from holdfast.joined import Joined
 from holdfast.replicas.remembered import Remembered
 from holdfast.rpc.node import Want
-from syncworker.flight import Flight
+from syncworker.aloft import Flight
 from syncworker.metrics import SILENT, Counter
 from syncworker.opening import Opening
 

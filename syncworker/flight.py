@@ -29,9 +29,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import threading
-from concurrent.futures import Future, InvalidStateError
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from holdfast.errors import (
@@ -41,17 +39,14 @@ from holdfast.errors import (
     StaleWriterError,
     UnavailableError,
     UploadUnknownError,
-    UpstreamError,
     UpstreamWrongError,
 )
 from holdfast.rpc.node import UploadKey, Want
-from holdfast.rpc.sync import Underway
+from syncworker.aloft import OWNER, PRINCIPAL, Trouble
 from syncworker.metrics import Counter
 from syncworker.opening import Opening
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from holdfast.clock import Clock
     from holdfast.digest import Digest
     from holdfast.meta.fetches import Fetch, Fetches, Standing
@@ -59,6 +54,7 @@ if TYPE_CHECKING:
     from holdfast.names import Repository
     from holdfast.replicas.write import ReplicaWriter
     from holdfast.rpc.node import StoredBlob
+    from syncworker.aloft import Flight
     from syncworker.linking import Linking
     from syncworker.sources import Sources
     from syncworker.upstream.blobs import BlobStream
@@ -67,12 +63,6 @@ if TYPE_CHECKING:
 
 _log: Final = logging.getLogger("holdfast.sync")
 
-# Neither is a repository's or a principal's name, so no client can reach the upload.
-OWNER: Final = "//upstream"
-PRINCIPAL: Final = "//sync"
-# A node that was restarted is back within seconds, with what it had. Waiting costs its clients time, not waiting costs the upstream
-# all that has come; and they are let go by their gateway after a minute.
-_NODE_SECONDS: Final = 10.0
 _NODE_TRIES: Final = 20
 _NODE_PAUSE_SECONDS: Final = 0.25
 # For another worker that has just begun, and has not said yet where; and for its lease to end if it died.
@@ -93,32 +83,6 @@ class Tools:
     clock: Clock
 
 
-@dataclass(eq=False, slots=True)
-class Flight:
-    """``repositories``: those that asked for it; the first one's upstreams are asked. ``begun``: what they are answered; None: it
-    is stored, and ``linked`` for these. ``opening``: those upstreams have been asked already, or are being asked. ``ended``:
-    nothing more comes of it; ``failed`` says why, if it is not whole.
-
-    ``began_at`` is of the monotonic clock. ``stream`` is what comes from upstream now, or came last, and ``first_bytes`` where the
-    first one began.
-    """
-
-    digest: Digest
-    size_bytes: int | None
-    repositories: list[Repository]
-    opening: Opening | None = None
-    linked: tuple[Repository, ...] = ()
-    begun: Future[Underway | None] = field(default_factory=Future)
-    wrong: UpstreamWrongError | None = None
-    failed: HoldfastError | None = None
-    ended: threading.Event = field(default_factory=threading.Event)
-    # What tells the upstreams that have given something of it that it was wrong; True: somebody else is left to be asked.
-    blames: list[Callable[[], bool]] = field(default_factory=list)
-    began_at: float = 0.0
-    first_bytes: int = 0
-    stream: BlobStream | None = None
-
-
 @dataclass(slots=True)
 class _Hold:
     """The fetch as this worker has written it last; its token is what counts. ``is_empty``: nobody has put a byte into its
@@ -127,27 +91,6 @@ class _Hold:
 
     fetch: Fetch
     is_empty: bool = False
-
-
-@dataclass(slots=True)
-class _Trouble:
-    """Since when a fetch has come no further, in spite of tries; ``since`` None: it is in none."""
-
-    clock: Clock
-    at_bytes: int = -1
-    since: float | None = None
-
-    def passed(self, at_bytes: int) -> None:
-        if at_bytes > self.at_bytes:
-            self.at_bytes, self.since = at_bytes, None
-
-    def met(self) -> None:
-        if self.since is None:
-            self.since = self.clock.monotonic()
-
-    def lasts(self) -> bool:
-        """Too long to go on."""
-        return self.since is not None and self.clock.monotonic() - self.since > _NODE_SECONDS
 
 
 class OthersError(Exception):
@@ -173,13 +116,13 @@ class Runner:
         try:
             self._run(flight)
         except OthersError as others:
-            _answer(flight, others.upload_id, flight.size_bytes)
+            flight.tell(others.upload_id, flight.size_bytes)
             return Counter.FETCHES_ELSEWHERE
         except HoldfastError as error:
-            _fail(flight, error)
+            flight.fail(error)
         except Exception:  # noqa: BLE001 - nobody else is there to notice, and callers wait
             _log.exception("a fetch broke")
-            _fail(flight, UnavailableError("the fetch broke; the sync worker's log has it"))
+            flight.fail(UnavailableError("the fetch broke; the sync worker's log has it"))
         else:
             return Counter.FETCHES_STORED
         finally:
@@ -190,14 +133,13 @@ class Runner:
     def _run(self, flight: Flight) -> None:
         hold = self._take(flight)
         if hold is None:
-            flight.begun.set_result(None)
+            flight.tell_stored()
             return
         try:
             stored, fence = self._bring(flight, hold)
         except StoredError:
             self._tools.fetches.end(hold.fetch)
-            if not flight.begun.done():
-                flight.begun.set_result(None)
+            flight.tell_stored()
             return
         except StaleWriterError:
             _log.warning("another worker has taken a fetch over", extra={"digest": str(flight.digest)})
@@ -261,14 +203,14 @@ class Runner:
             upload_id = self._start(flight)
         if upload_id:
             # Whoever follows finds nothing in it before the claim is made. If that fails, it is dropped, and they ask again.
-            flight.opening.then(lambda size_bytes: _answer(flight, upload_id, size_bytes))
+            flight.opening.then(lambda size_bytes: flight.tell(upload_id, size_bytes))
         fetch = None
         try:
             fetch = self._tools.fetches.take(flight.digest, standing, upload_id)
         finally:
             if fetch is None and upload_id:
                 flight.opening.then(_tell_nobody)
-                _expect_another(flight)
+                flight.expect_another()
                 self._cancel(upload_id)
         return _Hold(fetch, is_empty=True) if fetch is not None else None
 
@@ -304,7 +246,7 @@ class Runner:
         """All of them, compared and durable. Raises StoredError."""
         if not hold.fetch.upload_id and self._is_done(flight):
             raise StoredError
-        trouble = _Trouble(self._tools.clock)
+        trouble = Trouble(self._tools.clock)
         while not trouble.lasts():
             try:
                 at_bytes = self._standing(flight, hold)
@@ -330,13 +272,13 @@ class Runner:
             if self._is_done(flight):
                 raise StoredError from None  # the node died before it could say so
             self._rename(hold, "")
-            _expect_another(flight)
+            flight.expect_another()
             return 0
 
     def _pour(self, flight: Flight, hold: _Hold, offset_bytes: int) -> None:
         """From the sources of the repository that asked, in their order, each going on where the one before broke off."""
         if offset_bytes and offset_bytes == flight.size_bytes:
-            _answer(flight, hold.fetch.upload_id, flight.size_bytes)
+            flight.tell(hold.fetch.upload_id, flight.size_bytes)
             return
 
         def pour(upstream: Upstream, name: Repository) -> bool:
@@ -348,7 +290,7 @@ class Runner:
                 if flight.stream is None:
                     flight.first_bytes = at_bytes
                 flight.stream = stream
-                _answer(flight, hold.fetch.upload_id, stream.total_bytes)
+                flight.tell(hold.fetch.upload_id, stream.total_bytes)
                 hold.is_empty = False
                 self._tools.writer.append(_key(hold.fetch.upload_id), at_bytes, stream, hold.fetch.token)
             return True
@@ -433,29 +375,5 @@ def _follow_others(standing: Standing) -> None:
         raise OthersError(standing.fetch.upload_id)
 
 
-def _answer(flight: Flight, upload_id: str, size_bytes: int | None) -> None:
-    """Tell those who wait which upload grows. Raises nothing: two threads may have come to say the same."""
-    flight.size_bytes = size_bytes
-    with contextlib.suppress(InvalidStateError):
-        flight.begun.set_result(Underway(upload_id, size_bytes or 0))
-
-
-def _expect_another(flight: Flight) -> None:
-    """Whoever was sent to an upload that is no more asks again, and is to hear of the next one."""
-    if flight.begun.done():
-        flight.begun = Future()
-
-
 def _tell_nobody(_size_bytes: int | None) -> None:
     """The upload that they would be told of is gone."""
-
-
-def _fail(flight: Flight, error: HoldfastError) -> None:
-    flight.failed = error
-    if not flight.begun.done():
-        flight.begun.set_exception(error)
-    elif isinstance(error, UpstreamError):
-        _log.warning(
-            "a fetch broke off; what has come is kept unless it was wrong",
-            extra={"digest": str(flight.digest), "reason": error.message},
-        )

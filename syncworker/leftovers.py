@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 from holdfast.errors import UnavailableError, UploadUnknownError
 from holdfast.rpc.node import UploadKey
-from syncworker.flight import OWNER, PRINCIPAL
+from syncworker.aloft import OWNER, PRINCIPAL
 
 if TYPE_CHECKING:
     from collections.abc import Callable

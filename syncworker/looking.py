@@ -13,7 +13,7 @@ from holdfast import __version__
 from holdfast.errors import HoldfastError
 from holdfast.rpc.node import UploadKey
 from holdfast.rpc.syncstatus import RunningFetch, Sample, UpstreamSeen, WorkerStatus
-from syncworker.flight import OWNER, PRINCIPAL
+from syncworker.aloft import OWNER, PRINCIPAL
 from syncworker.metrics import Counter
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from holdfast.clock import Clock
     from holdfast.replicas.write import ReplicaWriter
     from holdfast.rpc.node import UploadState
+    from syncworker.aloft import Flight
     from syncworker.fetching import Fetching
-    from syncworker.flight import Flight
     from syncworker.metrics import Tally
     from syncworker.sources import Sources
     from syncworker.upstream.upstream import Line

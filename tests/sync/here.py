@@ -34,6 +34,8 @@ from syncworker.linking import Linking
 from syncworker.manifests import Manifests
 from syncworker.pushing import assembly
 from syncworker.pushing.holdings import Holdings
+from syncworker.refused import Refused
+from syncworker.signatures import Signatures
 from syncworker.sources import Sources
 from syncworker.upstream import assembly as upstreams
 from syncworker.upstream.assembly import Surroundings
@@ -94,9 +96,11 @@ class Here:
             Routes.of(sync), filling, {number: Rules.of(entry) for number, entry in enumerate(sync.registries)}
         )
         linking = Linking(self.repos, reader, writer, lambda _repository, _size: None)
-        self.manifests = Manifests(self.repos, reader, writer, self.sources)
+        self.manifests = Manifests(
+            self.repos, reader, writer, self.sources, Signatures(self.repos, clock), Refused(clock)
+        )
         fetches = Fetches(self.store, lambda: os.urandom(16), "local")
-        tools = Tools(fetches, self.repos, writer, linking, self.sources, self.pauses.pause)
+        tools = Tools(fetches, self.repos, writer, linking, self.sources, self.pauses.pause, clock)
         fetching = Fetching(self.repos, linking, self.sources, Runner(tools), clock)
         self.holdings = Holdings(self.repos, reader, self.manifests, fetching, self._wait)
         return self

@@ -16,7 +16,8 @@ from holdfast.placement.layout import Rules
 from holdfast.replicas.read import ReplicaReader
 from holdfast.replicas.write import ReplicaWriter
 from holdfast.rpc.node import UploadKey
-from syncworker.flight import OWNER, PRINCIPAL, Flight, Runner, Tools
+from syncworker.aloft import OWNER, PRINCIPAL, Flight
+from syncworker.flight import Runner, Tools
 from syncworker.linking import Linking
 from tests.fakes.memory_node import MemoryNode
 from tests.fakes.several import Several

@@ -32,7 +32,7 @@ from storagenode.cluster.ear import listening
 from storagenode.disk import identity, roombook
 from storagenode.disk.fsio import Files
 from storagenode.disk.proofs import Proofs
-from storagenode.disk.rooms import Room, RoomyStore
+from storagenode.disk.rooms import Room, RoomedStore
 from storagenode.disk.space import Space
 from storagenode.disk.stamps import Stamps
 from storagenode.disk.store import DiskStore
@@ -163,7 +163,7 @@ def _assemble(
         Room(room.route, *open_disk(tree, room.reserve_bytes))
         for room, tree in zip(options.rooms, trees[1:], strict=True)
     ]
-    store = RoomyStore(main, rooms) if rooms else main
+    store = RoomedStore(main, rooms) if rooms else main
     finishes = Finishes(options.finish_threads, clock)
     side = join(known, main, space) if join is not None else None
     placer = side.placer if side is not None else StaysHere()

@@ -111,7 +111,9 @@ class Storage(Store):
     """The store of all repositories that no sub-store takes."""
 
     fast_restart: Flag = field(False, "Skip the walk at start when nothing changed. There is no such walk here.")
-    sub_paths: Named[SubStore] = field(CaseMap, "Stores of their own for routes such as /infra.")
+    sub_paths: Named[SubStore] = field(
+        CaseMap, "Stores of their own for the repositories below routes such as /infra; on one machine."
+    )
     free_space_reserve: SpaceReserve = field(
         Reserve(256 << 20),
         'Free space below which nothing more is accepted (ours): a byte size such as "256MiB", or a share such as "1%".',

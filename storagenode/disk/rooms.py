@@ -59,7 +59,7 @@ class Room:
         )
 
 
-class RoomyStore:
+class RoomedStore:
     """``main`` and its rooms. Safe for many threads."""
 
     def __init__(self, main: DiskStore, rooms: Sequence[Room]) -> None:

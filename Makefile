@@ -52,7 +52,7 @@ lint: $(DEV) ## formatting, lint, types, imports, generated code
 	$(BIN)/python proto/generate.py --check
 
 test: $(DEV) system ## every test; installs the client programs that they drive, when it may
-	$(BIN)/python -m pytest -q --durations=40 -m 'not soak' $(FAST_FIRST)
+	@.ci/tests $(BIN)/python $(FAST_FIRST)
 
 system: # client programs for the tests, from Debian and by the Go toolchain
 	@$(PYTHON) tests/clients/install.py

@@ -88,6 +88,12 @@ def create_app(
     router.mount(
         app,
         router.Router(resources, access.gate, guards.health.admit, mirroring.meant, access.clock),
-        Challenges(access.external_url),
+        _challenges(access),
     )
     return app
+
+
+def _challenges(access: Access) -> Challenges:
+    if access.foreign is None:
+        return Challenges(access.external_url)
+    return Challenges(access.external_url, access.foreign.realm, access.foreign.service)

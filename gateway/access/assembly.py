@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from gateway.access.audit import AuditLog
+from gateway.access.foreign import ForeignTokens
 from gateway.access.gate import Gate
 from gateway.access.logins import Logins
 from gateway.access.passwordfile import PasswordFile
@@ -19,7 +20,7 @@ from holdfast.meta.signing import SigningKeys
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gateway.access.options import AccessOptions
+    from gateway.access.options import AccessOptions, ForeignOptions
     from holdfast.clock import Clock
     from holdfast.meta.store import Store
 
@@ -31,19 +32,24 @@ _WAITING: Final = 16
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """``tokens`` None: nobody can log in."""
+    """``tokens`` None: none are given here. ``foreign``: who gives them instead."""
 
     gate: Gate
     tokens: Tokens | None
     audit: AuditLog
     external_url: str
     clock: Clock
+    foreign: ForeignOptions | None = None
 
 
 def guard(options: AccessOptions, store: Store, clock: Clock, sleep: Callable[[float], None]) -> Access:
     """Raises ConfigError: as ``AccessOptions.of``, and the audit log cannot be opened."""
     audit = AuditLog(options.audit, clock)
     rights = options.rights()
+    foreign = options.foreign
+    if foreign is not None:
+        gate = Gate(rights, None, ForeignTokens(foreign.key, foreign.service, clock))
+        return Access(gate, None, audit, options.external_url, clock, foreign)
     if options.passwords is None:
         return Access(Gate(rights, None, None), None, audit, options.external_url, clock)
     file = PasswordFile(options.passwords)

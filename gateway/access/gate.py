@@ -18,7 +18,7 @@ from __future__ import annotations
 import base64
 import binascii
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from holdfast.access import scopes
 from holdfast.access.conditions import Facts
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gateway.access.logins import Logins
-    from gateway.access.tokens import Tokens
+    from gateway.access.tokens import Bearer
     from holdfast.access.actions import Action
     from holdfast.access.rights import Rights, Verdict
     from holdfast.access.scopes import Grant, Scope
@@ -49,29 +49,38 @@ class Caller:
 NOBODY: Final = Caller()
 
 
-class Gate:
-    """``logins`` None: nobody can log in, and nobody is asked to."""
+class TokenReader(Protocol):
+    """Ours, or another service's."""
 
-    def __init__(self, rights: Rights, logins: Logins | None, tokens: Tokens | None) -> None:
+    def read(self, text: str) -> Bearer:
+        """Raises LoginRefusedError, MetadataUnavailableError."""
+        ...
+
+
+class Gate:
+    """``logins`` None: nobody logs in here. ``tokens`` without them are another service's: nothing goes without one then."""
+
+    def __init__(self, rights: Rights, logins: Logins | None, tokens: TokenReader | None) -> None:
         self._rights = rights
         self._logins = logins
         self._tokens = tokens
+        self._needs_token = logins is None and tokens is not None
 
     @property
     def knows_somebody(self) -> bool:
-        return self._logins is not None
+        return self._tokens is not None
 
     def who(self, authorization: str | None, facts: Facts) -> Caller:
         """Raises LoginRefusedError, TooManyLoginsError, OverloadedError, MetadataUnavailableError."""
-        if not authorization or self._logins is None:
+        if not authorization or self._tokens is None:
             return Caller(facts=facts)
         kind, _, rest = authorization[:_LONGEST_HEADER].partition(" ")
-        if kind.lower() == "basic":
+        if kind.lower() == "basic" and self._logins is not None:
             return Caller(self._by_password(rest, facts.client_address), None, facts)
-        if kind.lower() == "bearer" and self._tokens is not None:
+        if kind.lower() == "bearer":
             bearer = self._tokens.read(rest.strip())
             return Caller(bearer.identity, bearer.grant, facts)
-        raise LoginRefusedError("credentials of this kind are not taken here; send Basic or Bearer")
+        raise LoginRefusedError("credentials of this kind are not taken here; get a token")
 
     def _by_password(self, encoded: str, address: str) -> Identity:
         try:
@@ -100,11 +109,14 @@ class Gate:
 
     def admit(self, caller: Caller) -> None:
         """What belongs to no repository. Raises LoginNeededError: only somebody may do anything here (CVE-2020-29662)."""
-        if self.knows_somebody and caller.identity.is_anonymous and not self._rights.serves_anybody:
+        if self._needs_token:
+            if caller.grant is None or not caller.grant.shows_catalog:
+                raise LoginNeededError("this needs a token for the catalog", scope=str(scopes.WHOLE_CATALOG))
+        elif self.knows_somebody and caller.identity.is_anonymous and not self._rights.serves_anybody:
             raise LoginNeededError("this registry is for those who log in")
 
     def may(self, caller: Caller, action: Action, repository: str) -> bool:
-        return self.decide(caller, action, repository).allowed and _grants(caller, action, repository)
+        return self.decide(caller, action, repository).allowed and self._grants(caller, action, repository)
 
     def decide(self, caller: Caller, action: Action, repository: str) -> Verdict:
         """What the rules say, whatever a token is for."""
@@ -113,7 +125,7 @@ class Gate:
     def require(self, caller: Caller, action: Action, repository: str) -> None:
         """Raises LoginNeededError, DeniedError."""
         verdict = self.decide(caller, action, repository)
-        if verdict.allowed and _grants(caller, action, repository):
+        if verdict.allowed and self._grants(caller, action, repository):
             return
         asked = str(scopes.needed(action, repository))
         if self.knows_somebody and (verdict.allowed or caller.identity.is_anonymous):
@@ -133,6 +145,7 @@ class Gate:
 
         return scopes.granted(asked, could)
 
-
-def _grants(caller: Caller, action: Action, repository: str) -> bool:
-    return caller.grant is None or caller.grant.allows(action, repository)
+    def _grants(self, caller: Caller, action: Action, repository: str) -> bool:
+        if caller.grant is None:
+            return not self._needs_token
+        return caller.grant.allows(action, repository)

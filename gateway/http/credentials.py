@@ -36,16 +36,21 @@ def facts_of(req: Request, clock: Clock, reference: str = "") -> Facts:
 
 
 class Challenges:
-    """``external_url``: where clients reach the registry, "" for wherever they say they do."""
+    """``external_url``: where clients reach the registry, "" for wherever they say they do. ``realm`` and ``service``: of another
+    token service, "" for our own.
+    """
 
-    def __init__(self, external_url: str) -> None:
+    def __init__(self, external_url: str, realm: str = "", service: str = SERVICE) -> None:
         self._external_url = external_url.rstrip("/")
+        self._realm = realm
+        self._service = service
 
     def challenge(self, req: Request, error: AccessError) -> str:
         """The value of WWW-Authenticate."""
         if req.path == TOKEN_PATH:
             return f'Basic realm="{SERVICE}"'
-        parts = [f'realm="{_quoted(self._base(req))}{TOKEN_PATH}"', f'service="{SERVICE}"']
+        realm = self._realm or f"{self._base(req)}{TOKEN_PATH}"
+        parts = [f'realm="{_quoted(realm)}"', f'service="{_quoted(self._service)}"']
         if error.scope:
             parts.append(f'scope="{_quoted(error.scope)}"')
         if req.get_header("Authorization"):

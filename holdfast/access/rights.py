@@ -15,6 +15,7 @@ Without ``accessControl`` whoever gets in may do everything; while there are log
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -24,7 +25,7 @@ from holdfast.errors import ConfigError
 from holdfast.patterns.globs import Glob
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from holdfast.access.identity import Identity
     from holdfast.config.access import AccessControl, RepositoryPolicy
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from holdfast.config.access import Policy as PolicyText
 
 _AT: Final = "http.accessControl"
+_REMEMBERED: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +80,18 @@ class Rights:
         self._needs_login = knows_somebody
         self._rules: tuple[_Rules, ...] = ()
         self._admins: _Policy | None = None
+        # Which groups a user is in, and which rules a repository has: asked at every request, changed by none.
         self._groups: dict[str, frozenset[str]] = {}
+        self._rules_of: Callable[[str], _Rules | None] = functools.lru_cache(_REMEMBERED)(self._matching)
         if control is not None:
             rules = [_rules(glob, control.repositories[glob]) for glob in control.repositories]
             # The longest glob first; equal lengths by their text, so that the order in the file decides nothing.
             self._rules = tuple(sorted(rules, key=lambda one: (-len(one.glob.text), one.glob.text)))
             self._admins = _policy(f"{_AT}.adminPolicy", control.admin_policy) if control.admin_policy else None
-            self._groups = {name: frozenset(control.groups[name].users) for name in control.groups}
+            users = {user for name in control.groups for user in control.groups[name].users}
+            self._groups = {
+                user: frozenset(name for name in control.groups if user in control.groups[name].users) for user in users
+            }
 
     @property
     def serves_anybody(self) -> bool:
@@ -94,8 +101,8 @@ class Rights:
     def groups_of(self, identity: Identity) -> frozenset[str]:
         if identity.is_anonymous:
             return frozenset()
-        own = {name for name, users in self._groups.items() if identity.name in users}
-        return identity.groups | own
+        own = self._groups.get(identity.name)
+        return identity.groups if own is None else identity.groups | own
 
     def decide(self, identity: Identity, action: Action, repository: str, facts: Facts) -> Verdict:
         """Whether it may be done now."""
@@ -111,13 +118,16 @@ class Rights:
         if self._is_open:
             return _SHUT if self._needs_login and identity.is_anonymous else _OPEN
         groups = self.groups_of(identity)
-        rules = next((rules for rules in self._rules if rules.glob.matches(repository)), None)
+        rules = self._rules_of(repository)
         refused = Verdict(allowed=False, rule=f"{rules.rule} allows it to nobody like that" if rules else "no rule")
         for verdict in self._verdicts(rules, identity, groups, action, repository, facts):
             if verdict.allowed:
                 return verdict
             refused = verdict
         return refused
+
+    def _matching(self, repository: str) -> _Rules | None:
+        return next((rules for rules in self._rules if rules.glob.matches(repository)), None)
 
     def _verdicts(
         self,

@@ -49,6 +49,9 @@ class Scope:
         return {"type": self.kind, "name": self.name, "actions": list(self.words)}
 
 
+WHOLE_CATALOG: Final = Scope(REGISTRY, CATALOG, (_ALL,))
+
+
 def parse(texts: Iterable[str]) -> tuple[Scope, ...]:
     """What a client asks for; each text may hold several scopes, separated by blanks."""
     words = [word for text in texts for word in text.split()]
@@ -97,6 +100,10 @@ class Grant:
         return any(
             scope.kind == REPOSITORY and scope.name == repository and word in scope.words for scope in self.scopes
         )
+
+    @property
+    def shows_catalog(self) -> bool:
+        return any(scope.kind == REGISTRY and scope.name == CATALOG and _ALL in scope.words for scope in self.scopes)
 
     @classmethod
     def of_claims(cls, claims: Sequence[dict[str, Any]]) -> Grant:

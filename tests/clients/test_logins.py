@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from tests.clients import engines
 from tests.clients.programs import Program, need
 from tests.clients.test_docker import load, pushed_digest
 from tests.serving import serving
+from tests.sync.tokens import SERVICE, TokenService
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -153,3 +155,40 @@ def test_crane_regctl_oras_and_helm_log_in(
         "Login Succeeded"
         in helm.try_("registry", "login", guarded.host, "-u", "ann", "-p", "right", "--plain-http").err
     )
+
+
+def test_docker_and_skopeo_get_tokens_of_another_service(
+    docker: Docker, skopeo: Program, image: Callable[..., Image], tmp_path: Path
+) -> None:
+    with contextlib.ExitStack() as stack:
+        service = stack.enter_context(TokenService(tmp_path))
+        bearer = {"realm": service.realm, "service": SERVICE, "cert": str(service.certificate)}
+        server = stack.enter_context(serving(tmp_path / "registry", http={"auth": {"bearer": bearer}}))
+        assert "Login Succeeded" in docker.call("login", server.host, "-u", "alice", "-p", "s3cret")
+        stack.callback(docker.call, "logout", server.host)
+        name = load(skopeo, docker, image(), f"{server.host}/private/app:v1")
+        docker.call("push", name)
+        docker.forget(name)
+        docker.call("pull", name)
+        refused = skopeo.try_("inspect", "--tls-verify=false", f"docker://{server.host}/private/app:v1")
+        assert refused.code != 0
+        skopeo("inspect", "--tls-verify=false", "--creds=alice:s3cret", f"docker://{server.host}/private/app:v1")
+        foreign = skopeo.try_(
+            "inspect", "--tls-verify=false", "--creds=alice:wrong", f"docker://{server.host}/private/app:v1"
+        )
+        assert foreign.code != 0
+        narrow = {"Authorization": f"Bearer {service.token(['repository:private/app:pull'])}"}
+        assert server.request("GET", "/v2/private/app/tags/list", None, narrow)[0] == 200
+        for method, path in (
+            ("DELETE", "/v2/private/app/manifests/v1"),
+            ("POST", "/v2/private/app/blobs/uploads/"),
+            ("GET", "/v2/private/other/tags/list"),
+            ("GET", "/v2/_catalog"),
+        ):
+            status, headers, _ = server.request(method, path, None, narrow)
+            assert status == 401
+            assert 'error="insufficient_scope"' in headers["www-authenticate"]
+        catalog = {"Authorization": f"Bearer {service.token(['registry:catalog:*'])}"}
+        assert json.loads(server.request("GET", "/v2/_catalog", None, catalog)[2]) == {"repositories": ["private/app"]}
+        assert server.request("GET", "/v2/", None, {"Authorization": "Basic YWxpY2U6czNjcmV0"})[0] == 401
+        assert server.request("GET", "/v2/", None, {"Authorization": "Bearer x"})[0] == 401

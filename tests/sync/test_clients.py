@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,12 +15,11 @@ from tests.clients.images import Shape
 from tests.clients.programs import Program, need
 from tests.serving import serving, wait_for
 from tests.sync.mirrored import mirroring
-from tests.sync.peers import docker_registry
+from tests.sync.peers import digest_of, docker_registry
 from tests.sync.stock import Stock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tests.clients.images import Image
     from tests.serving import Server
@@ -249,3 +250,87 @@ def test_podman_pushes_what_it_has_pulled_through(
         upstream.close()
         containers.podman("rmi", "--force", name)
         assert containers.podman("pull", "--quiet", ours) == pulled
+
+
+def test_two_caches_under_their_prefixes_as_zot_s_file_has_them(skopeo: Program, tmp_path: Path) -> None:
+    with contextlib.ExitStack() as stack:
+        hub = stack.enter_context(docker_registry(tmp_path / "hub"))
+        other = stack.enter_context(docker_registry(tmp_path / "other"))
+        busybox = images.write(tmp_path / "busybox", Shape(name="busybox", layers=2, layer_bytes=100_000))
+        app = images.write(tmp_path / "app", Shape(name="app", layers=2, layer_bytes=100_000))
+        skopeo("copy", "--dest-tls-verify=false", busybox.oci, f"docker://{hub}/{NAME}")
+        skopeo("copy", "--dest-tls-verify=false", app.oci, f"docker://{other}/project/app:latest")
+        entries = [
+            {
+                "urls": [f"http://{host}"],
+                "content": [{"prefix": "**", "destination": place}],
+                "onDemand": True,
+                "tlsVerify": True,
+            }
+            for host, place in ((hub, "/dockerhub"), (other, "/ghcr"))
+        ]
+        extensions = {
+            "search": {"enable": True},
+            "ui": {"enable": True},
+            "sync": {"enable": True, "registries": entries},
+        }
+        server = stack.enter_context(serving(tmp_path / "mirror", extensions=extensions))
+        docker = stack.enter_context(engines.dockerd())
+        assert busybox.digest in docker.call("pull", f"{server.host}/dockerhub/{NAME}")
+        wait_for("the image to be told", lambda: tells(server, "dockerhub/library/busybox"))
+        assert app.digest in docker.call("pull", f"{server.host}/ghcr/project/app:latest")
+        wait_for("the image to be told", lambda: tells(server, "ghcr/project/app"))
+
+
+def tells(server: Server, repository: str) -> bool:
+    return any(
+        "successfully synced image" in line and repository in line for line in server.log.read_text().splitlines()
+    )
+
+
+@pytest.mark.parametrize(("interval", "most"), [("0s", 10), ("1h", 0)])
+def test_a_tag_that_docker_pulls_again_and_again_costs_the_upstream_a_head_at_most(
+    tmp_path: Path, interval: str, most: int
+) -> None:
+    made = images.write(tmp_path / "image", Shape(name="again", layers=2, layer_bytes=50_000))
+    with Stock().serving() as stock, engines.dockerd() as docker:
+        blobs = given(stock, "team/again", tmp_path / "image")
+        with mirroring(tmp_path / "mirror", {"/up": [stock.url]}, manifestCheckInterval=interval) as server:
+            name = f"{server.host}/up/team/again:v1"
+            assert made.digest in docker.call("pull", name)
+            asked = len(stock.asked("", "/manifests/"))
+            for _ in range(10):
+                docker.forget(name)
+                assert made.digest in docker.call("pull", name)
+            assert len(stock.asked("GET", "/manifests/")) <= 1
+            assert len(stock.asked("", "/manifests/")) - asked <= most
+            assert all(len(stock.asked("GET", digest_of(blob))) == 1 for blob in blobs)
+
+
+def test_docker_has_begun_to_store_a_layer_that_the_upstream_has_not_sent_to_its_end(tmp_path: Path) -> None:
+    made = images.write(tmp_path / "image", Shape(name="slow", layers=1, layer_bytes=4_000_000))
+    with Stock().serving() as stock, engines.dockerd() as docker:
+        _, layer = given(stock, "team/slow", tmp_path / "image")
+        gate = stock.hold(layer, len(layer) // 2)
+        with mirroring(tmp_path / "mirror", {"/up": [stock.url]}) as server, ThreadPoolExecutor(1) as pool:
+            pull = pool.submit(docker.call, "pull", f"{server.host}/up/team/slow:v1")
+            root = Path(docker.socket.removeprefix("unix://")).parent / "data" / "tmp"
+            wait_for("docker to have half of it", lambda: most_of(root) >= len(layer) // 2 - 100_000)
+            assert not pull.done()
+            gate.set()
+            assert made.digest in pull.result(60)
+
+
+def given(stock: Stock, repository: str, layout: Path) -> list[bytes]:
+    """The upstream has the layout's image as ``v1``; its config and layers."""
+    stored = {f"sha256:{path.name}": path.read_bytes() for path in (layout / "blobs" / "sha256").iterdir()}
+    manifest = stored[json.loads((layout / "index.json").read_text())["manifests"][0]["digest"]]
+    parts = json.loads(manifest)
+    blobs = [stored[part["digest"]] for part in (parts["config"], *parts["layers"])]
+    stock.manifest(repository, "v1", manifest, *blobs)
+    return blobs
+
+
+def most_of(directory: Path) -> int:
+    """Bytes of the largest file that docker is writing."""
+    return max((path.stat().st_size for path in directory.glob("*") if path.is_file()), default=0)

@@ -1,0 +1,109 @@
+"""Tokens of another service (``http.auth.bearer``): signed with a key whose certificate or public half is configured.
+
+Promises
+  * A token counts only with that key, an algorithm that belongs to its kind, for this service, and between its ``nbf`` and ``exp``.
+    Keys, certificates and addresses in its header are never looked at (CVE-2025-24976).
+  * What does not count is a LoginRefusedError, whatever is wrong with it. Nothing of a token is logged.
+
+distribution's token specification, "JWT claims"; RFC 7519.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any, Final
+
+import jwt
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+from gateway.access.tokens import Bearer
+from holdfast.access.identity import ANONYMOUS, Identity, Way
+from holdfast.access.scopes import Grant
+from holdfast.errors import ConfigError, LoginRefusedError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from holdfast.clock import Clock
+
+# Clocks of machines differ.
+_LEEWAY_SECONDS: Final = 60
+_LONGEST: Final = 64 * 1024
+_LONGEST_NAME: Final = 256
+_REMEMBERED: Final = 5_000
+_LEAST_RSA_BITS: Final = 2048
+_RSA: Final = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"]
+_EC: Final = {"secp256r1": ["ES256"], "secp384r1": ["ES384"], "secp521r1": ["ES512"]}
+_REFUSAL: Final = "the token does not count (any more); get another one"
+
+
+class ForeignTokens:
+    """``service``: what a token must be for."""
+
+    def __init__(self, key_file: Path, service: str, clock: Clock) -> None:
+        """Raises ConfigError: the file holds no certificate or public key that can be used."""
+        self._key, self._algorithms = _key_in(key_file)
+        self._service = service
+        self._clock = clock
+        self._lock = threading.Lock()
+        # Whose signature was right: claims by text.
+        self._verified: OrderedDict[str, dict[str, Any]] = OrderedDict()
+
+    def read(self, text: str) -> Bearer:
+        """Whom it is for, and what it may be used for. Raises LoginRefusedError."""
+        try:
+            claims = self._claims(text)
+            now = self._clock.wall()
+            if not float(claims.get("nbf", 0)) - _LEEWAY_SECONDS <= now <= float(claims["exp"]) + _LEEWAY_SECONDS:
+                raise LoginRefusedError(_REFUSAL)
+            name = str(claims.get("sub") or "")[:_LONGEST_NAME]
+            identity = Identity(name, Way.TOKEN) if name else ANONYMOUS
+            return Bearer(identity, Grant.of_claims(claims.get("access") or []))
+        except (jwt.PyJWTError, KeyError, TypeError, ValueError, RecursionError) as error:
+            raise LoginRefusedError(_REFUSAL) from error
+
+    def _claims(self, text: str) -> dict[str, Any]:
+        with self._lock:
+            claims = self._verified.get(text)
+        if claims is None:
+            if len(text) > _LONGEST:
+                raise LoginRefusedError(_REFUSAL)
+            # Times are compared by a clock that is an argument.
+            options: Any = {"require": ["exp", "aud"], "verify_exp": False, "verify_nbf": False, "verify_iat": False}
+            claims = jwt.decode(text, self._key, self._algorithms, options, audience=self._service)
+            with self._lock:
+                self._verified[text] = claims
+                if len(self._verified) > _REMEMBERED:
+                    self._verified.popitem(last=False)
+        return claims
+
+
+def _key_in(file: Path) -> tuple[Any, list[str]]:
+    try:
+        data = file.read_bytes()
+        key = (
+            x509.load_pem_x509_certificate(data).public_key()
+            if b"BEGIN CERTIFICATE" in data
+            else load_pem_public_key(data)
+        )
+    except (OSError, ValueError) as error:
+        raise _unusable(file, str(error)) from error
+    if isinstance(key, rsa.RSAPublicKey) and key.key_size >= _LEAST_RSA_BITS:
+        return key, _RSA
+    if isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name in _EC:
+        return key, _EC[key.curve.name]
+    if isinstance(key, ed25519.Ed25519PublicKey):
+        return key, ["EdDSA"]
+    raise _unusable(file, "it is no RSA key of 2048 bits or more, no key on P-256, P-384 or P-521, and no Ed25519 key")
+
+
+def _unusable(file: Path, reason: str) -> ConfigError:
+    fault = {
+        "path": "http.auth.bearer.cert",
+        "message": reason,
+        "remedy": "write the token service's certificate or public key there, as PEM",
+    }
+    return ConfigError(f"the key of the token service in {file} cannot be used: {reason}", [fault])

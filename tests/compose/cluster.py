@@ -60,6 +60,12 @@ class Cluster:
         assert done.code == 0, done.text
         return json.loads(done.out)
 
+    def needs_nothing(self, at: str = GATEWAYS[1]) -> bool:
+        """What ``holdfast status`` says by its exit code; while something needs attention it is 1."""
+        done = self.inside(at, "holdfast", "status", "--json")
+        assert done.code in {0, 1}, done.text
+        return done.code == 0
+
     def demo(self, step: str) -> str:
         """Run a step of the demo as make does; what it told."""
         script, compose = self.file.parent / "demo.py", self.compose

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
 from holdfast.access import scopes
@@ -44,6 +44,10 @@ class Caller:
     identity: Identity = ANONYMOUS
     grant: Grant | None = None
     facts: Facts = Facts()  # noqa: RUF009 - frozen
+
+    def about(self, reference: str) -> Caller:
+        """The same, asking about this tag or digest."""
+        return replace(self, facts=replace(self.facts, reference=reference))
 
 
 NOBODY: Final = Caller()

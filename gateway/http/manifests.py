@@ -73,11 +73,16 @@ class ManifestsResource:
         self, route: Route, data: bytes, content_type: str | None, digest: Digest | None, tags: Sequence[Tag]
     ) -> Pushed:
         """Creating is allowed by now; whether a tag may be moved is another right (CVE-2026-31801)."""
-        may_move = self._gate.may(route.caller, Action.UPDATE, route.repository)
+        # Conditions may be about tags, and those of ``?tag=`` are set as well as one in the path.
+        callers = [route.caller.about(tag) for tag in tags]
+        for caller in callers:
+            self._gate.require(caller, Action.CREATE, route.repository)
+        may_move = all(self._gate.may(caller, Action.UPDATE, route.repository) for caller in callers)
         try:
             return self._manifests.push(route.repository, data, content_type, digest, tags, may_move=may_move)
         except TagTakenError:
-            self._gate.require(route.caller, Action.UPDATE, route.repository)
+            for caller in callers:
+                self._gate.require(caller, Action.UPDATE, route.repository)
             raise
 
     def delete(self, _req: Request, resp: Response, route: Route) -> None:

@@ -281,6 +281,11 @@ def test_a_message_of_a_condition_is_told_to_whom_it_refuses(team: Guarded) -> N
     status, _, body = team.ask("PUT", "/v2/prod/app/manifests/v1", ANN, b"{}")
     assert status == 403
     assert json.loads(body)["errors"][0]["detail"]["reason"] == "push by digest"
+    digest = "sha256:" + hashlib.sha256(b"{}").hexdigest()
+    status, _, body = team.ask("PUT", f"/v2/prod/app/manifests/{digest}?tag=v1", ANN, b"{}")
+    assert status == 403
+    assert json.loads(body)["errors"][0]["detail"]["reason"] == "push by digest"
+    assert team.status("PUT", f"/v2/prod/app/manifests/{digest}", ANN, b"{}") == 400  # no manifest, but let through
 
 
 def test_a_digest_that_several_tags_name_is_kept_from_whom_the_rules_tell_so(team: Guarded) -> None:

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 
 @contextlib.contextmanager
-def mirroring_cluster(directory: Path, *urls: str, etcd_members: int = 1) -> Iterator[Cluster]:
-    """The upstream at ``urls`` is mirrored below ``/up``."""
-    sync = {"extensions": {"sync": {"registries": registries({"/up": urls})}}}
+def mirroring_cluster(directory: Path, *urls: str, etcd_members: int = 1, **more: Any) -> Iterator[Cluster]:
+    """The upstream at ``urls`` is mirrored below ``/up``; ``more`` keys of its entry."""
+    sync = {"extensions": {"sync": {"registries": registries({"/up": urls}, **more)}}}
     with running(directory, nodes=("a", "b", "c"), replicas=2, etcd_members=etcd_members) as cluster:
         workers = [worker(cluster, name, sync) for name in ("v", "w")]
         gateways = [cluster.gateway(name) for name in ("g", "h")]

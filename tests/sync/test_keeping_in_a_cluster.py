@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.cluster.processes import running
 from tests.serving import wait_for
-from tests.sync.clustered import worker
-from tests.sync.mirrored import registries
+from tests.sync.clustered import mirroring_cluster
 from tests.sync.peers import digest_of
 from tests.sync.stock import Stock
 from tests.sync.test_cache_keeping import copies, pull
@@ -31,23 +29,8 @@ def stock() -> Iterator[Stock]:
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory, stock: Stock) -> Iterator[Cluster]:
-    sync = {"extensions": {"sync": {"registries": registries({"/up": [stock.url]}, cacheSize="20MiB")}}}
-    with running(tmp_path_factory.mktemp("cluster"), nodes=("a", "b", "c"), replicas=2) as cluster:
-        workers = [worker(cluster, name, sync) for name in ("v", "w")]
-        gateways = [cluster.gateway(name) for name in ("g", "h")]
-        for gateway in gateways:
-            gateway.settings |= sync
-        try:
-            for one in workers:
-                one.begin()
-            for one in workers:
-                one.wait_until("to be up", lambda one=one: "sync worker is up" in one.told())
-            cluster.begin(*gateways)
-            cluster.workers = {one.name: one for one in workers}
-            yield cluster
-        finally:
-            for one in workers:
-                one.kill()
+    with mirroring_cluster(tmp_path_factory.mktemp("cluster"), stock.url, cacheSize="20MiB") as cluster:
+        yield cluster
 
 
 def holders(cluster: Cluster, layer: bytes) -> int:

@@ -20,7 +20,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from holdfast.errors import UpstreamError, UpstreamMissingError, UpstreamUnavailableError, UpstreamWrongError
+from holdfast.errors import UpstreamError, UpstreamMissingError, UpstreamWrongError
 from holdfast.joined import Joined
 from holdfast.mirrors.freshness import Failed, Rules, warning_of
 from holdfast.rpc.sync import Listed
@@ -93,7 +93,7 @@ class Referrers:
         if known.error is None:
             return Listed(fresh_seconds=fresh_seconds)
         self._require_some(key, known.error)
-        return Listed(warning_of(_failed(known.error)), fresh_seconds)
+        return Listed(warning_of(Failed.of(known.error)), fresh_seconds)
 
     def _require_some(self, key: Key, error: UpstreamError) -> None:
         repository, subject = key
@@ -113,7 +113,7 @@ class Referrers:
                 "referrers could not be asked for",
                 extra={"repository": repository, "digest": str(subject), "reason": error.message},
             )
-            held_seconds = rules.hold_seconds(_failed(error), failures + 1)
+            held_seconds = rules.hold_seconds(Failed.of(error), failures + 1)
             return _Known(self._clock.monotonic() + held_seconds, failures + 1, error.with_traceback(None))
         interval_seconds = rules.check_interval_seconds
         if not listed:
@@ -152,8 +152,3 @@ class Referrers:
             self._known.move_to_end(key)
             if len(self._known) > _LIMIT:
                 self._known.popitem(last=False)
-
-
-def _failed(error: UpstreamError) -> Failed:
-    told = error.retry_after_seconds if isinstance(error, UpstreamUnavailableError) else None
-    return Failed(error.message, told)

@@ -182,7 +182,7 @@ class Tags:
             if fetched is None:
                 fetched = self._asked(key, digest)
         except UpstreamError as error:
-            watched, decision = freshness.not_fetched(known.watched, rules, self._clock.monotonic(), _failure(error))
+            watched, decision = freshness.not_fetched(known.watched, rules, self._clock.monotonic(), Failed.of(error))
             known = _Known(watched, error)
             self._remember(key, known)
             return self._answer(key, known, decision)
@@ -227,9 +227,4 @@ def _left_out(tag: Tag, stored: ManifestRecord | None) -> Resolved:
 
 
 def _failed(error: UpstreamError) -> Answer:
-    return Absent() if isinstance(error, UpstreamMissingError) else _failure(error)
-
-
-def _failure(error: UpstreamError) -> Failed:
-    told = error.retry_after_seconds if isinstance(error, UpstreamUnavailableError) else None
-    return Failed(error.message, told)
+    return Absent() if isinstance(error, UpstreamMissingError) else Failed.of(error)

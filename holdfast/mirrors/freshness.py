@@ -32,9 +32,12 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
+from holdfast.errors import UpstreamUnavailableError
+
 if TYPE_CHECKING:
     from holdfast.config.sync import SyncRegistry
     from holdfast.digest import Digest
+    from holdfast.errors import UpstreamError
 
 _MOST_DOUBLINGS: Final = 20
 # An upstream that wants longer than this is a failure to report, not one to wait for.
@@ -87,6 +90,11 @@ class Failed:
 
     reason: str
     told_seconds: float | None = None
+
+    @classmethod
+    def of(cls, error: UpstreamError) -> Failed:
+        """What an upstream's error says of when to ask again."""
+        return cls(error.message, error.retry_after_seconds if isinstance(error, UpstreamUnavailableError) else None)
 
 
 Answer = Found | Absent | Failed

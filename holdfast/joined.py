@@ -57,7 +57,7 @@ class Joined(Generic[Key, Result]):
         try:
             return running.result(self._patience_seconds)
         except FutureTimeoutError as error:
-            raise OverloadedError("this is being fetched for somebody else, and takes long; try again") from error
+            raise OverloadedError("somebody else has asked for the same, and it takes long; try again") from error
 
     def _forget(self, key: Key) -> None:
         with self._lock:

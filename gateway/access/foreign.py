@@ -10,8 +10,7 @@ distribution's token specification, "JWT claims"; RFC 7519.
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
+import functools
 from typing import TYPE_CHECKING, Any, Final
 
 import jwt
@@ -23,6 +22,7 @@ from holdfast.certs.keys import VerifyingKey, verifying_key
 from holdfast.errors import ConfigError, LoginRefusedError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from holdfast.clock import Clock
@@ -43,14 +43,13 @@ class ForeignTokens:
         self._key = _key_in(key_file)
         self._service = service
         self._clock = clock
-        self._lock = threading.Lock()
         # Whose signature was right: claims by text.
-        self._verified: OrderedDict[str, dict[str, Any]] = OrderedDict()
+        self._verified: Callable[[str], dict[str, Any]] = functools.lru_cache(_REMEMBERED)(self._decoded)
 
     def read(self, text: str) -> Bearer:
         """Whom it is for, and what it may be used for. Raises LoginRefusedError."""
         try:
-            claims = self._claims(text)
+            claims = self._verified(text)
             now = self._clock.wall()
             if not float(claims.get("nbf", 0)) - _LEEWAY_SECONDS <= now <= float(claims["exp"]) + _LEEWAY_SECONDS:
                 raise LoginRefusedError(_REFUSAL)
@@ -60,20 +59,12 @@ class ForeignTokens:
         except (jwt.PyJWTError, KeyError, TypeError, ValueError, RecursionError) as error:
             raise LoginRefusedError(_REFUSAL) from error
 
-    def _claims(self, text: str) -> dict[str, Any]:
-        with self._lock:
-            claims = self._verified.get(text)
-        if claims is None:
-            if len(text) > _LONGEST:
-                raise LoginRefusedError(_REFUSAL)
-            # Times are compared by a clock that is an argument.
-            options: Any = {"require": ["exp", "aud"], "verify_exp": False, "verify_nbf": False, "verify_iat": False}
-            claims = jwt.decode(text, self._key.key, list(self._key.algorithms), options, audience=self._service)
-            with self._lock:
-                self._verified[text] = claims
-                if len(self._verified) > _REMEMBERED:
-                    self._verified.popitem(last=False)
-        return claims
+    def _decoded(self, text: str) -> dict[str, Any]:
+        if len(text) > _LONGEST:
+            raise LoginRefusedError(_REFUSAL)
+        # Times are compared by a clock that is an argument.
+        options: Any = {"require": ["exp", "aud"], "verify_exp": False, "verify_nbf": False, "verify_iat": False}
+        return jwt.decode(text, self._key.key, list(self._key.algorithms), options, audience=self._service)
 
 
 def _key_in(file: Path) -> VerifyingKey:

@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import hmac
 import threading
-from collections import OrderedDict
-from concurrent.futures import Future
 from typing import TYPE_CHECKING, Final, Protocol
 
 from holdfast.access.identity import Identity, Way
 from holdfast.access.passwords import fits
 from holdfast.errors import LoginRefusedError, OverloadedError, TooManyLoginsError
+from holdfast.joined import Joined
+from holdfast.replicas.remembered import Remembered
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,12 +61,10 @@ class Logins:
     ) -> None:
         self._accounts = accounts
         self._throttle = throttle
-        self._clock = clock
         self._key = key
         self._delay = delay
-        self._lock = threading.Lock()
-        self._known: OrderedDict[bytes, tuple[str, float]] = OrderedDict()
-        self._running: dict[bytes, Future[bool]] = {}
+        self._known: Remembered[bytes, bool] = Remembered(clock, _REMEMBERED_SECONDS, _REMEMBERED)
+        self._comparing: Joined[bytes, bool] = Joined(_PATIENCE_SECONDS * 2)
         self._places = threading.BoundedSemaphore(_COMPARISONS)
 
     def standing(self, user: str) -> str | None:
@@ -80,56 +78,31 @@ class Logins:
             LoginRefusedError: nobody. TooManyLoginsError: not looked at. OverloadedError: too many are compared now.
         """
         hashed = self._accounts.hash_of(user)
-        mark = self._mark(user, password)
-        if hashed is not None and self._is_known(mark, hashed):
+        mark = self._mark(user, password, hashed or "")
+        if hashed is not None and self._known.get(mark):
             return Identity(user, Way.PASSWORD)
         if self._throttle.is_shut(address, user):
             raise TooManyLoginsError("too many wrong passwords came from this address; wait a minute")
-        if self._compared(mark, password, hashed or self._accounts.any_hash() or _NOBODY) and hashed is not None:
-            self._remember(mark, hashed)
+        if self._comparing.run(mark, lambda: self._compared(mark, password, hashed)):
             return Identity(user, Way.PASSWORD)
         self._throttle.failed(address, user)
         self._delay()
         raise LoginRefusedError(_REFUSAL)
 
-    def _mark(self, user: str, password: str) -> bytes:
-        return hmac.digest(self._key, f"{len(user)}:{user}:{password}".encode(errors="surrogatepass"), "sha256")
+    def _mark(self, user: str, password: str, hashed: str) -> bytes:
+        """Stands for all three: what was found of a password says nothing of another hash of the same account."""
+        text = f"{len(user)}:{user}:{hashed}:{password}"
+        return hmac.digest(self._key, text.encode(errors="surrogatepass"), "sha256")
 
-    def _is_known(self, mark: bytes, hashed: str) -> bool:
-        with self._lock:
-            known = self._known.get(mark)
-            if known is None:
-                return False
-            if known[0] == hashed and self._clock.monotonic() < known[1]:
-                self._known.move_to_end(mark)
-                return True
-            del self._known[mark]
+    def _compared(self, mark: bytes, password: str, hashed: str | None) -> bool:
+        """Whether it is the password of an account; by one caller at a time for the same."""
+        if self._known.get(mark):
+            return True  # whoever was at it has just finished
+        fitting = self._compare(password, hashed or self._accounts.any_hash() or _NOBODY)
+        if not fitting or hashed is None:
             return False
-
-    def _remember(self, mark: bytes, hashed: str) -> None:
-        with self._lock:
-            self._known[mark] = (hashed, self._clock.monotonic() + _REMEMBERED_SECONDS)
-            if len(self._known) > _REMEMBERED:
-                self._known.popitem(last=False)
-
-    def _compared(self, mark: bytes, password: str, hashed: str) -> bool:
-        """Whether it fits; by whoever came first with the same."""
-        with self._lock:
-            running = self._running.get(mark)
-            is_first = running is None
-            if running is None:
-                running = self._running[mark] = Future()
-        if not is_first:
-            return running.result(_PATIENCE_SECONDS * 2)
-        try:
-            running.set_result(self._compare(password, hashed))
-        except BaseException as error:
-            running.set_exception(error)
-            raise
-        finally:
-            with self._lock:
-                del self._running[mark]
-        return running.result()
+        self._known.put(mark, True)
+        return True
 
     def _compare(self, password: str, hashed: str) -> bool:
         if not self._places.acquire(timeout=_PATIENCE_SECONDS):

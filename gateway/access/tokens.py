@@ -13,10 +13,10 @@ RFC 7519; distribution's token specification for the claims.
 
 from __future__ import annotations
 
+import functools
 import hmac
 import secrets
 import threading
-from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -69,7 +69,7 @@ class Tokens:
         self._held_until = 0.0
         self._asked_at = 0.0
         # Whose signature was right: claims by text.
-        self._verified: OrderedDict[str, dict[str, Any]] = OrderedDict()
+        self._verified: Callable[[str], dict[str, Any]] = functools.lru_cache(_REMEMBERED)(self._decoded)
 
     def access(self, identity: Identity, scopes: Sequence[Scope]) -> str:
         """Raises MetadataUnavailableError: there is no key to sign with."""
@@ -122,14 +122,7 @@ class Tokens:
         return Identity(user, Way.TOKEN) if user else ANONYMOUS
 
     def _claims(self, text: str, kind: str) -> dict[str, Any]:
-        with self._lock:
-            claims = self._verified.get(text)
-        if claims is None:
-            claims = self._decoded(text)
-            with self._lock:
-                self._verified[text] = claims
-                if len(self._verified) > _REMEMBERED:
-                    self._verified.popitem(last=False)
+        claims = self._verified(text)
         if claims.get("use") != kind or self._clock.wall() > claims["exp"] + _LEEWAY_SECONDS:
             raise LoginRefusedError(_REFUSAL)
         return claims

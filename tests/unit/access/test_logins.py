@@ -74,6 +74,31 @@ def test_a_change_of_the_password_ends_what_is_remembered(door: Door) -> None:
     assert door.enters("ann", "other")
 
 
+def test_what_was_compared_with_an_old_hash_says_nothing_of_a_new_one(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The password is changed while somebody is being let in with the old one, and another one comes with it."""
+    begun, go = threading.Event(), threading.Event()
+
+    def slow(password: str, hashed: str) -> bool:
+        if hashed == HASH:
+            begun.set()
+            assert go.wait(30)
+        return bcrypt.checkpw(password.encode(), hashed.encode())
+
+    monkeypatch.setattr(module, "fits", slow)
+    first: list[bool] = []
+    thread = threading.Thread(target=lambda: first.append(door.enters("ann", "right")))
+    thread.start()
+    assert begun.wait(30)
+    door.hashes["ann"] = OTHER
+    assert not door.enters("ann", "right")
+    go.set()
+    thread.join()
+    assert first == [True]
+    assert not door.enters("ann", "right")
+
+
 def test_a_removed_user_is_out_at_once(door: Door) -> None:
     assert door.enters("ann", "right")
     del door.hashes["ann"]

@@ -193,8 +193,12 @@ class BlobStream:
             size_bytes += len(piece)
             if self._position == self.offset_bytes:
                 break
-            until = until or clock.monotonic() + _GATHERED_SECONDS
-            if clock.monotonic() >= until or self._position + size_bytes == self.total_bytes:
+            now = clock.monotonic()
+            until = until or now + _GATHERED_SECONDS
+            if now >= until or self._position + size_bytes == self.total_bytes:
+                break
+            # Whoever reads along is not kept waiting for what has come by what has not.
+            if not self._part.answer.has_more(until - now):
                 break
         if not pieces and self.total_bytes is not None:
             raise UpstreamUnavailableError(

@@ -11,11 +11,14 @@ Never: retries; that is for those who know what a repetition costs. Never: error
 
 from __future__ import annotations
 
+import ssl
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from urllib3 import exceptions as foreign
+from urllib3.util import wait_for_read
+from urllib3.util.ssltransport import SSLTransport
 
 from holdfast.errors import UpstreamUnavailableError, UpstreamWrongError
 from syncworker.upstream import headers as fields
@@ -113,6 +116,19 @@ class Answer:
             piece = self._response.read1(limit_bytes, decode_content=False)
         self.ledger.received(len(piece))
         return piece
+
+    def has_more(self, seconds: float) -> bool:
+        """Whether anything comes within this time. True where that cannot be told; False may be said of what was read already but
+        lies in a buffer, so that :meth:`some` is asked in the end.
+        """
+        connection = self._response.connection
+        sock = None if connection is None else connection.sock
+        if sock is None or isinstance(sock, SSLTransport):
+            return True
+        if isinstance(sock, ssl.SSLSocket) and sock.pending():
+            return True
+        with translated(self._home):
+            return wait_for_read(sock, seconds)
 
     def whole(self, limit_bytes: int) -> bytes:
         """The body, to its end.

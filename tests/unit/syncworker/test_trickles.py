@@ -41,6 +41,9 @@ class Answer:
         self.clock.advance(self.seconds)
         return bytes(min(limit_bytes, self.at_once_bytes))
 
+    def has_more(self, seconds: float) -> bool:
+        return self.seconds < seconds
+
     def close(self) -> None:
         """There is nothing to close."""
 
@@ -82,3 +85,16 @@ def test_a_window_ends_with_enough_bytes_and_not_before() -> None:
     assert progress.is_enough(1, 1.0)
     assert progress.is_enough(99, 60.0)
     assert not progress.is_enough(0, 1.0)
+
+
+def test_what_has_come_does_not_wait_for_what_has_not():
+    """Two pieces of one chunk are 60 ms apart: the first of them is passed on before the second is there."""
+    upstream = Upstream(at_once_bytes=SIZE // 4, seconds=0.06)
+    with upstream.stream() as stream:
+        assert [len(chunk) for chunk in stream] == [SIZE // 4] * 4
+
+
+def test_pieces_that_come_right_behind_each_other_are_gathered():
+    upstream = Upstream(at_once_bytes=SIZE // 16, seconds=0.001)
+    with upstream.stream() as stream:
+        assert len(list(stream)) < 5

@@ -46,6 +46,7 @@
     │   │   └── NodeSilentError     none in time: it may be slow
     │   ├── PeerRefusedError        a storage node does not serve a process with this certificate
     │   ├── WorkerUnreachableError  no answer from a sync worker
+    │   ├── DirectoryUnavailableError  the directory of users (LDAP) cannot be asked
     │   ├── MetadataUnavailableError
     │   │   └── MetadataFullError    the metadata store is near its quota or at it; deletions go on
     │   ├── OutcomeUnknownError     a transaction may or may not have happened
@@ -276,6 +277,16 @@ class WorkerUnreachableError(UnavailableError):
     """No sync worker answered, so no upstream could be asked. What is stored may be served instead."""
 
     retry_after_seconds = 5
+
+
+class DirectoryUnavailableError(UnavailableError):
+    """The directory of users cannot be asked. ``reason`` is the operator's; whoever logs in is told that it is so, not why."""
+
+    retry_after_seconds = 5
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("the directory of users cannot be asked now; try again in a moment")
+        self.reason = reason
 
 
 class NodeSilentError(NodeUnreachableError):

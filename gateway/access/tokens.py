@@ -25,7 +25,7 @@ import jwt
 from gateway.access.ways import Proven
 from holdfast.access.identity import Identity, Way
 from holdfast.access.scopes import Grant
-from holdfast.errors import LoginRefusedError
+from holdfast.errors import DirectoryUnavailableError, LoginRefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -93,7 +93,7 @@ class Tokens:
             raise LoginRefusedError(_REFUSAL) from error
 
     def owner_of_refresh(self, text: str) -> Proven:
-        """As its account is now. Raises LoginRefusedError, UnavailableError."""
+        """As its account is now. Raises LoginRefusedError, UnavailableError: also while that is only known of a while ago."""
         return self._owner(self._claims(text, _REFRESH))
 
     def _signed(self, kind: str, owner: Proven, seconds: int, more: dict[str, Any]) -> str:
@@ -107,10 +107,17 @@ class Tokens:
             "exp": now + seconds,
             "jti": secrets.token_hex(8),
             "use": kind,
-            "by": self._mark(key, owner.account, self._stands(owner.account)),
+            "by": self._mark(key, owner.account, self._stands_as_proven(owner)),
             **more,
         }
         return jwt.encode(claims, key.secret, _ALGORITHM, headers={"kid": str(key.number)})
+
+    def _stands_as_proven(self, owner: Proven) -> Standing | None:
+        """A password that was changed since it was compared is good for no token of its successor."""
+        standing = self._stands(owner.account)
+        if standing is not None and owner.mark and standing.mark != owner.mark:
+            raise LoginRefusedError(_REFUSAL)
+        return standing
 
     def _stands(self, account: str) -> Standing | None:
         """None: of no account."""
@@ -121,6 +128,12 @@ class Tokens:
             raise LoginRefusedError(_REFUSAL)
         return standing
 
+    def _fits(self, key: SigningKey, claims: dict[str, Any], standing: Standing | None) -> bool:
+        account = str(claims.get("acc", ""))
+        if account and standing is None:
+            return False
+        return hmac.compare_digest(self._mark(key, account, standing), str(claims.get("by", "")))
+
     @staticmethod
     def _mark(key: SigningKey, account: str, standing: Standing | None) -> str:
         """Ties a token to the password of its owner, and tells nobody anything about it."""
@@ -130,8 +143,14 @@ class Tokens:
     def _owner(self, claims: dict[str, Any]) -> Proven:
         user, account = str(claims["sub"]), str(claims.get("acc", ""))
         key, standing = self._key(claims["kid"]), self._stands(account)
-        if key is None or not hmac.compare_digest(self._mark(key, account, standing), str(claims.get("by", ""))):
+        if key is None:
             raise LoginRefusedError(_REFUSAL)
+        if not self._fits(key, claims, standing) and standing is not None and standing.again is not None:
+            standing = standing.again()
+        if not self._fits(key, claims, standing):
+            raise LoginRefusedError(_REFUSAL)
+        if standing is not None and not standing.is_current and claims.get("use") == _REFRESH:
+            raise DirectoryUnavailableError("a refresh token waits until its owner can be asked about")
         if standing is None:
             groups = frozenset(map(str, claims.get("groups", ())))
             return Proven(Identity(user, Way.TOKEN, groups)) if user else Proven()

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from holdfast.access.identity import ANONYMOUS, Identity
-from holdfast.errors import LoginRefusedError
+from holdfast.errors import DirectoryUnavailableError, LoginRefusedError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from holdfast.access.actions import Action
     from holdfast.access.conditions import Facts
@@ -35,20 +35,28 @@ class Limit(Protocol):
 @dataclass(frozen=True, slots=True)
 class Proven:
     """``limits``: each has to allow what is asked; none: all that the identity may. ``account``: "<word of the way>:<its name
-    there>", what tokens stand and fall with; "" for what cannot be asked about again, and gets no refresh tokens.
+    there>", what tokens stand and fall with; "" for what cannot be asked about again, and gets no refresh tokens. ``mark``: of the
+    account's standing when its password was compared, "" if there was none; no token of a later standing comes of it.
     """
 
     identity: Identity = ANONYMOUS
     limits: tuple[Limit, ...] = ()
     account: str = ""
+    mark: str = field(default="", repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Of an account now. ``mark`` changes when its password does; it is a secret and is hashed before it goes anywhere."""
+    """Of an account now. ``mark`` changes when its password does; it is a secret and is hashed before it goes anywhere.
+
+    ``is_current`` False: as it was when it could last be asked about; good for what ends soon by itself. ``again``: for what is
+    remembered for a while, asks anew; a token that does not fit may come of a newer password.
+    """
 
     mark: str = field(repr=False)
     proven: Proven = Proven()
+    is_current: bool = True
+    again: Callable[[], Standing | None] | None = field(default=None, repr=False, compare=False)
 
 
 class Accounts(Protocol):
@@ -123,11 +131,22 @@ class Ways:
         return bool(self.passwords or self.tokens or self.unasked)
 
     def by_password(self, user: str, password: str, address: str) -> Proven:
-        """Raises as ``PasswordWay.check``."""
+        """Raises as ``PasswordWay.check``; a refusal while the directory of users cannot be asked is no more than that."""
+        down: DirectoryUnavailableError | None = None
         for way in self.passwords:
-            found = way.check(user, password, address)
+            try:
+                found = way.check(user, password, address)
+            except DirectoryUnavailableError as error:
+                down = error
+                continue
+            except LoginRefusedError:
+                if down is None:
+                    raise
+                break
             if found is not None:
                 return found
+        if down is not None:
+            raise down
         raise LoginRefusedError("unknown user, or wrong password" if self.passwords else "nobody can log in here")
 
     def by_token(self, text: str) -> Proven:

@@ -6,7 +6,7 @@ import base64
 import itertools
 import json
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import jwt
 import pytest
@@ -16,7 +16,7 @@ from gateway.access.ways import Proven, Standing
 from holdfast.access.identity import ANONYMOUS, Identity, Way
 from holdfast.access.scopes import Grant, Scope
 from holdfast.clock import ManualClock
-from holdfast.errors import LoginRefusedError
+from holdfast.errors import DirectoryUnavailableError, LoginRefusedError
 from holdfast.meta.signing import KEPT_SECONDS, RENEWAL_SECONDS, SigningKeys
 from tests.fakes.memory_store import MemoryStore
 
@@ -80,6 +80,38 @@ def test_a_token_ends_with_the_password_and_with_the_user(world: World) -> None:
     assert world.refuses(token)
     with pytest.raises(LoginRefusedError):
         world.tokens.owner_of_refresh(refresh)
+
+
+def test_a_password_that_has_changed_since_it_was_compared_gets_no_token(world: World) -> None:
+    owner = replace(ANN, mark="hash one")
+    assert not world.refuses(world.tokens.access(owner, SCOPES))
+    world.passwords["ann"] = "hash two"
+    for give in (world.tokens.refresh, lambda owner: world.tokens.access(owner, SCOPES)):
+        with pytest.raises(LoginRefusedError):
+            give(owner)
+
+
+def test_a_token_of_a_newer_password_than_is_remembered_counts_and_one_of_an_older_does_not(world: World) -> None:
+    """Two gateways: one has seen the change of the password, the other remembers the account as it was."""
+    old = world.tokens.access(ANN, SCOPES)
+    world.passwords["ann"] = "hash two"
+    new = world.tokens.access(ANN, SCOPES)
+    remembered = Standing("hash one", ANN, again=lambda: world.standing("htpasswd:ann"))
+    other = Tokens(world.keys, lambda _account: remembered, world.clock)
+    assert other.read(new).identity.name == "ann"
+    gone = Tokens(world.keys, lambda _account: replace(remembered, again=lambda: None), world.clock)
+    forgetful = Tokens(world.keys, lambda _account: replace(remembered, mark="hash two"), world.clock)
+    for tokens, text in ((gone, new), (forgetful, old)):
+        with pytest.raises(LoginRefusedError):
+            tokens.read(text)
+
+
+def test_while_an_account_cannot_be_asked_about_access_tokens_go_on_and_refresh_tokens_wait(world: World) -> None:
+    access, refresh = world.tokens.access(ANN, SCOPES), world.tokens.refresh(ANN)
+    blind = Tokens(world.keys, lambda _account: Standing("hash one", ANN, is_current=False), world.clock)
+    assert blind.read(access).identity.name == "ann"
+    with pytest.raises(DirectoryUnavailableError):
+        blind.owner_of_refresh(refresh)
 
 
 def test_neither_kind_stands_for_the_other(world: World) -> None:

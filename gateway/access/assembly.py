@@ -13,6 +13,7 @@ from gateway.access.foreign import ForeignTokens
 from gateway.access.gate import Gate
 from gateway.access.logins import Logins
 from gateway.access.passwordfile import PasswordFile
+from gateway.access.proving import Doorkeeper
 from gateway.access.throttle import Throttle
 from gateway.access.tokens import Tokens
 from gateway.access.ways import Standings, Ways
@@ -56,7 +57,7 @@ def guard(options: AccessOptions, store: Store, clock: Clock, sleep: Callable[[f
     file = PasswordFile(options.passwords)
     file.start()
     delay = _Delay(options.fail_delay_seconds, sleep)
-    logins = Logins(file, Throttle(clock), clock, secrets.token_bytes(_KEY_BYTES), delay.wait)
+    logins = Logins(file, Doorkeeper(Throttle(clock), clock, secrets.token_bytes(_KEY_BYTES), delay.wait))
     keys = SigningKeys(store, lambda: os.urandom(_ID_BYTES), lambda: secrets.token_bytes(_KEY_BYTES), clock)
     passwords = (logins,)
     tokens = Tokens(keys, Standings(passwords), clock)

@@ -1,38 +1,32 @@
-"""Names and passwords: compared once, then remembered for a while.
+"""Users and passwords of the password file.
 
 Promises
-  * A password that was right is known again by a keyed hash (the key is this process's, made at its start) and by the hash of
-    the account as it was; a change of the account ends that at once. Nothing else of a password is kept.
+  * A password is remembered together with the hash that it was compared with: a change of the account ends that at once.
   * An unknown user and a wrong password take the same time and get the same answer.
-  * Comparing costs a processor a tenth of a second: only a few run at a time, callers with the same name and password share one,
-    and an address that sends many wrong ones is not listened to for a while. Whoever is remembered waits for none of that.
+  * Comparing costs a processor a tenth of a second, so only a few run at a time. (What else keeps that in bounds, every kind of
+    password has: :mod:`gateway.access.proving`.)
 """
 
 from __future__ import annotations
 
-import hmac
 import threading
 from typing import TYPE_CHECKING, Final, Protocol
 
+from gateway.access.proving import Proving, Verdict
 from gateway.access.ways import Proven, Standing
 from holdfast.access.identity import Identity, Way
 from holdfast.access.passwords import fits
-from holdfast.errors import LoginRefusedError, OverloadedError, TooManyLoginsError
-from holdfast.joined import Joined
-from holdfast.replicas.remembered import Remembered
+from holdfast.errors import OverloadedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gateway.access.throttle import Throttle
-    from holdfast.clock import Clock
+    from gateway.access.proving import Doorkeeper, Found
 
 _REMEMBERED_SECONDS: Final = 300.0
-_REMEMBERED: Final = 20_000
 # More at a time would leave no processor to those who are remembered.
 _COMPARISONS: Final = 2
 _PATIENCE_SECONDS: Final = 20.0
-_REFUSAL: Final = "unknown user, or wrong password"
 # bcrypt of a password that nobody has; for a file without any account to compare with.
 _NOBODY: Final = "$2b$10$C6UzMDM.H6dfI/f/IKcEeO5d1gH5xJwqGqG8sJqT1hSKQ1p5n6hKa"
 
@@ -50,22 +44,11 @@ class Hashes(Protocol):
 
 
 class Logins:
-    """Shared by threads. ``key``: 32 random bytes. ``delay`` waits before a refusal (``failDelay``)."""
+    """Shared by threads. ``is_certain``: as in ``Proving``."""
 
-    def __init__(
-        self,
-        accounts: Hashes,
-        throttle: Throttle,
-        clock: Clock,
-        key: bytes,
-        delay: Callable[[], None],
-    ) -> None:
+    def __init__(self, accounts: Hashes, keeper: Doorkeeper, is_certain: Callable[[], bool] = lambda: True) -> None:
         self._accounts = accounts
-        self._throttle = throttle
-        self._key = key
-        self._delay = delay
-        self._known: Remembered[bytes, bool] = Remembered(clock, _REMEMBERED_SECONDS, _REMEMBERED)
-        self._comparing: Joined[bytes, bool] = Joined(_PATIENCE_SECONDS * 2)
+        self._proving = Proving(keeper, _REMEMBERED_SECONDS, is_certain)
         self._places = threading.BoundedSemaphore(_COMPARISONS)
 
     @property
@@ -75,7 +58,16 @@ class Logins:
     def standing(self, name: str) -> Standing | None:
         """Its mark is the hash of the password."""
         hashed = self._accounts.hash_of(name)
-        return None if hashed is None else Standing(hashed, self._proven(name))
+        return None if hashed is None else Standing(hashed, self._proven(name, hashed))
+
+    def remembers(self, user: str, password: str) -> bool:
+        """Whether this would be let in without a comparison."""
+        hashed = self._accounts.hash_of(user)
+        return hashed is not None and self._proving.known(user, password, hashed) is not None
+
+    def spend(self, password: str) -> None:
+        """As much time as a wrong password takes. Raises OverloadedError."""
+        self._compare(password, self._accounts.any_hash() or _NOBODY)
 
     def check(self, user: str, password: str, address: str) -> Proven | None:
         """Who that is; never None, because this way is asked last and an unknown user takes as long as a wrong password.
@@ -84,34 +76,14 @@ class Logins:
             LoginRefusedError: nobody. TooManyLoginsError: not looked at. OverloadedError: too many are compared now.
         """
         hashed = self._accounts.hash_of(user)
-        mark = self._mark(user, password, hashed or "")
-        if hashed is not None and self._known.get(mark):
-            return self._proven(user)
-        if self._throttle.is_shut(address, user):
-            raise TooManyLoginsError("too many wrong passwords came from this address; wait a minute")
-        if self._comparing.run(mark, lambda: self._compared(mark, password, hashed)):
-            return self._proven(user)
-        self._throttle.failed(address, user)
-        self._delay()
-        raise LoginRefusedError(_REFUSAL)
+        return self._proving.prove(user, password, hashed or "", address, lambda: self._found(user, password, hashed))
 
-    def _proven(self, user: str) -> Proven:
-        return Proven(Identity(user, Way.PASSWORD), account=f"{self.word}:{user}")
-
-    def _mark(self, user: str, password: str, hashed: str) -> bytes:
-        """Stands for all three: what was found of a password says nothing of another hash of the same account."""
-        text = f"{len(user)}:{user}:{hashed}:{password}"
-        return hmac.digest(self._key, text.encode(errors="surrogatepass"), "sha256")
-
-    def _compared(self, mark: bytes, password: str, hashed: str | None) -> bool:
-        """Whether it is the password of an account; by one caller at a time for the same."""
-        if self._known.get(mark):
-            return True  # whoever was at it has just finished
+    def _found(self, user: str, password: str, hashed: str | None) -> Found:
         fitting = self._compare(password, hashed or self._accounts.any_hash() or _NOBODY)
-        if not fitting or hashed is None:
-            return False
-        self._known.put(mark, True)
-        return True
+        return self._proven(user, hashed) if fitting and hashed is not None else Verdict.WRONG
+
+    def _proven(self, user: str, hashed: str) -> Proven:
+        return Proven(Identity(user, Way.PASSWORD), account=f"{self.word}:{user}", mark=hashed)
 
     def _compare(self, password: str, hashed: str) -> bool:
         if not self._places.acquire(timeout=_PATIENCE_SECONDS):

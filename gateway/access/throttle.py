@@ -37,10 +37,12 @@ class Throttle:
             many = self._limit * _MANY_USERS
             return self._count((address, user)) >= self._limit or self._count((address, None)) >= many
 
-    def failed(self, address: str, user: str) -> None:
+    def failed(self, address: str, user: str, *, counts_for_all: bool = True) -> None:
+        """``counts_for_all``: for everybody at this address too."""
         now = self._clock.monotonic()
+        keys = ((address, user), (address, None)) if counts_for_all else ((address, user),)
         with self._lock:
-            for key in ((address, user), (address, None)):
+            for key in keys:
                 count = self._count(key)
                 _, since = self._failures.pop(key, (0, now))
                 self._failures[key] = (count + 1, since if count else now)

@@ -10,6 +10,7 @@ import pytest
 
 from gateway.access import logins as module
 from gateway.access.logins import Logins
+from gateway.access.proving import Doorkeeper
 from gateway.access.throttle import Throttle
 from holdfast.clock import ManualClock
 from holdfast.errors import LoginRefusedError, TooManyLoginsError
@@ -29,7 +30,7 @@ class Door:
 
     def __post_init__(self) -> None:
         throttle = Throttle(self.clock, limit=3, window_seconds=60)
-        self.logins = Logins(self, throttle, self.clock, b"k" * 32, self.delay)
+        self.logins = Logins(self, Doorkeeper(throttle, self.clock, b"k" * 32, self.delay))
 
     def hash_of(self, user: str) -> str | None:
         return self.hashes.get(user)

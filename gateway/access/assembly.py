@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import secrets
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from gateway.access.audit import AuditLog
 from gateway.access.foreign import ForeignTokens
 from gateway.access.gate import Gate
+from gateway.access.ldap.breaker import Breaker
+from gateway.access.ldap.directory import Directory
+from gateway.access.ldap.way import DirectoryLogins, Reading
 from gateway.access.logins import Logins
 from gateway.access.passwordfile import PasswordFile
 from gateway.access.proving import Doorkeeper
@@ -22,7 +25,9 @@ from holdfast.meta.signing import SigningKeys
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from gateway.access.ldap.options import DirectoryOptions
     from gateway.access.options import AccessOptions, ForeignOptions
+    from gateway.access.ways import PasswordWay
     from holdfast.clock import Clock
     from holdfast.meta.store import Store
 
@@ -52,16 +57,36 @@ def guard(options: AccessOptions, store: Store, clock: Clock, sleep: Callable[[f
     if foreign is not None:
         ways = Ways(tokens=(ForeignTokens(foreign.key, foreign.service, clock),), needs_token=True)
         return Access(Gate(rights, ways), None, audit, options.external_url, clock, foreign)
-    if options.passwords is None:
+    passwords = _password_ways(options, clock, sleep)
+    if not passwords:
         return Access(Gate(rights, Ways()), None, audit, options.external_url, clock)
-    file = PasswordFile(options.passwords)
-    file.start()
-    delay = _Delay(options.fail_delay_seconds, sleep)
-    logins = Logins(file, Doorkeeper(Throttle(clock), clock, secrets.token_bytes(_KEY_BYTES), delay.wait))
     keys = SigningKeys(store, lambda: os.urandom(_ID_BYTES), lambda: secrets.token_bytes(_KEY_BYTES), clock)
-    passwords = (logins,)
     tokens = Tokens(keys, Standings(passwords), clock)
     return Access(Gate(rights, Ways(passwords, (tokens,))), tokens, audit, options.external_url, clock)
+
+
+def _password_ways(options: AccessOptions, clock: Clock, sleep: Callable[[float], None]) -> tuple[PasswordWay, ...]:
+    """The directory first: the password file is for those whom it does not know, and for when it is down."""
+    delay = _Delay(options.fail_delay_seconds, sleep)
+    keeper = Doorkeeper(Throttle(clock), clock, secrets.token_bytes(_KEY_BYTES), delay.wait)
+    directory = _directory(options.directory, clock) if options.directory is not None else None
+    logins: Logins | None = None
+    if options.passwords is not None:
+        file = PasswordFile(options.passwords)
+        file.start()
+        logins = Logins(file, keeper, lambda: directory is None or not directory.is_down)
+    ways: tuple[PasswordWay, ...] = (logins,) if logins is not None else ()
+    if directory is None or options.directory is None:
+        return ways
+    text = options.directory
+    reading = Reading(text.user_attribute, text.group_attribute, text.base)
+    if logins is not None:
+        reading = replace(reading, is_known_elsewhere=logins.remembers, spend=logins.spend)
+    return (DirectoryLogins(directory, keeper, reading), *ways)
+
+
+def _directory(options: DirectoryOptions, clock: Clock) -> Directory:
+    return Directory(options, Breaker(f"{options.host}:{options.port}", clock), clock)
 
 
 class _Delay:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gateway.access.audit import AuditLog
 from gateway.access.foreign import ForeignTokens
+from gateway.access.ldap.options import DirectoryOptions
 from gateway.access.passwordfile import require_readable
 from holdfast.access.rights import Rights
 from holdfast.clock import SystemClock
@@ -29,8 +30,8 @@ class ForeignOptions:
 
 @dataclass(frozen=True, slots=True)
 class AccessOptions:
-    """``passwords`` None: nobody can log in. ``foreign``: tokens come from elsewhere, and passwords are not taken.
-    ``fail_delay_seconds``: before each refusal of a password.
+    """``passwords`` and ``directory`` None: nobody can log in. ``foreign``: tokens come from elsewhere, and passwords are
+    not taken. ``fail_delay_seconds``: before each refusal of a password.
     """
 
     passwords: Path | None = None
@@ -39,10 +40,11 @@ class AccessOptions:
     audit: Path | None = None
     fail_delay_seconds: int = 0
     foreign: ForeignOptions | None = None
+    directory: DirectoryOptions | None = None
 
     @classmethod
     def of(cls, settings: Settings) -> AccessOptions:
-        """Raises ConfigError: the password file cannot be read, the audit log not written, or a condition is no expression."""
+        """Raises ConfigError: a file that it names cannot be read, the audit log not written, or a condition is no expression."""
         auth = settings.http.auth
         path = auth.htpasswd.path if auth is not None and auth.htpasswd is not None else ""
         made = cls(
@@ -57,13 +59,17 @@ class AccessOptions:
         AuditLog(made.audit, SystemClock()).close()
         if made.foreign is not None:
             ForeignTokens(made.foreign.key, made.foreign.service, SystemClock())
-        elif made.passwords is not None:
+            return made
+        if made.passwords is not None:
             require_readable(made.passwords)
-        return made
+        if auth is None or auth.ldap is None:
+            return made
+        return replace(made, directory=DirectoryOptions.of(auth.ldap))
 
     def rights(self) -> Rights:
         """Raises ConfigError."""
-        return Rights(self.control, knows_somebody=self.passwords is not None and self.foreign is None)
+        has_passwords = self.passwords is not None or self.directory is not None
+        return Rights(self.control, knows_somebody=has_passwords and self.foreign is None)
 
 
 def _foreign(bearer: BearerText) -> ForeignOptions | None:

@@ -24,7 +24,7 @@ class Ldap(Section):
 
     address: Text = field("", "Host of the directory; required.")
     port: Port = field(0, "Its port; 0 for 389, or 636 with LDAPS.")
-    insecure: Flag = field(False, "Plain LDAP, without TLS.")
+    insecure: Flag = field(False, "Plain LDAP: without TLS, unless startTLS is given too.")
     start_tls: Flag = field(False, "Begin plain, then switch to TLS; otherwise LDAPS.", alias="startTLS")
     skip_verify: Flag = field(False, "Do not check the directory's certificate.")
     ca_cert: Text = field("", "File of the authority that signed its certificate.", alias="caCert")

@@ -34,6 +34,10 @@ def directories_are_complete(settings: Settings) -> Iterator[Finding]:
     at = (*_AUTH, "ldap")
     needed = {"address": ldap.address, "baseDN": ldap.base_dn, "userAttribute": ldap.user_attribute}
     yield from _missing(at, {key: bool(value) for key, value in needed.items()}, "LDAP")
+    if ldap.insecure and not ldap.start_tls:
+        yield Finding(
+            (*at, "insecure"), "passwords go to the directory unencrypted", "use startTLS or LDAPS", warning=True
+        )
     if ldap.user_filter and not _balanced(ldap.user_filter):
         yield Finding(
             (*at, "userFilter"), "no LDAP filter", 'write it with its brackets, such as "(memberOf=cn=staff)"'

@@ -449,6 +449,11 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
 ]
 
 WARNED: list[tuple[str, dict[str, Any], str]] = [
+    (
+        "passwords in plaintext",
+        auth(ldap={"address": "x", "baseDN": "x", "userAttribute": "uid", "insecure": True}),
+        "http.auth.ldap.insecure",
+    ),
     ("another version of the protocol", {"distSpecVersion": "1.0.1"}, "distSpecVersion"),
     ("delay without gc", storage(gc=False, gcDelay="2h"), "storage.gcDelay"),
     ("cache driver without remote cache", storage(cacheDriver=DYNAMO, remoteCache=False), "storage.cacheDriver"),

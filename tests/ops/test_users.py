@@ -101,6 +101,21 @@ def test_the_rule_that_decides_is_told(tmp_path: Path) -> None:
     assert (allowed.returncode, json.loads(allowed.stdout)["allowed"]) == (0, True)
     assert holdfast("access", "explain", file, "-", "read", "team/app").returncode == 0
     assert holdfast("access", "explain", file, "-", "delete", "team/app").returncode == 1
+    policy["groups"] = ["builders"]
+    file.write_text(json.dumps(config))
+    member = holdfast(
+        "access",
+        "explain",
+        file,
+        "eve",
+        "create",
+        "team/app",
+        "--group",
+        "cn=builders,ou=g,dc=x",
+        "--reference",
+        digest,
+    )
+    assert (member.returncode, "in groups   builders, cn=builders,ou=g,dc=x" in member.stdout) == (0, True)
     assert holdfast("access", "explain", file, "ann", "dance", "team/app").returncode == 2
     assert holdfast("access", "explain", file, "ann", "read", "UPPER").returncode == 1
     policy["conditions"] = [{"expression": "req."}]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gateway.access.ldap.entries import groups_of
 from holdfast import config, names
 from holdfast.access.actions import Action  # noqa: TC001 - typer reads the annotations when it runs
 from holdfast.access.conditions import Facts
@@ -33,7 +34,10 @@ def explain(
     repository: Annotated[str, typer.Argument(metavar="REPOSITORY", help="Where, such as team/app.")],
     reference: Annotated[str, typer.Option(help="Tag or digest, for conditions that look at it.")] = "",
     address: Annotated[str, typer.Option(help="The client's address, for conditions that look at it.")] = "127.0.0.1",
-    group: Annotated[list[str] | None, typer.Option(help="A group that the login brings; may be repeated.")] = None,
+    group: Annotated[
+        list[str] | None,
+        typer.Option(help="A group that the login brings, of a directory by its name or whole DN; may be repeated."),
+    ] = None,
     json_output: Annotated[bool, typer.Option("--json", help="Write JSON, for programs.")] = False,
 ) -> None:
     """Say whether a user may do something in a repository, and which rule decides.
@@ -50,7 +54,7 @@ def explain(
         raise typer.Exit(EXIT_CONFIG) from None
     except NameInvalidError as error:
         raise refuse([error.message]) from None
-    who = ANONYMOUS if user in {NOBODY, ""} else Identity(user, Way.PASSWORD, frozenset(group or ()))
+    who = ANONYMOUS if user in {NOBODY, ""} else Identity(user, Way.PASSWORD, groups_of(group or ()))
     facts = Facts(reference=reference, client_address=address, wall_seconds=time.time())
     _tell(
         user, action, name, rights.decide(who, action, name, facts), sorted(rights.groups_of(who)), as_json=json_output

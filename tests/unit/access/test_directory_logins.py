@@ -304,13 +304,21 @@ def test_a_directory_that_is_down_is_left_alone_and_tried_by_one_caller_at_a_tim
     clock.advance(10)
 
     def while_another_asks() -> str:
+        clock.advance(60)
         assert fails("well")  # meanwhile nobody else waits for it
         raise DirectoryUnavailableError("still none")
+
+    def while_there_is_a_bug() -> str:
+        raise ValueError("a bug")
 
     with pytest.raises(DirectoryUnavailableError):
         breaker.run(while_another_asks)
     assert breaker.is_down
-    clock.advance(10)
+    clock.advance(19)
+    assert fails("too early")
+    clock.advance(1)
+    with pytest.raises(ValueError, match="a bug"):
+        breaker.run(while_there_is_a_bug)
     assert not fails("back")
     assert not breaker.is_down
     assert calls == ["well", "", "back"]

@@ -57,7 +57,7 @@ class Fetcher:
 
     def ask(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None = None) -> Reply:
         """Whatever the service answers. Raises IssuerUnreachableError: nothing in time, too much, or at no address to ask."""
-        place = self._place(url)
+        place = require_address(url, insecure=self._insecure)
         deadline = self._clock.monotonic() + _PATIENCE_SECONDS
         connection = self._connection(place)
         try:
@@ -67,19 +67,6 @@ class Fetcher:
                     return Reply(answer.status, answer.getheader("Content-Type", ""), self._read(answer, deadline))
         except (OSError, http.client.HTTPException, UnicodeError) as error:
             raise IssuerUnreachableError(f"{place.hostname} does not answer: {_reason(error)}") from error
-
-    def _place(self, url: str) -> SplitResult:
-        try:
-            place = urlsplit(url)
-            _ = place.port
-        except ValueError as error:
-            raise IssuerUnreachableError("the service names an address that is none") from error
-        if not place.hostname or "@" in place.netloc or not url.isascii() or not url.isprintable():
-            raise IssuerUnreachableError("the service names an address that is none")
-        is_plain = place.scheme == "http" and (self._insecure or _is_loopback(place.hostname))
-        if place.scheme != "https" and not is_plain:
-            raise IssuerUnreachableError(f"{place.hostname} is not asked: keys are fetched by https alone")
-        return place
 
     def _connection(self, place: SplitResult) -> http.client.HTTPConnection:
         host = place.hostname or ""
@@ -103,13 +90,19 @@ class Fetcher:
         return b"".join(pieces)
 
 
-def authority_problem(pem: str) -> str:
-    """Why no certificates can be read in this; "" for none."""
+def require_address(url: str, *, insecure: bool) -> SplitResult:
+    """Raises IssuerUnreachableError: it is no address, or one that is not asked."""
     try:
-        _context(pem)
+        place = urlsplit(url)
+        _ = place.port
     except ValueError as error:
-        return str(error)
-    return ""
+        raise IssuerUnreachableError("the service has an address that is none") from error
+    if not place.hostname or "@" in place.netloc or not url.isascii() or not url.isprintable() or " " in url:
+        raise IssuerUnreachableError("the service has an address that is none")
+    is_plain = place.scheme == "http" and (insecure or _is_loopback(place.hostname))
+    if place.scheme != "https" and not is_plain:
+        raise IssuerUnreachableError(f"{place.hostname} is not asked: what vouches for users is reached by https alone")
+    return place
 
 
 def _context(authority: str) -> ssl.SSLContext:

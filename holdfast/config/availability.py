@@ -59,9 +59,6 @@ _NOT_PLANNED: Final = "no version planned so far"
 
 FEATURES: Final[tuple[Feature, ...]] = (
     Feature("http.auth.ldap", "users in a directory", Effect.PROTECTS, _ACCESS),
-    Feature("http.auth.bearer.awsSecretsManager", "keys of tokens kept at AWS", Effect.PROTECTS, _ACCESS),
-    Feature("http.auth.bearer.oidc", "identities of workloads", Effect.PROTECTS, _ACCESS),
-    Feature("http.auth.bearer.upstreamTokenEndpoint", "passing token requests on", Effect.PROTECTS, _ACCESS),
     Feature("http.auth.openid", "logins at other services", Effect.PROTECTS, _ACCESS),
     Feature("http.auth.apikey", "API keys", Effect.PROTECTS, _ACCESS),
     Feature("http.auth.mtls", "users by client certificate", Effect.PROTECTS, _ACCESS),

@@ -214,7 +214,7 @@ def test_plain_http_is_for_this_machine_alone() -> None:
     with LocalIssuer(plain=True) as local:
         reply = Fetcher(Present()).get(f"{local.url}/keys")
         assert json.loads(reply.body) == local.key_set()
-    with pytest.raises(IssuerUnreachableError, match="https alone"):
+    with pytest.raises(IssuerUnreachableError, match="by https alone"):
         Fetcher(Present()).get("http://issuer.example/keys")
 
 

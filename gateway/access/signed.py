@@ -49,6 +49,11 @@ class Opened:
         found = self.claims.get("iss")
         return found if isinstance(found, str) else ""
 
+    @property
+    def audiences(self) -> list[str]:
+        said = self.claims.get("aud")
+        return [one for one in (said if isinstance(said, list) else [said]) if isinstance(one, str)]
+
 
 def opened(text: str) -> Opened:
     """Raises LoginRefusedError: it is no token."""

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gateway.access.issuer import Issuer
+    from gateway.access.signed import Opened
     from gateway.access.ways import Standing
     from holdfast.access.claims import ClaimMapping
 
@@ -40,6 +41,11 @@ class Trusted:
     issuer: Issuer
     audiences: tuple[str, ...]
     mapping: ClaimMapping
+
+    def is_meant_by(self, found: Opened) -> bool:
+        """By what a token says of itself. A token service may sign its own tokens under the same name, for others than us."""
+        is_ours = self.issuer.any_name or self.issuer.url == found.issuer
+        return is_ours and any(audience in found.audiences for audience in self.audiences)
 
     def proven(self, text: str) -> Proven:
         """Raises LoginRefusedError, IssuerUnreachableError."""
@@ -57,7 +63,7 @@ class Workloads:
         self._of = functools.lru_cache(_REMEMBERED)(self._candidates)
 
     def recognises(self, text: str) -> bool:
-        """Whether it says that one of the issuers signed it, or might be by one whose name is not compared."""
+        """Whether it says that it is by one of the issuers, for one of its audiences."""
         return bool(self._of(text))
 
     def read(self, text: str) -> Proven:
@@ -85,4 +91,4 @@ class Workloads:
             found = opened(text)
         except LoginRefusedError:
             return ()
-        return tuple(one for one in self._trusted if one.issuer.any_name or one.issuer.url == found.issuer)
+        return tuple(one for one in self._trusted if one.is_meant_by(found))

@@ -16,6 +16,7 @@ from holdfast.clock import SystemClock
 from holdfast.errors import ConfigError, IssuerUnreachableError
 
 if TYPE_CHECKING:
+    from gateway.access.keysources import KeySource
     from holdfast.clock import Clock
     from holdfast.config.auth import AwsSecretsManager, Bearer, UpstreamTokenEndpoint, WorkloadClaims, WorkloadIssuer
 
@@ -73,11 +74,16 @@ class BearerOptions:
         """Whether another service's tokens say what their bearers may do."""
         return self.key is not None or self.aws is not None
 
-    def foreign(self, clock: Clock) -> ForeignTokens | None:
-        """Raises ConfigError: the file with the keys cannot be used."""
+    def key_source(self, clock: Clock) -> KeySource | None:
+        """Of the other service. Raises ConfigError: the file with the keys cannot be used."""
         if self.key is not None:
-            return ForeignTokens(KeyFile(self.key, clock), self.service, clock)
-        return None if self.aws is None else ForeignTokens(AwsKeys(self.aws, clock), self.service, clock)
+            return KeyFile(self.key, clock)
+        return None if self.aws is None else AwsKeys(self.aws, clock)
+
+    def foreign(self, clock: Clock) -> ForeignTokens | None:
+        """Raises as ``key_source``."""
+        source = self.key_source(clock)
+        return None if source is None else ForeignTokens(source, self.service, clock)
 
     def workloads(self, clock: Clock) -> Workloads | None:
         """Asks no issuer anything yet."""

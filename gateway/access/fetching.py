@@ -12,6 +12,7 @@ Never: logs, remembers, tries again.
 from __future__ import annotations
 
 import contextlib
+import functools
 import http.client
 import ipaddress
 import ssl
@@ -105,6 +106,7 @@ def require_address(url: str, *, insecure: bool) -> SplitResult:
     return place
 
 
+@functools.cache
 def _context(authority: str) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context(cadata=authority or None)

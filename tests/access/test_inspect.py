@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 from typing import TYPE_CHECKING, Any
 
 import jwt
@@ -10,9 +12,14 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from typer.testing import CliRunner
 
+from gateway.access.tokens import Tokens
+from gateway.access.ways import Proven, Standing
+from holdfast.access.identity import Identity
+from holdfast.access.scopes import Scope
 from holdfast.cli import app
-from tests.access.conftest import starting
-from tests.access.guarded import basic
+from holdfast.clock import SystemClock
+from holdfast.meta.signing import SigningKeys, known_keys
+from holdfast.meta.sqlite import SqliteStore
 from tests.access.issuer import LocalIssuer
 from tests.unit.access.test_key_sources import jwk, pem
 
@@ -111,14 +118,21 @@ def test_a_configuration_that_is_refused_is_told_so(issuer: LocalIssuer, tmp_pat
 
 
 def test_ours_are_known_by_the_keys_in_the_metadata(tmp_path: Path, issuer: LocalIssuer) -> None:
-    with starting(tmp_path, {"ann": "right"}) as registry:
-        file = str(registry.server.config)
-        answer = registry.answer(basic("ann", "right"), "repository:a:pull", offline_token="true")
-        code, said = told(answer["token"], "-c", file)
+    file, clock = trusting(tmp_path, issuer), SystemClock()
+    database = tmp_path / "data" / "meta" / "holdfast.db"
+    database.parent.mkdir(parents=True)
+    empty = jwt.encode(issuer.claims(iss="holdfast", aud="holdfast"), "k" * 32, "HS256", headers={"kid": "1"})
+    with contextlib.closing(SqliteStore(database, clock)) as store:
+        assert "none of its signer's 0 keys" in told(empty, "-c", file)[1]
+        assert known_keys(store) == []  # looking makes none
+        keys = SigningKeys(store, lambda: os.urandom(16), lambda: os.urandom(32), clock)
+        tokens = Tokens(keys, lambda _: Standing("mark"), clock)
+        ann = Proven(Identity("ann"), account="htpasswd:ann")
+        token = tokens.access(ann, [Scope("repository", "a", ("pull",))])
+        code, said = told(token, "-c", file)
         assert (code, "by this installation\nit counts" in said) == (0, True)
         assert "allows            repository:a:pull" in said
-        mark = jwt.decode(answer["token"], options={"verify_signature": False})["by"]
-        assert mark not in said + told(answer["token"], "--json")[1]
-        assert "is a refresh token" in told(answer["refresh_token"], "-c", file)[1]
-        other = jwt.encode(issuer.claims(iss="holdfast", aud="holdfast"), "k" * 32, "HS256", headers={"kid": "1"})
-        assert "the signature is not by that key" in told(other, "-c", file)[1]
+        mark = jwt.decode(token, options={"verify_signature": False})["by"]
+        assert mark not in said + told(token, "--json")[1]
+        assert "is a refresh token" in told(tokens.refresh(ann), "-c", file)[1]
+        assert "the signature is not by that key" in told(empty, "-c", file)[1]

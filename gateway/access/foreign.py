@@ -14,7 +14,7 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any, Final
 
-from gateway.access.signed import REFUSAL, opened, require_time, verified
+from gateway.access.signed import REFUSAL, UnknownKeyError, require_time, verified
 from gateway.access.ways import Proven
 from holdfast.access.identity import ANONYMOUS, Identity, Way
 from holdfast.access.scopes import Grant
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from gateway.access.keysources import KeySource
+    from gateway.access.signed import Verified
     from holdfast.certs.keys import KeySet
     from holdfast.clock import Clock
 
@@ -36,10 +37,10 @@ class ForeignTokens:
 
     def __init__(self, keys: KeySource, service: str, clock: Clock) -> None:
         self._keys = keys
-        self._service = service
+        self._audiences = (service,)
         self._clock = clock
         # Whose signature was right: claims by text and keys.
-        self._verified: Callable[[str, KeySet], dict[str, Any]] = functools.lru_cache(_REMEMBERED)(self._checked)
+        self._verified: Callable[[str, KeySet, tuple[str, ...]], Verified] = functools.lru_cache(_REMEMBERED)(verified)
 
     def recognises(self, text: str) -> bool:
         """All but none: it is asked last."""
@@ -47,7 +48,10 @@ class ForeignTokens:
 
     def read(self, text: str) -> Proven:
         """Whom it is for, and what it may be used for. Raises LoginRefusedError, IssuerUnreachableError."""
-        claims = self._verified(text, self._keys.keys_for(opened(text).kid))
+        try:
+            claims = self._verified(text, self._keys.keys(), self._audiences).claims
+        except UnknownKeyError as error:
+            claims = self._verified(text, self._keys.keys_for(error.kid), self._audiences).claims
         now = self._clock.wall()
         require_time(claims, now)
         name = str(claims.get("sub") or "")[:_LONGEST_NAME]
@@ -56,10 +60,6 @@ class ForeignTokens:
             return Proven(identity, (Grant.of_claims(list(_lasting(claims.get("access") or [], now))),))
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise LoginRefusedError(REFUSAL) from error
-
-    def _checked(self, text: str, keys: KeySet) -> dict[str, Any]:
-        found = opened(text)
-        return verified(text, keys.fitting(found.kid, found.algorithm), [self._service])
 
 
 def _lasting(entries: list[dict[str, Any]], now: float) -> Iterator[dict[str, Any]]:

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from gateway.access.kept import Kept, Pace
-from gateway.access.signed import REFUSAL, opened, require_time, verified
+from gateway.access.signed import REFUSAL, UnknownKeyError, require_time, verified
 from holdfast.certs.keys import KeySet, key_set
 from holdfast.errors import IssuerUnreachableError, LoginRefusedError
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gateway.access.fetching import Fetcher
+    from gateway.access.signed import Verified
     from holdfast.clock import Clock
 
 WELL_KNOWN: Final = "/.well-known/openid-configuration"
@@ -63,8 +64,9 @@ class Issuer:
         self._fetcher = fetcher
         self._clock = clock
         self._known: Kept[_Known] = Kept(url, self._fetched, clock, pace or Pace())
-        self._verified: Callable[[str, KeySet, tuple[str, ...]], dict[str, Any]]
-        self._verified = functools.lru_cache(_REMEMBERED)(self._checked)
+        # A success is remembered; a failure raises, and is not.
+        self._verified: Callable[[str, KeySet, tuple[str, ...]], Verified]
+        self._verified = functools.lru_cache(_REMEMBERED)(verified)
 
     def document(self) -> Document:
         """Raises IssuerUnreachableError: it was never got."""
@@ -76,23 +78,24 @@ class Issuer:
         return keys if keys.has(kid) else self._known.anew().keys
 
     def claims(self, text: str, audiences: tuple[str, ...]) -> dict[str, Any]:
-        """What a token of this issuer's says, signed by it, for one of the audiences, now.
+        """As ``read``, the claims alone."""
+        return self.read(text, audiences).claims
+
+    def read(self, text: str, audiences: tuple[str, ...]) -> Verified:
+        """What a token of this issuer's says, signed by it, for one of the audiences, now. The same object for the same token,
+        as long as it is remembered.
 
         Raises:
             LoginRefusedError: it does not count. IssuerUnreachableError: that cannot be told, for want of keys.
         """
-        found = opened(text)
-        if not self.any_name and found.issuer != self.url:
+        try:
+            found = self._verified(text, self._known.get().keys, audiences)
+        except UnknownKeyError:
+            found = self._verified(text, self._known.anew().keys, audiences)
+        if not self.any_name and found.claims.get("iss") != self.url:
             raise LoginRefusedError(REFUSAL)
-        claims = self._verified(text, self.keys_for(found.kid), audiences)
-        require_time(claims, self._clock.wall())
-        return claims
-
-    @staticmethod
-    def _checked(text: str, keys: KeySet, audiences: tuple[str, ...]) -> dict[str, Any]:
-        """A success is remembered; a failure raises, and is not."""
-        found = opened(text)
-        return verified(text, keys.fitting(found.kid, found.algorithm), audiences)
+        require_time(found.claims, self._clock.wall())
+        return found
 
     def _fetched(self) -> _Known:
         document = self._described(self._got(self.url.rstrip("/") + WELL_KNOWN))

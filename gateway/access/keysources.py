@@ -39,8 +39,12 @@ _TRIES: Final = 2
 class KeySource(Protocol):
     """Keys as they are now."""
 
+    def keys(self) -> KeySet:
+        """Those at hand. Raises IssuerUnreachableError: none were ever got."""
+        ...
+
     def keys_for(self, kid: str) -> KeySet:
-        """With that of this id, if there is one. Raises IssuerUnreachableError: none were ever got."""
+        """With that of this id, if there is one anywhere. Raises as ``keys``."""
         ...
 
 
@@ -61,6 +65,9 @@ class KeyFile:
             raise _unusable(path, str(error)) from error
 
     def keys_for(self, kid: str) -> KeySet:  # noqa: ARG002 - a file is looked at for every key alike
+        return self.keys()
+
+    def keys(self) -> KeySet:
         with self._lock:
             if self._clock.monotonic() >= self._looked_at + _LOOK_SECONDS:
                 self._looked_at = self._clock.monotonic()
@@ -111,6 +118,9 @@ class AwsKeys:
         self._secret = secret
         pace = Pace(lasts_seconds=secret.refresh_seconds)
         self._kept: Kept[KeySet] = Kept(f"the secret {secret.name} at AWS", self._fetched, clock, pace)
+
+    def keys(self) -> KeySet:
+        return self._kept.get()
 
     def keys_for(self, kid: str) -> KeySet:
         keys = self._kept.get()

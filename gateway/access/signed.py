@@ -25,7 +25,7 @@ from holdfast.errors import LoginRefusedError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from holdfast.certs.keys import VerifyingKey
+    from holdfast.certs.keys import KeySet
 
 # Clocks of machines differ.
 LEEWAY_SECONDS: Final = 60
@@ -67,22 +67,37 @@ def opened(text: str) -> Opened:
     return Opened(algorithm, kid, claims, header)
 
 
-def verified(text: str, keys: Sequence[VerifyingKey], audiences: Sequence[str]) -> dict[str, Any]:
+class UnknownKeyError(LoginRefusedError):
+    """No key at hand has the id that a token names; the signer may have another by now."""
+
+    def __init__(self, kid: str) -> None:
+        super().__init__(REFUSAL)
+        self.kid = kid
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Verified:
+    """Claims whose signature was right. One object for one finding, so that what is made of it can be remembered by it."""
+
+    claims: dict[str, Any] = field(repr=False)
+
+
+def verified(text: str, keys: KeySet, audiences: Sequence[str]) -> Verified:
     """The claims, when one of the keys has signed them for one of the audiences. Times are left to ``require_time``.
 
     Raises:
-        LoginRefusedError: none has.
+        LoginRefusedError: none has. UnknownKeyError: none of this id is there.
     """
     found = opened(text)
+    if not keys.has(found.kid):
+        raise UnknownKeyError(found.kid)
     options: Any = {"require": ["exp", "aud"], "verify_exp": False, "verify_nbf": False, "verify_iat": False}
-    for key in keys:
-        if found.algorithm not in key.algorithms:
-            continue
+    for key in keys.fitting(found.kid, found.algorithm):
         try:
             jwt.decode(text, key.key, [found.algorithm], options, audience=list(audiences))
         except (jwt.PyJWTError, KeyError, TypeError, ValueError, RecursionError):
             continue
-        return found.claims
+        return Verified(found.claims)
     raise LoginRefusedError(REFUSAL)
 
 

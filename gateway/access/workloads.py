@@ -15,7 +15,7 @@ Never: remembers a token longer than it counts; logs one.
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from gateway.access.signed import opened
@@ -24,10 +24,10 @@ from holdfast.access.identity import Identity, Way
 from holdfast.errors import IssuerUnreachableError, LoginRefusedError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from gateway.access.issuer import Issuer
-    from gateway.access.signed import Opened
+    from gateway.access.signed import Opened, Verified
     from gateway.access.ways import Standing
     from holdfast.access.claims import ClaimMapping
 
@@ -41,6 +41,11 @@ class Trusted:
     issuer: Issuer
     audiences: tuple[str, ...]
     mapping: ClaimMapping
+    # By what was verified: the same claims make the same user.
+    _proven: Callable[[Verified], Proven] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_proven", functools.lru_cache(_REMEMBERED)(self._made))
 
     def is_meant_by(self, found: Opened) -> bool:
         """By what a token says of itself. A token service may sign its own tokens under the same name, for others than us."""
@@ -49,7 +54,10 @@ class Trusted:
 
     def proven(self, text: str) -> Proven:
         """Raises LoginRefusedError, IssuerUnreachableError."""
-        person = self.mapping.person(self.issuer.claims(text, self.audiences))
+        return self._proven(self.issuer.read(text, self.audiences))
+
+    def _made(self, found: Verified) -> Proven:
+        person = self.mapping.person(found.claims)
         return Proven(Identity(person.name, Way.OIDC, person.groups))
 
 

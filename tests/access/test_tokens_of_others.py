@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
@@ -20,7 +22,6 @@ from tests.serving import serving, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 CONTROLLER = "system:serviceaccount:flux-system:source-controller"
 EVERYTHING = ["read", "create", "update", "delete"]
@@ -180,6 +181,30 @@ def test_a_new_key_of_the_issuer_counts_without_a_restart(registry: Guarded, iss
     issuer.rotate()
     token = bearer(issuer.token(sub=CONTROLLER, aud="zot"))
     wait_for("the new key", lambda: registry.status("GET", "/v2/", token) == 200)
+
+
+@contextlib.contextmanager
+def acting(sample: str, root: Path, issuer: LocalIssuer) -> Iterator[Guarded]:
+    """A registry on a sample of zot's; its issuer is ours, and so are its places."""
+    path = Path(__file__).parents[3] / "shared" / "configs" / "zot" / sample
+    if not path.exists() and os.environ.get("CI") != "true":
+        pytest.skip("the folder shared/configs with the sample configurations is not beside this clone")
+    http = json.loads(path.read_text())["http"]
+    http["auth"]["bearer"]["oidc"][0]["issuer"] = issuer.url
+    own = {name: value for name, value in http.items() if name not in {"address", "port"}}
+    with serving(root / "registry", http=own) as server:
+        yield Guarded(server, root / "none")
+
+
+def test_zots_sample_for_workloads_acts(tmp_path: Path) -> None:
+    with LocalIssuer(plain=True) as plain, acting("config-bearer-oidc-workload.json", tmp_path, plain) as registry:
+        controller = bearer(plain.token(sub=CONTROLLER, aud="https://zot.example.com"))
+        assert push(registry, controller, "flux/app", "v1")[0] == 201
+        assert registry.status("DELETE", "/v2/flux/app/manifests/v1", controller) == 202
+        other = bearer(plain.token(sub="system:serviceaccount:default:default", aud="zot"))
+        assert registry.status("GET", "/v2/flux/app/tags/list", other) == 403
+        assert registry.status("GET", "/v2/flux/app/tags/list", bearer(plain.token(sub=CONTROLLER, aud="x"))) == 401
+        assert registry.status("GET", "/v2/flux/app/tags/list") == 401
 
 
 class Service:

@@ -12,11 +12,13 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
+from gateway.access.bearer import BearerOptions
 from gateway.access.foreign import ForeignTokens
 from gateway.access.keysources import AwsKeys, AwsSecret, KeyFile
 from holdfast.access.actions import Action
 from holdfast.certs.keys import KeySet, key_set
 from holdfast.clock import ManualClock
+from holdfast.config.auth import Bearer
 from holdfast.errors import IssuerUnreachableError, LoginRefusedError
 from tests.access.secrets_manager import REGION, SecretsManager
 
@@ -181,7 +183,10 @@ def test_keys_at_aws_are_fetched_signed_and_renewed(
     door: Door, aws: SecretsManager, caplog: pytest.LogCaptureFixture
 ) -> None:
     aws.secrets["jwt/keys"] = json.dumps({"a": pem(EC)})
-    tokens = ForeignTokens(AwsKeys(AwsSecret(REGION, "jwt/keys", 60), door.clock), "us", door.clock)
+    secret = {"region": REGION, "secretName": "jwt/keys"}
+    settings = Bearer.model_validate({"realm": "https://auth.example", "service": "us", "awsSecretsManager": secret})
+    tokens = BearerOptions.of(settings).foreign(door.clock)
+    assert tokens is not None
     assert aws.asked == []
     old, new = door.token(EC, "a"), door.token(OTHER, "b")
     assert door.takes(tokens, old)

@@ -15,7 +15,9 @@ import contextlib
 import functools
 import http.client
 import ipaddress
+import socket
 import ssl
+import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 from urllib.parse import SplitResult, urlsplit
@@ -23,7 +25,7 @@ from urllib.parse import SplitResult, urlsplit
 from holdfast.errors import IssuerUnreachableError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from holdfast.clock import Clock
 
@@ -44,12 +46,22 @@ class Reply:
 
 
 class Fetcher:
-    """Shared by threads; each request has a connection of its own. ``insecure``: http is allowed everywhere."""
+    """Shared by threads; each request has a connection of its own. ``insecure``: http is allowed everywhere.
+    ``patience_seconds``: for all of an answer.
+    """
 
-    def __init__(self, clock: Clock, authority: str = "", *, insecure: bool = False) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        authority: str = "",
+        *,
+        insecure: bool = False,
+        patience_seconds: float = _PATIENCE_SECONDS,
+    ) -> None:
         """``authority``: certificates in PEM; "" for those of the system. Raises ValueError: it holds none."""
         self._clock = clock
         self._insecure = insecure
+        self._patience_seconds = patience_seconds
         self._context = _context(authority)
 
     def get(self, url: str) -> Reply:
@@ -59,14 +71,14 @@ class Fetcher:
     def ask(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None = None) -> Reply:
         """Whatever the service answers. Raises IssuerUnreachableError: nothing in time, too much, or at no address to ask."""
         place = require_address(url, insecure=self._insecure)
-        deadline = self._clock.monotonic() + _PATIENCE_SECONDS
+        deadline = self._clock.monotonic() + self._patience_seconds
         connection = self._connection(place)
         try:
-            with contextlib.closing(connection):
+            with contextlib.closing(connection), _cut_after(self._patience_seconds, connection):
                 connection.request(method, _target(place), body, dict(headers))
                 with connection.getresponse() as answer:
                     return Reply(answer.status, answer.getheader("Content-Type", ""), self._read(answer, deadline))
-        except (OSError, http.client.HTTPException, UnicodeError) as error:
+        except (OSError, http.client.HTTPException, ValueError) as error:
             raise IssuerUnreachableError(f"{place.hostname} does not answer: {_reason(error)}") from error
 
     def _connection(self, place: SplitResult) -> http.client.HTTPConnection:
@@ -89,6 +101,23 @@ class Fetcher:
         if answer.length:
             raise http.client.IncompleteRead(b"")
         return b"".join(pieces)
+
+
+@contextlib.contextmanager
+def _cut_after(seconds: float, connection: http.client.HTTPConnection) -> Iterator[None]:
+    """Nothing else ends a head that comes byte by byte: the library reads it in one go, and each byte is in time."""
+
+    def cut() -> None:
+        with contextlib.suppress(OSError, AttributeError):
+            connection.sock.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(seconds, cut)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def require_address(url: str, *, insecure: bool) -> SplitResult:
@@ -133,6 +162,8 @@ def _reason(error: Exception) -> str:
         return f"its certificate is not trusted ({error.verify_message})"
     if isinstance(error, ssl.SSLError):
         return f"TLS fails ({error.reason or 'no reason given'})"
+    if isinstance(error, ValueError):
+        return "what would be sent is no HTTP"
     if isinstance(error, OSError):
         return error.strerror or str(error) or type(error).__name__
     return str(error) if type(error) is http.client.HTTPException else "its answer is no HTTP, or ends early"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import threading
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -208,6 +210,24 @@ def test_a_service_that_drips_is_given_up(known: Known) -> None:
 
     with pytest.raises(IssuerUnreachableError, match="takes too long"):
         Fetcher(Hurried(), known.local.authority).get(f"{known.local.url}/keys")
+
+
+@pytest.mark.parametrize("plain", [True, False])
+def test_a_head_that_comes_byte_by_byte_is_given_up(plain: bool) -> None:
+    over = threading.Event()
+
+    def drip(handler: Any) -> None:
+        with contextlib.suppress(OSError):
+            while not over.wait(0.05):
+                handler.wfile.write(b"H")
+        handler.close_connection = True
+
+    with LocalIssuer(plain=plain) as local:
+        local.route("/keys", drip)
+        fetcher = Fetcher(Present(), local.authority, patience_seconds=0.5)
+        with pytest.raises(IssuerUnreachableError):
+            fetcher.get(f"{local.url}/keys")
+        over.set()
 
 
 def test_plain_http_is_for_this_machine_alone() -> None:

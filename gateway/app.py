@@ -7,17 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 import falcon
 
+from gateway.access.elsewhere import TokenService
+from gateway.access.fetching import Fetcher
+from gateway.access.tokens import SERVICE
 from gateway.blobs import Blobs
 from gateway.health import PATHS
 from gateway.http import router
 from gateway.http.audited import Audited
 from gateway.http.blobs import BlobsResource
-from gateway.http.credentials import TOKEN_PATH, Challenges
+from gateway.http.credentials import TOKEN_PATHS, Challenges
 from gateway.http.health import HealthResource
 from gateway.http.listing import ListingResource
 from gateway.http.manifests import ManifestsResource
 from gateway.http.stale import StaleWarning
-from gateway.http.token import TokenResource
+from gateway.http.token import PassingResource, TokenResource
 from gateway.http.uploads import UploadsResource
 from gateway.listing import Listing
 from gateway.local import open_staging
@@ -77,8 +80,9 @@ def create_app(
     probes = HealthResource(guards.health)
     for path in PATHS:
         app.add_route(path, probes)
-    if access.tokens is not None:
-        app.add_route(TOKEN_PATH, TokenResource(access.gate, access.tokens, access.clock))
+    tokens = _tokens(access)
+    for path in TOKEN_PATHS if tokens is not None else ():
+        app.add_route(path, tokens)
     resources = router.Resources(
         BlobsResource(blobs, guards.lanes, guards.pulled),
         UploadsResource(uploads, blobs, guards.lanes, access.gate),
@@ -93,7 +97,18 @@ def create_app(
     return app
 
 
+def _tokens(access: Access) -> TokenResource | PassingResource | None:
+    own = TokenResource(access.gate, access.tokens, access.clock) if access.tokens is not None else None
+    upstream = access.bearer.upstream if access.bearer is not None else None
+    if upstream is None:
+        return own
+    service = TokenService(upstream.realm, upstream.service, Fetcher(access.clock, insecure=upstream.insecure))
+    return PassingResource(service, access.workloads, own)
+
+
 def _challenges(access: Access) -> Challenges:
-    if access.foreign is None:
+    if access.bearer is None:
         return Challenges(access.external_url)
-    return Challenges(access.external_url, access.foreign.realm, access.foreign.service)
+    # zot's sample has a realm that is no address; no client could ask there, but one can here.
+    realm = access.bearer.realm if "://" in access.bearer.realm else ""
+    return Challenges(access.external_url, realm, access.bearer.service or SERVICE)

@@ -21,6 +21,7 @@ from holdfast.ops.status.command import status
 from holdfast.ops.storagenode import storagenode
 from holdfast.ops.sync import app as sync
 from holdfast.ops.syncworker import syncworker
+from holdfast.ops.token import app as token
 from holdfast.ops.upload import app as upload
 from holdfast.ops.user import app as user
 from holdfast.ops.verify import verify
@@ -45,6 +46,7 @@ app.add_typer(metadata, name="metadata")
 app.add_typer(certs, name="certs")
 app.add_typer(user, name="user")
 app.add_typer(access, name="access")
+app.add_typer(token, name="token")
 
 
 def _version(wanted: bool) -> None:

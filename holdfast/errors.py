@@ -47,6 +47,7 @@
     │   ├── PeerRefusedError        a storage node does not serve a process with this certificate
     │   ├── WorkerUnreachableError  no answer from a sync worker
     │   ├── DirectoryUnavailableError  the directory of users (LDAP) cannot be asked
+    │   ├── IssuerUnreachableError  no answer, or none of use, from a service that vouches for users
     │   ├── MetadataUnavailableError
     │   │   └── MetadataFullError    the metadata store is near its quota or at it; deletions go on
     │   ├── OutcomeUnknownError     a transaction may or may not have happened
@@ -291,6 +292,12 @@ class DirectoryUnavailableError(UnavailableError):
 
 class NodeSilentError(NodeUnreachableError):
     """A storage node said nothing for longer than the caller would wait. With more patience it might."""
+
+
+class IssuerUnreachableError(UnavailableError):
+    """No answer, or none of use, from a service that vouches for users: who asks cannot be told from who does not."""
+
+    retry_after_seconds = 5
 
 
 class MetadataUnavailableError(UnavailableError):

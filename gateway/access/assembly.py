@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from gateway.access.audit import AuditLog
-from gateway.access.foreign import ForeignTokens
 from gateway.access.gate import Gate
 from gateway.access.ldap.breaker import Breaker
 from gateway.access.ldap.directory import Directory
@@ -25,9 +24,12 @@ from holdfast.meta.signing import SigningKeys
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from gateway.access.bearer import BearerOptions
     from gateway.access.ldap.options import DirectoryOptions
-    from gateway.access.options import AccessOptions, ForeignOptions
+    from gateway.access.options import AccessOptions
     from gateway.access.ways import PasswordWay
+    from gateway.access.workloads import Workloads
+    from holdfast.access.rights import Rights
     from holdfast.clock import Clock
     from holdfast.meta.store import Store
 
@@ -39,28 +41,29 @@ _WAITING: Final = 16
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """``tokens`` None: none are given here. ``foreign``: who gives them instead."""
+    """``tokens`` None: none are given here. ``bearer``: who gives them instead, or vouches for those who get them here.
+    ``workloads``: those whose tokens are exchanged here; requests of others may be passed on.
+    """
 
     gate: Gate
     tokens: Tokens | None
     audit: AuditLog
     external_url: str
     clock: Clock
-    foreign: ForeignOptions | None = None
+    bearer: BearerOptions | None = None
+    workloads: Workloads | None = None
 
 
 def guard(options: AccessOptions, store: Store, clock: Clock, sleep: Callable[[float], None]) -> Access:
     """Raises ConfigError: as ``AccessOptions.of``, and the audit log cannot be opened."""
     audit = AuditLog(options.audit, clock)
     rights = options.rights()
-    foreign = options.foreign
-    if foreign is not None:
-        ways = Ways(tokens=(ForeignTokens(foreign.key, foreign.service, clock),), needs_token=True)
-        return Access(Gate(rights, ways), None, audit, options.external_url, clock, foreign)
+    keys = SigningKeys(store, lambda: os.urandom(_ID_BYTES), lambda: secrets.token_bytes(_KEY_BYTES), clock)
+    if options.bearer is not None:
+        return _by_others(options.bearer, rights, keys, audit, options.external_url, clock)
     passwords = _password_ways(options, clock, sleep)
     if not passwords:
         return Access(Gate(rights, Ways()), None, audit, options.external_url, clock)
-    keys = SigningKeys(store, lambda: os.urandom(_ID_BYTES), lambda: secrets.token_bytes(_KEY_BYTES), clock)
     tokens = Tokens(keys, Standings(passwords), clock)
     return Access(Gate(rights, Ways(passwords, (tokens,))), tokens, audit, options.external_url, clock)
 
@@ -87,6 +90,20 @@ def _password_ways(options: AccessOptions, clock: Clock, sleep: Callable[[float]
 
 def _directory(options: DirectoryOptions, clock: Clock) -> Directory:
     return Directory(options, Breaker(f"{options.host}:{options.port}", clock), clock)
+
+
+def _by_others(
+    bearer: BearerOptions, rights: Rights, keys: SigningKeys, audit: AuditLog, external_url: str, clock: Clock
+) -> Access:
+    """Tokens of others alone, as in zot: passwords and sessions are off. An ID token gets a short one of ours."""
+    workloads, foreign = bearer.workloads(clock), bearer.foreign(clock)
+    passwords = (workloads,) if workloads is not None else ()
+    tokens = Tokens(keys, Standings(passwords), clock) if workloads is not None else None
+    # Asked last, the other service's take whatever is left.
+    ways = Ways(
+        passwords, tuple(way for way in (tokens, workloads, foreign) if way is not None), (), foreign is not None
+    )
+    return Access(Gate(rights, ways), tokens, audit, external_url, clock, bearer, workloads)
 
 
 class _Delay:

@@ -1,8 +1,9 @@
-"""Tokens of another service (``http.auth.bearer``): signed with a key whose certificate or public half is configured.
+"""Tokens of another service (``http.auth.bearer``): signed with a key whose certificate or public half we were told.
 
 Promises
-  * A token counts only with that key, an algorithm that belongs to its kind, for this service, and between its ``nbf`` and ``exp``.
-    Keys, certificates and addresses in its header are never looked at (CVE-2025-24976).
+  * A token counts only with such a key, an algorithm that belongs to its kind, for this service, and between its ``nbf`` and
+    ``exp``. Keys, certificates and addresses in its header are never looked at (CVE-2025-24976).
+  * An entry of ``access`` may end before the token does, by an ``exp`` of its own (zot's extension).
   * What does not count is a LoginRefusedError, whatever is wrong with it. Nothing of a token is logged.
 
 distribution's token specification, "JWT claims"; RFC 7519.
@@ -13,75 +14,57 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any, Final
 
-import jwt
-
+from gateway.access.signed import REFUSAL, UnknownKeyError, require_time, verified
 from gateway.access.ways import Proven
 from holdfast.access.identity import ANONYMOUS, Identity, Way
 from holdfast.access.scopes import Grant
-from holdfast.certs.keys import VerifyingKey, verifying_key
-from holdfast.errors import ConfigError, LoginRefusedError
+from holdfast.errors import LoginRefusedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
 
+    from gateway.access.keysources import KeySource
+    from gateway.access.signed import Verified
+    from holdfast.certs.keys import KeySet
     from holdfast.clock import Clock
 
-# Clocks of machines differ.
-_LEEWAY_SECONDS: Final = 60
-_LONGEST: Final = 64 * 1024
 _LONGEST_NAME: Final = 256
 _REMEMBERED: Final = 5_000
-_REFUSAL: Final = "the token does not count (any more); get another one"
 
 
 class ForeignTokens:
     """``service``: what a token must be for."""
 
-    def __init__(self, key_file: Path, service: str, clock: Clock) -> None:
-        """Raises ConfigError: the file holds no certificate or public key that can be used."""
-        self._key = _key_in(key_file)
-        self._service = service
+    def __init__(self, keys: KeySource, service: str, clock: Clock) -> None:
+        self._keys = keys
+        self._audiences = (service,)
         self._clock = clock
-        # Whose signature was right: claims by text.
-        self._verified: Callable[[str], dict[str, Any]] = functools.lru_cache(_REMEMBERED)(self._decoded)
+        # Whose signature was right: claims by text and keys.
+        self._verified: Callable[[str, KeySet, tuple[str, ...]], Verified] = functools.lru_cache(_REMEMBERED)(verified)
 
     def recognises(self, text: str) -> bool:
         """All but none: it is asked last."""
         return bool(text)
 
     def read(self, text: str) -> Proven:
-        """Whom it is for, and what it may be used for. Raises LoginRefusedError."""
+        """Whom it is for, and what it may be used for. Raises LoginRefusedError, IssuerUnreachableError."""
         try:
-            claims = self._verified(text)
-            now = self._clock.wall()
-            if not float(claims.get("nbf", 0)) - _LEEWAY_SECONDS <= now <= float(claims["exp"]) + _LEEWAY_SECONDS:
-                raise LoginRefusedError(_REFUSAL)
-            name = str(claims.get("sub") or "")[:_LONGEST_NAME]
-            identity = Identity(name, Way.TOKEN) if name else ANONYMOUS
-            return Proven(identity, (Grant.of_claims(claims.get("access") or []),))
-        except (jwt.PyJWTError, KeyError, TypeError, ValueError, RecursionError) as error:
-            raise LoginRefusedError(_REFUSAL) from error
-
-    def _decoded(self, text: str) -> dict[str, Any]:
-        if len(text) > _LONGEST:
-            raise LoginRefusedError(_REFUSAL)
-        # Times are compared by a clock that is an argument.
-        options: Any = {"require": ["exp", "aud"], "verify_exp": False, "verify_nbf": False, "verify_iat": False}
-        return jwt.decode(text, self._key.key, list(self._key.algorithms), options, audience=self._service)
+            claims = self._verified(text, self._keys.keys(), self._audiences).claims
+        except UnknownKeyError as error:
+            claims = self._verified(text, self._keys.keys_for(error.kid), self._audiences).claims
+        now = self._clock.wall()
+        require_time(claims, now)
+        name = str(claims.get("sub") or "")[:_LONGEST_NAME]
+        identity = Identity(name, Way.TOKEN) if name else ANONYMOUS
+        try:
+            return Proven(identity, (Grant.of_claims(list(_lasting(claims.get("access") or [], now))),))
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            raise LoginRefusedError(REFUSAL) from error
 
 
-def _key_in(file: Path) -> VerifyingKey:
-    try:
-        return verifying_key(file.read_bytes())
-    except (OSError, ValueError) as error:
-        raise _unusable(file, str(error)) from error
-
-
-def _unusable(file: Path, reason: str) -> ConfigError:
-    fault = {
-        "path": "http.auth.bearer.cert",
-        "message": reason,
-        "remedy": "write the token service's certificate or public key there, as PEM",
-    }
-    return ConfigError(f"the key of the token service in {file} cannot be used: {reason}", [fault])
+def _lasting(entries: list[dict[str, Any]], now: float) -> Iterator[dict[str, Any]]:
+    """Those that have not ended. Raises ValueError, TypeError, AttributeError: what is there is no list of entries."""
+    for entry in entries:
+        end = entry.get("exp")
+        if end is None or float(end) > now:
+            yield entry

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gateway.access.audit import AuditLog
-from gateway.access.foreign import ForeignTokens
+from gateway.access.bearer import BearerOptions
 from gateway.access.ldap.options import DirectoryOptions
 from gateway.access.passwordfile import require_readable
 from holdfast.access.rights import Rights
@@ -16,22 +16,12 @@ from holdfast.clock import SystemClock
 if TYPE_CHECKING:
     from holdfast.config import Settings
     from holdfast.config.access import AccessControl
-    from holdfast.config.auth import Bearer as BearerText
-
-
-@dataclass(frozen=True, slots=True)
-class ForeignOptions:
-    """A token service: where it is, what its tokens are for, and the file with its key."""
-
-    realm: str
-    service: str
-    key: Path
 
 
 @dataclass(frozen=True, slots=True)
 class AccessOptions:
-    """``passwords`` and ``directory`` None: nobody can log in. ``foreign``: tokens come from elsewhere, and passwords are
-    not taken. ``fail_delay_seconds``: before each refusal of a password.
+    """``passwords`` and ``directory`` None: nobody can log in. ``bearer``: tokens come from elsewhere, and passwords are not
+    taken. ``fail_delay_seconds``: before each refusal of a password.
     """
 
     passwords: Path | None = None
@@ -39,12 +29,12 @@ class AccessOptions:
     external_url: str = ""
     audit: Path | None = None
     fail_delay_seconds: int = 0
-    foreign: ForeignOptions | None = None
+    bearer: BearerOptions | None = None
     directory: DirectoryOptions | None = None
 
     @classmethod
     def of(cls, settings: Settings) -> AccessOptions:
-        """Raises ConfigError: a file that it names cannot be read, the audit log not written, or a condition is no expression."""
+        """Raises ConfigError: a file that it names cannot be used, or a condition is no expression."""
         auth = settings.http.auth
         path = auth.htpasswd.path if auth is not None and auth.htpasswd is not None else ""
         made = cls(
@@ -53,12 +43,11 @@ class AccessOptions:
             settings.http.external_url,
             Path(settings.log.audit) if settings.log.audit else None,
             auth.fail_delay if auth is not None else 0,
-            _foreign(auth.bearer) if auth is not None and auth.bearer is not None else None,
+            BearerOptions.of(auth.bearer) if auth is not None and auth.bearer is not None else None,
         )
         made.rights()
         AuditLog(made.audit, SystemClock()).close()
-        if made.foreign is not None:
-            ForeignTokens(made.foreign.key, made.foreign.service, SystemClock())
+        if made.bearer is not None:
             return made
         if made.passwords is not None:
             require_readable(made.passwords)
@@ -68,9 +57,6 @@ class AccessOptions:
 
     def rights(self) -> Rights:
         """Raises ConfigError."""
-        has_passwords = self.passwords is not None or self.directory is not None
-        return Rights(self.control, knows_somebody=has_passwords and self.foreign is None)
-
-
-def _foreign(bearer: BearerText) -> ForeignOptions | None:
-    return ForeignOptions(bearer.realm, bearer.service, Path(bearer.cert)) if bearer.cert else None
+        if self.bearer is not None:
+            return Rights(self.control, knows_somebody=not self.bearer.asks_elsewhere)
+        return Rights(self.control, knows_somebody=self.passwords is not None or self.directory is not None)

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 ACCESS_SECONDS: Final = 300
 REFRESH_SECONDS: Final = 30 * 24 * 3600
 SERVICE: Final = "holdfast"
-_ALGORITHM: Final = "HS256"
+ALGORITHM: Final = "HS256"
 # Clocks of gateways differ.
 _LEEWAY_SECONDS: Final = 60
 # Of a browser's or client's whole header line; ours have a few hundred bytes.
@@ -110,7 +110,7 @@ class Tokens:
             "by": self._mark(key, owner.account, self._stands_as_proven(owner)),
             **more,
         }
-        return jwt.encode(claims, key.secret, _ALGORITHM, headers={"kid": str(key.number)})
+        return jwt.encode(claims, key.secret, ALGORITHM, headers={"kid": str(key.number)})
 
     def _stands_as_proven(self, owner: Proven) -> Standing | None:
         """A password that was changed since it was compared is good for no token of its successor."""
@@ -175,7 +175,7 @@ class Tokens:
                 raise LoginRefusedError(_REFUSAL)
             # Times are compared by a clock that is an argument.
             options: Any = {"require": ["exp", "iat", "sub", "aud", "iss"], "verify_exp": False, "verify_iat": False}
-            claims = jwt.decode(text, key.secret, [_ALGORITHM], options, audience=SERVICE, issuer=SERVICE)
+            claims = jwt.decode(text, key.secret, [ALGORITHM], options, audience=SERVICE, issuer=SERVICE)
             return {**claims, "kid": number, "exp": float(claims["exp"])}
         except (jwt.PyJWTError, KeyError, TypeError, ValueError, RecursionError) as error:
             raise LoginRefusedError(_REFUSAL) from error

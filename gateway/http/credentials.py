@@ -6,6 +6,7 @@ anonymous pulls and pushes with a login work in one registry. Basic is taken whe
 
 from __future__ import annotations
 
+import base64
 from typing import TYPE_CHECKING, Final
 
 from gateway.access.tokens import SERVICE
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from holdfast.errors import AccessError
 
 TOKEN_PATH: Final = "/auth/token"  # noqa: S105 - a path
+# The second is zot's.
+TOKEN_PATHS: Final = (TOKEN_PATH, "/zot/auth/token")
 # What ends in a header or a condition is bounded.
 _LONGEST: Final = 512
 
@@ -35,6 +38,17 @@ def facts_of(req: Request, clock: Clock, reference: str = "") -> Facts:
     )
 
 
+def password_in(authorization: str) -> str:
+    """Of Basic credentials; "" where there is none. Who that is decides the gate."""
+    kind, _, encoded = authorization.partition(" ")
+    if kind.lower() != "basic":
+        return ""
+    try:
+        return base64.b64decode(encoded.strip(), validate=True).decode().partition(":")[2]
+    except ValueError:
+        return ""
+
+
 class Challenges:
     """``external_url``: where clients reach the registry, "" for wherever they say they do. ``realm`` and ``service``: of another
     token service, "" for our own.
@@ -47,7 +61,7 @@ class Challenges:
 
     def challenge(self, req: Request, error: AccessError) -> str:
         """The value of WWW-Authenticate."""
-        if req.path == TOKEN_PATH:
+        if req.path in TOKEN_PATHS:
             return f'Basic realm="{SERVICE}"'
         realm = self._realm or f"{self._base(req)}{TOKEN_PATH}"
         parts = [f'realm="{_quoted(realm)}"', f'service="{_quoted(self._service)}"']

@@ -16,6 +16,7 @@ class Way(Enum):
     NONE = "anonymous"
     PASSWORD = "htpasswd"  # noqa: S105 - a word, no secret
     LDAP = "ldap"
+    OIDC = "oidc"
     TOKEN = "token"  # noqa: S105 - a word, no secret
 
 

@@ -58,9 +58,6 @@ _LATER: Final = "a later version"
 _NOT_PLANNED: Final = "no version planned so far"
 
 FEATURES: Final[tuple[Feature, ...]] = (
-    Feature("http.auth.bearer.awsSecretsManager", "keys of tokens kept at AWS", Effect.PROTECTS, _ACCESS),
-    Feature("http.auth.bearer.oidc", "identities of workloads", Effect.PROTECTS, _ACCESS),
-    Feature("http.auth.bearer.upstreamTokenEndpoint", "passing token requests on", Effect.PROTECTS, _ACCESS),
     Feature("http.auth.openid", "logins at other services", Effect.PROTECTS, _ACCESS),
     Feature("http.auth.apikey", "API keys", Effect.PROTECTS, _ACCESS),
     Feature("http.auth.mtls", "users by client certificate", Effect.PROTECTS, _ACCESS),

@@ -78,7 +78,7 @@ class SigningKeys:
         self._drop(found)
 
     def _read(self) -> list[SigningKey]:
-        return [_decoded(entry.key, entry.value) for entry in pages(self._store, *keys.signings(), _PAGE)]
+        return known_keys(self._store)
 
     def _make(self, number: int, now_seconds: float) -> None:
         record = wire.SigningKeyRecord(
@@ -91,6 +91,11 @@ class SigningKeys:
     def _drop(self, old: list[SigningKey]) -> None:
         for key in old:
             insist(self._store, (), [Delete(keys.signing(key.number))])
+
+
+def known_keys(store: Store) -> list[SigningKey]:
+    """Those that are there, oldest first; none is made. Raises MetadataUnavailableError."""
+    return [_decoded(entry.key, entry.value) for entry in pages(store, *keys.signings(), _PAGE)]
 
 
 def _decoded(key: bytes, value: bytes) -> SigningKey:

@@ -10,7 +10,7 @@ from holdfast.config.rules.finding import Finding, Rule
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from holdfast.config.auth import Auth, Bearer, Mtls
+    from holdfast.config.auth import Auth, Bearer, Mtls, WorkloadIssuer
     from holdfast.config.faults import Steps
     from holdfast.config.settings import Settings
 
@@ -76,6 +76,28 @@ def _token_sources(bearer: Bearer, at: Steps) -> Iterator[Finding]:
     for index, issuer in enumerate(bearer.oidc):
         needed = {"issuer": bool(issuer.issuer), "audiences": bool(issuer.audiences)}
         yield from _missing((*at, "oidc", index), needed, "checking a workload's token")
+        yield from _claims(issuer, (*at, "oidc", index))
+    if (upstream := bearer.upstream_token_endpoint) is not None:
+        needed = {"realm": bool(upstream.realm), "service": bool(upstream.service)}
+        yield from _missing((*at, "upstreamTokenEndpoint"), needed, "passing token requests on")
+
+
+def _claims(issuer: WorkloadIssuer, at: Steps) -> Iterator[Finding]:
+    for number, audience in enumerate(issuer.audiences):
+        if not audience.strip():
+            yield Finding(
+                (*at, "audiences", number), "empty: no token is for nobody", "write an audience, or remove it"
+            )
+    if issuer.certificate_authority and issuer.certificate_authority_file:
+        message = "given beside certificateAuthority"
+        yield Finding((*at, "certificateAuthorityFile"), message, "keep one of the two")
+    mapping, at = issuer.claim_mapping, (*at, "claimMapping")
+    for number, variable in enumerate(mapping.variables if mapping else ()):
+        given = {"name": bool(variable.name), "expression": bool(variable.expression)}
+        yield from _missing((*at, "variables", number), given, "a variable")
+    for number, validation in enumerate(mapping.validations if mapping else ()):
+        given = {"expression": bool(validation.expression), "message": bool(validation.message)}
+        yield from _missing((*at, "validations", number), given, "a validation")
 
 
 def providers_are_complete(settings: Settings) -> Iterator[Finding]:

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from gateway.access.foreign import ForeignTokens
+from gateway.access.keysources import KeyFile
 from holdfast.access.actions import Action
 from holdfast.access.scopes import Grant
 from holdfast.clock import ManualClock
@@ -40,7 +41,7 @@ class Door:
 
     def knows(self, key: Any) -> ForeignTokens:
         self.path.write_bytes(public(key))
-        return ForeignTokens(self.path, "myauth", self.clock)
+        return ForeignTokens(KeyFile(self.path, self.clock), "myauth", self.clock)
 
     def claims(self, **changes: Any) -> dict[str, Any]:
         now = int(self.clock.wall())
@@ -127,7 +128,7 @@ def test_a_key_that_cannot_be_used_is_told_with_its_place(door: Door, data: byte
     if data is not None:
         door.path.write_bytes(data)
     with pytest.raises(ConfigError) as refused:
-        ForeignTokens(door.path, "myauth", door.clock)
+        KeyFile(door.path, door.clock)
     assert refused.value.detail[0]["path"] == "http.auth.bearer.cert"  # type: ignore[index]
 
 

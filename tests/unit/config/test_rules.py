@@ -48,6 +48,9 @@ def http(**keys: Any) -> dict[str, Any]:
     return {"http": keys}
 
 
+WORKLOADS = {"issuer": "https://i", "audiences": ["a"]}
+
+
 def auth(**keys: Any) -> dict[str, Any]:
     return {"http": {"auth": keys}}
 
@@ -229,6 +232,31 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
         "workload issuer without audience",
         auth(bearer={"oidc": [{"issuer": "https://i"}]}),
         "http.auth.bearer.oidc[0].audiences",
+    ),
+    (
+        "workload issuer with an empty audience",
+        auth(bearer={"oidc": [{"issuer": "https://i", "audiences": ["a", " "]}]}),
+        "http.auth.bearer.oidc[0].audiences[1]",
+    ),
+    (
+        "workload issuer with two authorities",
+        auth(bearer={"oidc": [{**WORKLOADS, "certificateAuthority": "x", "certificateAuthorityFile": "y"}]}),
+        "http.auth.bearer.oidc[0].certificateAuthorityFile",
+    ),
+    (
+        "variable without a name",
+        auth(bearer={"oidc": [{**WORKLOADS, "claimMapping": {"variables": [{"expression": "1"}]}}]}),
+        "http.auth.bearer.oidc[0].claimMapping.variables[0].name",
+    ),
+    (
+        "validation without a message",
+        auth(bearer={"oidc": [{**WORKLOADS, "claimMapping": {"validations": [{"expression": "true"}]}}]}),
+        "http.auth.bearer.oidc[0].claimMapping.validations[0].message",
+    ),
+    (
+        "token requests passed on to nowhere",
+        auth(bearer={"oidc": [WORKLOADS], "upstreamTokenEndpoint": {"service": "s"}}),
+        "http.auth.bearer.upstreamTokenEndpoint.realm",
     ),
     ("openid provider nobody knows", auth(openid={"providers": {"gogle": {}}}), "http.auth.openid.providers.gogle"),
     (

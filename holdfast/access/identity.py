@@ -17,6 +17,8 @@ class Way(Enum):
     PASSWORD = "htpasswd"  # noqa: S105 - a word, no secret
     OIDC = "oidc"
     TOKEN = "token"  # noqa: S105 - a word, no secret
+    OPENID = "openid"
+    SESSION = "session"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import secrets
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from gateway.access.audit import AuditLog
+from gateway.access.browsing import Browsing, browsing
 from gateway.access.gate import Gate
 from gateway.access.logins import Logins
+from gateway.access.origins import Origins
 from gateway.access.passwordfile import PasswordFile
 from gateway.access.throttle import Throttle
 from gateway.access.tokens import Tokens
@@ -18,10 +20,11 @@ from gateway.access.ways import Standings, Ways
 from holdfast.meta.signing import SigningKeys
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from gateway.access.bearer import BearerOptions
     from gateway.access.options import AccessOptions
+    from gateway.access.ways import PasswordWay
     from gateway.access.workloads import Workloads
     from holdfast.access.rights import Rights
     from holdfast.clock import Clock
@@ -46,6 +49,8 @@ class Access:
     clock: Clock
     bearer: BearerOptions | None = None
     workloads: Workloads | None = None
+    browsing: Browsing | None = None
+    pages: Origins = Origins()  # noqa: RUF009 - frozen
 
 
 def guard(options: AccessOptions, store: Store, clock: Clock, sleep: Callable[[float], None]) -> Access:
@@ -54,16 +59,24 @@ def guard(options: AccessOptions, store: Store, clock: Clock, sleep: Callable[[f
     rights = options.rights()
     keys = SigningKeys(store, lambda: os.urandom(_ID_BYTES), lambda: secrets.token_bytes(_KEY_BYTES), clock)
     if options.bearer is not None:
-        return _by_others(options.bearer, rights, keys, audit, options.external_url, clock)
-    if options.passwords is None:
-        return Access(Gate(rights, Ways()), None, audit, options.external_url, clock)
-    file = PasswordFile(options.passwords)
-    file.start()
-    delay = _Delay(options.fail_delay_seconds, sleep)
-    logins = Logins(file, Throttle(clock), clock, secrets.token_bytes(_KEY_BYTES), delay.wait)
-    passwords = (logins,)
-    tokens = Tokens(keys, Standings(passwords), clock)
-    return Access(Gate(rights, Ways(passwords, (tokens,))), tokens, audit, options.external_url, clock)
+        others = _by_others(options.bearer, rights, keys, audit, options.external_url, clock)
+        return replace(others, pages=options.pages)
+    passwords = tuple(_passwords(options, clock, sleep))
+    if not passwords and not options.browser.providers:
+        return Access(Gate(rights, Ways()), None, audit, options.external_url, clock, pages=options.pages)
+    people = browsing(options.browser, keys, store, Standings(passwords), clock)
+    tokens = Tokens(keys, Standings((*passwords, people.browsers)), clock)
+    gate = Gate(rights, Ways(passwords, (tokens,), (people.browsers,)))
+    return Access(gate, tokens, audit, options.external_url, clock, browsing=people, pages=options.pages)
+
+
+def _passwords(options: AccessOptions, clock: Clock, sleep: Callable[[float], None]) -> Iterator[PasswordWay]:
+    """The ways with a password, in the order in which they are asked."""
+    if options.passwords is not None:
+        file = PasswordFile(options.passwords)
+        file.start()
+        delay = _Delay(options.fail_delay_seconds, sleep)
+        yield Logins(file, Throttle(clock), clock, secrets.token_bytes(_KEY_BYTES), delay.wait)
 
 
 def _by_others(

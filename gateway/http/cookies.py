@@ -13,6 +13,7 @@ Promises
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
@@ -30,6 +31,8 @@ _USER: Final = "user"
 PAGE_HEADER: Final = "X-ZOT-API-CLIENT"
 _PAGE_VALUE: Final = "zot-ui"
 _HARMLESS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+# cookie-octet of RFC 6265, section 4.1.1.
+_SHOWN: Final = re.compile(r"[!#-+\--:<-\[\]-~]+")
 _LONG_AGO: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _LIFE: Final = {SESSION: SESSION_SECONDS, LOGIN: ATTEMPT_SECONDS}
 
@@ -75,12 +78,12 @@ class Cookies:
         )
 
     def show_user(self, req: Request, resp: Response, user: str) -> None:
-        """For pages; a name that no cookie can hold is not shown."""
-        if user.isascii():
-            secure = self._is_secure(req)
-            resp.set_cookie(
-                _USER, user, max_age=SESSION_SECONDS, path="/", secure=secure, http_only=False, same_site="Lax"
-            )
+        """For pages, and as it is; a name that no cookie can hold so is not shown."""
+        if _SHOWN.fullmatch(user):
+            secure = "; Secure" if self._is_secure(req) else ""
+            # The library would quote more than a browser wants quoted.
+            text = f"{_USER}={user}; Max-Age={SESSION_SECONDS}; Path=/; SameSite=Lax{secure}"
+            resp.append_header("Set-Cookie", text)
 
     def drop(self, req: Request, resp: Response, *names: str) -> None:
         for name in names:

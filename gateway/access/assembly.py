@@ -64,7 +64,7 @@ def guard(options: AccessOptions, store: Store, clock: Clock, sleep: Callable[[f
     passwords = tuple(_passwords(options, clock, sleep))
     if not passwords and not options.browser.providers:
         return Access(Gate(rights, Ways()), None, audit, options.external_url, clock, pages=options.pages)
-    people = browsing(options.browser, keys, store, Standings(passwords), clock)
+    people = browsing(options.browser, keys, store, passwords, clock)
     tokens = Tokens(keys, Standings((*passwords, people.browsers)), clock)
     gate = Gate(rights, Ways(passwords, (tokens,), (people.browsers,)))
     return Access(gate, tokens, audit, options.external_url, clock, browsing=people, pages=options.pages)

@@ -1,7 +1,6 @@
 """What of the configuration is about people with a browser; one frozen value, its secret files read.
 
-Which service has which rules is decided here: github speaks OAuth 2 alone, google and gitlab are where everybody knows them to be
-unless told otherwise, ``oidc`` is wherever its ``issuer`` says.
+Which service has which rules is decided here: github speaks OAuth 2 alone, every other is an OpenID Connect issuer.
 """
 
 from __future__ import annotations
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 
 GITHUB: Final = "github"
 _AT: Final = "http.auth.openid.providers"
-_KNOWN_ISSUERS: Final = {"google": "https://accounts.google.com", "gitlab": "https://gitlab.com"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +58,9 @@ class BrowserOptions:
 
 
 def _provider(word: str, text: OpenIdProvider) -> ProviderOptions:
-    issuer = "" if word == GITHUB else text.issuer or _KNOWN_ISSUERS.get(word, "")
+    issuer = "" if word == GITHUB else text.issuer
     asked = [url for url in (issuer, text.auth_url, text.token_url) if url]
-    if (word != GITHUB and not issuer) or not all(map(origin_of, asked)):
+    if not all(map(origin_of, asked)):
         raise _refused(word, "issuer", "it is not said where the login service is", "write its https URL")
     claims = text.claim_mapping
     names = Names(claims.username, claims.groups, text.auth_url, text.token_url)

@@ -15,15 +15,16 @@ import hmac
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from gateway.access.ways import Proven, Standing
+from gateway.access.ways import Proven, Standing, Standings
 from holdfast.access.identity import Identity, Way
 from holdfast.errors import LoginRefusedError
 from holdfast.meta.sessions import Session, name_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from gateway.access.sealer import Sealer
+    from gateway.access.ways import Accounts
     from holdfast.access.conditions import Facts
     from holdfast.clock import Clock
     from holdfast.meta.sessions import Sessions
@@ -36,25 +37,30 @@ _MARK: Final = "the standing that a session began with"
 
 
 class Browsers:
-    """``standing``: of the accounts that sessions are begun with, by their full names. ``random`` gives that many bytes."""
+    """``people``: kinds of accounts that somebody with a browser has, neither keys nor robots. ``random`` gives so many bytes."""
 
     def __init__(
         self,
         sessions: Sessions,
         sealer: Sealer,
-        standing: Callable[[str], Standing | None],
+        people: Sequence[Accounts],
         clock: Clock,
         random: Callable[[int], bytes],
     ) -> None:
         self._sessions = sessions
         self._sealer = sealer
-        self._standing = standing
+        self._standing = Standings(people)
+        self._words = {kind.word for kind in people}
         self._clock = clock
         self._random = random
 
     @property
     def word(self) -> str:
         return Way.SESSION.value
+
+    def takes(self, proven: Proven) -> bool:
+        """Whether a password is a person's: what a key or a robot has would become more in a session, which may make keys."""
+        return not proven.limits and proven.account.partition(":")[0] in self._words
 
     def begin(self, proven: Proven) -> str:
         """The value of the cookie.

@@ -20,12 +20,12 @@ from holdfast.meta.sessions import Sessions
 from holdfast.meta.signing import SigningKey
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Sequence
 
     from gateway.access.browseroptions import BrowserOptions, ProviderOptions
     from gateway.access.openid import Provider
     from gateway.access.origins import Origins
-    from gateway.access.ways import Standing
+    from gateway.access.ways import Accounts
     from holdfast.clock import Clock
     from holdfast.meta.signing import SigningKeys
     from holdfast.meta.store import Store
@@ -45,14 +45,14 @@ class Browsing:
 
 
 def browsing(
-    options: BrowserOptions, keys: SigningKeys, store: Store, standing: Callable[[str], Standing | None], clock: Clock
+    options: BrowserOptions, keys: SigningKeys, store: Store, people: Sequence[Accounts], clock: Clock
 ) -> Browsing:
-    """``standing``: of the accounts that sessions are begun with. Asks nobody anything."""
+    """``people``: kinds of accounts that sessions are begun with. Asks nobody anything."""
     own = [SigningKey(0, options.secret, 0.0)] if options.secret else None
     ring = KeyRing(keys.all if own is None else lambda: own, clock)
     sealer = Sealer(ring, secrets.token_bytes)
     sessions = Sessions(store, lambda: secrets.token_bytes(_ID_BYTES), clock)
-    browsers = Browsers(sessions, sealer, standing, clock, secrets.token_bytes)
+    browsers = Browsers(sessions, sealer, people, clock, secrets.token_bytes)
     openid = None
     if options.providers:
         fetcher = Fetcher(clock)

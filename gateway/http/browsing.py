@@ -51,8 +51,7 @@ class Browsing:
         if req.path not in _BASE or caller is None or not str(resp.status).startswith("200") or not is_page(req):
             return
         is_password = (req.get_header("Authorization") or "")[:6].lower() == "basic "
-        # A key that allows less than its owner may would become a session that allows all of it.
-        if is_password and not caller.identity.is_anonymous and not caller.proven.limits:
+        if is_password and self._door.browsers.takes(caller.proven):
             start_session(self._door, req, resp, caller.proven)
 
 

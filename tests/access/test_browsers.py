@@ -161,6 +161,35 @@ def test_a_token_of_another_key_counts_for_nothing(browser: Browser, provider: L
         provider.keys[:] = [honest]
 
 
+ILL: Final = {
+    "an error": (503, lambda handler: handler.say({"error": "server_error"}, 500)),
+    "too busy": (503, lambda handler: handler.say({}, 429)),
+    "elsewhere": (503, lambda handler: handler.say(b"", 302, Location="http://127.0.0.1:1/")),
+    "no JSON": (503, lambda handler: handler.say(b"{")),
+    "too much": (503, lambda handler: handler.say(b" " * 600_000)),
+    "a list": (401, lambda handler: handler.say(b"[]")),
+    "no token": (401, lambda handler: handler.say({"access_token": "x"})),
+    "a token that is none": (401, lambda handler: handler.say({"id_token": "x.y.z"})),
+    "a number": (401, lambda handler: handler.say({"id_token": 7})),
+    "a refusal": (401, lambda handler: handler.say({"error": "invalid_grant"}, 400)),
+}
+
+
+@pytest.mark.parametrize("answer", ILL)
+def test_a_service_that_is_ill_logs_nobody_in(browser: Browser, provider: LocalProvider, answer: str) -> None:
+    status, ill = ILL[answer]
+    well = provider.answers["/token"]
+    provider.route("/token", ill)
+    try:
+        page = browser.log_in("oidc")
+    finally:
+        provider.route("/token", well)
+    assert page.status == status, page.body
+    assert ("retry-after" in page.headers) == (status == 503)
+    assert "session" not in browser.cookies
+    assert browser.log_in("oidc").status == 201
+
+
 def changed(url: str, **query: str | None) -> str:
     parts = urlsplit(url)
     said = {**{name: values[-1] for name, values in parse_qs(parts.query).items()}, **query}

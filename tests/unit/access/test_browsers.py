@@ -56,12 +56,15 @@ class World:
         return Sealer(KeyRing(self.keys.all, self.clock), os.urandom)
 
     def gateway(self) -> Browsers:
-        return Browsers(self.sessions, self.sealer(), self.standing, self.clock, os.urandom)
+        return Browsers(self.sessions, self.sealer(), (self,), self.clock, os.urandom)
 
-    def standing(self, account: str) -> Standing | None:
-        name = account.removeprefix("htpasswd:")
+    word = "htpasswd"
+
+    def standing(self, name: str) -> Standing | None:
         mark = self.passwords.get(name)
-        return None if mark is None else Standing(mark, Proven(Identity(name, Way.PASSWORD), account=account))
+        return (
+            None if mark is None else Standing(mark, Proven(Identity(name, Way.PASSWORD), account=f"htpasswd:{name}"))
+        )
 
 
 @pytest.fixture
@@ -129,6 +132,15 @@ def test_what_allows_less_than_its_owner_begins_no_session(world: World) -> None
         world.gateway().begin(Proven(BOB.identity, (Grant(()),), BOB.account))
     with pytest.raises(ValueError, match="somebody"):
         world.gateway().begin(Proven())
+
+
+def test_only_what_a_person_has_in_mind_begins_a_session(world: World) -> None:
+    gateway = world.gateway()
+    assert gateway.takes(BOB)
+    assert not gateway.takes(Proven(BOB.identity, (Grant(()),), BOB.account))
+    assert not gateway.takes(Proven(BOB.identity, account="apikey:7"))
+    assert not gateway.takes(Proven(BOB.identity))
+    assert not gateway.takes(Proven())
 
 
 def test_the_metadata_tell_neither_the_cookie_nor_the_hash_of_the_password(world: World) -> None:

@@ -66,7 +66,7 @@ class GitHub:
         return origin_of(issuer) == origin_of(self._places.authorize)
 
     def identity(self, code: str, attempt: Attempt) -> Identity:
-        """Raises LoginRefusedError, IssuerUnreachableError, OverloadedError."""
+        """Raises LoginRefusedError, IssuerUnreachableError."""
         question = self._client.exchange(self._places.exchange, code, attempt, is_posted=True, now_seconds=0, number="")
         access = self._ask(question).members.get("access_token")
         if not isinstance(access, str) or not (access.isascii() and access.isprintable()):

@@ -7,20 +7,23 @@ Promises
   * An answer counts only in the browser that asked, at the service that was asked, within ``ATTEMPT_SECONDS``: whoever sends
     somebody else an answer of his own logs nobody in (login CSRF), and a code that was stolen is of no use without its cookie.
   * The state is compared before anything is asked of the service.
+  * A few logins at a time talk to services, whoever asks: a slow service does not take the gateway's threads.
   * Where the browser ends up was decided when the attempt began, and cannot be changed on the way.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hmac
+import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
 from gateway.access.oauth import Attempt
-from holdfast.errors import LoginRefusedError, MissingError
+from holdfast.errors import LoginRefusedError, MissingError, OverloadedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from gateway.access.sealer import Sealer
     from holdfast.access.identity import Identity
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
 
 ATTEMPT_SECONDS: Final = 600
 _COOKIE: Final = "login"
+_AT_ONCE: Final = 16
 _LONGEST_ERROR: Final = 64
 _LONGEST_CODE: Final = 4096
 _REFUSAL: Final = "this is no answer to a login that was begun in this browser, or it came too late; log in again"
@@ -45,7 +49,7 @@ class Provider(Protocol):
         ...
 
     def identity(self, code: str, attempt: Attempt) -> Identity:
-        """Whose code that is. Raises LoginRefusedError, IssuerUnreachableError, OverloadedError."""
+        """Whose code that is. Raises LoginRefusedError, IssuerUnreachableError."""
         ...
 
 
@@ -85,12 +89,15 @@ class OpenId:
         self._sealer = sealer
         self._clock = clock
         self._random = random
+        self._places = threading.BoundedSemaphore(_AT_ONCE)
 
     def begin(self, provider: str, callback: str, return_to: str) -> Begun:
-        """Raises MissingError: no such service. IssuerUnreachableError, MetadataUnavailableError."""
+        """Raises MissingError: no such service. IssuerUnreachableError, OverloadedError, MetadataUnavailableError."""
         until = self._clock.wall() + ATTEMPT_SECONDS
         attempt = Attempt.new(provider, callback, return_to, until, self._random)
-        address = self._provider(provider).address(attempt)
+        service = self._provider(provider)
+        with self._place():
+            address = service.address(attempt)
         return Begun(address, self._sealer.seal(_COOKIE, attempt.encoded()))
 
     def finish(self, provider: str, answered: Answered, cookie: str) -> Finished:
@@ -107,7 +114,17 @@ class OpenId:
             raise LoginRefusedError("the answer is another login service's")
         if answered.error or not answered.code or len(answered.code) > _LONGEST_CODE:
             raise LoginRefusedError(f"the login service refuses: {_word(answered.error)}")
-        return Finished(service.identity(answered.code, attempt), attempt.return_to)
+        with self._place():
+            return Finished(service.identity(answered.code, attempt), attempt.return_to)
+
+    @contextlib.contextmanager
+    def _place(self) -> Iterator[None]:
+        if not self._places.acquire(blocking=False):
+            raise OverloadedError("too many logins wait for a login service; try again")
+        try:
+            yield
+        finally:
+            self._places.release()
 
     def _provider(self, word: str) -> Provider:
         found = self._providers.get(word)

@@ -87,7 +87,7 @@ class OpenIdConnect:
         return issuer == self._issuer.url
 
     def identity(self, code: str, attempt: Attempt) -> Identity:
-        """Raises LoginRefusedError, IssuerUnreachableError, OverloadedError."""
+        """Raises LoginRefusedError, IssuerUnreachableError."""
         endpoint = _address(self._names.exchange or self._said.token_endpoint)
         question = self._client.exchange(
             endpoint, code, attempt, is_posted=self._said.posts_secret, now_seconds=self._wall(), number=self._number()

@@ -1,7 +1,6 @@
 """Questions to login services: one request, one JSON answer, both small.
 
 Promises
-  * A few questions at a time, whoever asks: a slow service does not take the gateway's threads.
   * An answer that moves on to elsewhere is none, and neither is one of a service that is ill; both are IssuerUnreachableError.
   * What went wrong is told without what was sent: it holds secrets.
 
@@ -11,18 +10,16 @@ How far a question goes, and how long it may take, is the fetcher's.
 from __future__ import annotations
 
 import json
-import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from holdfast.errors import IssuerUnreachableError, OverloadedError
+from holdfast.errors import IssuerUnreachableError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from gateway.access.fetching import Reply
 
-_AT_ONCE: Final = 16
 _FORM: Final = "application/x-www-form-urlencoded"
 
 
@@ -65,16 +62,10 @@ class Services:
 
     def __init__(self, fetcher: Fetching) -> None:
         self._fetcher = fetcher
-        self._places = threading.BoundedSemaphore(_AT_ONCE)
 
     def ask(self, question: Question) -> Answer:
-        """Raises IssuerUnreachableError. OverloadedError: too many wait already."""
-        if not self._places.acquire(blocking=False):
-            raise OverloadedError("too many logins wait for a login service; try again")
-        try:
-            reply = self._fetcher.ask(*_request(question))
-        finally:
-            self._places.release()
+        """Raises IssuerUnreachableError."""
+        reply = self._fetcher.ask(*_request(question))
         if 300 <= reply.status < 400 or reply.status == 429 or reply.status >= 500:
             raise IssuerUnreachableError(f"the login service answers {reply.status}")
         return Answer(reply.status, _value(reply))

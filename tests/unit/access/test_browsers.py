@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import json
 import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
@@ -28,7 +30,7 @@ from holdfast.access.identity import Identity, Way
 from holdfast.access.scopes import Grant
 from holdfast.certs import sealing
 from holdfast.clock import ManualClock
-from holdfast.errors import ConfigError, LoginRefusedError, MissingError
+from holdfast.errors import ConfigError, LoginRefusedError, MissingError, OverloadedError
 from holdfast.meta.sessions import Sessions
 from holdfast.meta.signing import RENEWAL_SECONDS, SigningKey, SigningKeys
 from tests.fakes.memory_store import MemoryStore
@@ -290,6 +292,32 @@ def test_a_service_that_is_not_configured_is_missing(begun: Login) -> None:
         begun.openid.begin("nowhere", "https://here.example/callback", "")
     with pytest.raises(MissingError):
         begun.finish("nowhere")
+
+
+def test_a_service_that_never_answers_takes_some_places_and_no_more(begun: Login) -> None:
+    release, waiting = threading.Event(), threading.Semaphore(0)
+
+    class Slow(Service):
+        def address(self, attempt: Attempt) -> str:
+            waiting.release()
+            assert release.wait(60)
+            return super().address(attempt)
+
+    openid = OpenId({"oidc": Slow()}, begun.world.sealer(), begun.world.clock, os.urandom)
+
+    def begin() -> object:
+        return openid.begin("oidc", "https://here.example/callback", "")
+
+    with ThreadPoolExecutor(16) as pool:
+        held = [pool.submit(begin) for _ in range(16)]
+        try:
+            assert all(waiting.acquire(timeout=60) for _ in held)
+            with pytest.raises(OverloadedError):
+                begin()
+        finally:
+            release.set()
+        assert all(one.result(60) for one in held)
+    assert begin()
 
 
 def test_nothing_secret_of_a_login_shows_where_it_is_printed(begun: Login) -> None:

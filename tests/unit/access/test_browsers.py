@@ -169,6 +169,7 @@ SEALER = Sealer(KeyRing(lambda: [SigningKey(0, b"k" * 32, 0.0)], ManualClock()),
 SEALED = SEALER.seal("session", b"an id")
 
 
+@settings(deadline=None)
 @given(place=st.integers(0, len(SEALED) - 1), letter=st.characters(codec="ascii"))
 def test_a_cookie_with_any_letter_changed_is_none(place: int, letter: str) -> None:
     changed = SEALED[:place] + letter + SEALED[place + 1 :]
@@ -180,6 +181,7 @@ def raw(cookie: str) -> bytes:
     return base64.urlsafe_b64decode(cookie + "=" * (-len(cookie) % 4))
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(text=st.text(max_size=200) | st.binary(max_size=100).map(lambda raw: base64.urlsafe_b64encode(raw).decode()))
 def test_no_text_that_we_did_not_make_is_a_cookie(text: str) -> None:
     assert SEALER.opened("session", text) is None
@@ -190,7 +192,7 @@ def test_a_cookie_beyond_what_browsers_keep_is_none() -> None:
 
 
 @given(data=st.binary(max_size=80))
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 def test_bytes_that_nobody_sealed_are_refused(data: bytes) -> None:
     with pytest.raises(ValueError, match="not sealed"):
         sealing.opened(b"k" * 32, "session", data)
@@ -424,7 +426,7 @@ def test_the_origin_of_an_address(url: str, origin: str) -> None:
     assert origin_of(url) == origin
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(text=st.text(st.sampled_from("htps:/\\@.?#%a e\t\n[]0127-x"), max_size=40))
 def test_nothing_leads_to_our_friends_but_their_own_address(text: str) -> None:
     friends = Origins.of(["https://a.example"])

@@ -2,7 +2,7 @@
 
 Promises: every request has one, but for health probes (GET and HEAD of ``/livez``, ``/readyz``, ``/startupz``). A balancer asks
 every second and is told the same every time: such a line is for whoever debugs. An answer other than 200 has a line when it is
-another than the one before on that path.
+another than the one before on that path. What stands behind the question mark of a login is in none: codes and states are secrets.
 Never here: what a line looks like (``holdfast.logs``).
 """
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _WELL: Final = "200"
+_LOGINS: Final = ("/zot/auth/login", "/zot/auth/callback/")
 
 
 def _no_line(*_fields: object) -> None:
@@ -40,3 +41,8 @@ class AccessLog:
             is_news = self._told[path] != status
             self._told[path] = status
         return self._line if is_news and status != _WELL else self._debug_line
+
+    @staticmethod
+    def address(path: str, uri: str) -> str:
+        """What a line says of where a request went. ``uri``: with its query."""
+        return path if path.startswith(_LOGINS) else uri

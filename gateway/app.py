@@ -15,6 +15,7 @@ from gateway.health import PATHS
 from gateway.http import router
 from gateway.http.audited import Audited
 from gateway.http.blobs import BlobsResource
+from gateway.http.browsing import mount_login
 from gateway.http.credentials import TOKEN_PATHS, Challenges
 from gateway.http.health import HealthResource
 from gateway.http.listing import ListingResource
@@ -77,6 +78,7 @@ def create_app(
     app.resp_options.default_media_type = "application/json"
     access = guards.access
     app.add_middleware([StaleWarning(guards.staleness), Audited(access.audit)])
+    mount_login(app, access)
     probes = HealthResource(guards.health)
     for path in PATHS:
         app.add_route(path, probes)

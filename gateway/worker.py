@@ -295,7 +295,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
             request_id,
             environ["REMOTE_ADDR"],
             req.method,
-            req.uri,
+            self._access.address(req.path, req.uri),
             status,
             sent,
             seconds,

@@ -9,11 +9,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from gateway.access.audit import AuditLog
+from gateway.access.browsing import Browsing, browsing
 from gateway.access.gate import Gate
 from gateway.access.ldap.breaker import Breaker
 from gateway.access.ldap.directory import Directory
 from gateway.access.ldap.way import DirectoryLogins, Reading
 from gateway.access.logins import Logins
+from gateway.access.origins import Origins
 from gateway.access.passwordfile import PasswordFile
 from gateway.access.proving import Doorkeeper
 from gateway.access.throttle import Throttle
@@ -52,6 +54,8 @@ class Access:
     clock: Clock
     bearer: BearerOptions | None = None
     workloads: Workloads | None = None
+    browsing: Browsing | None = None
+    pages: Origins = Origins()  # noqa: RUF009 - frozen
 
 
 def guard(options: AccessOptions, store: Store, clock: Clock, sleep: Callable[[float], None]) -> Access:
@@ -60,12 +64,15 @@ def guard(options: AccessOptions, store: Store, clock: Clock, sleep: Callable[[f
     rights = options.rights()
     keys = SigningKeys(store, lambda: os.urandom(_ID_BYTES), lambda: secrets.token_bytes(_KEY_BYTES), clock)
     if options.bearer is not None:
-        return _by_others(options.bearer, rights, keys, audit, options.external_url, clock)
+        others = _by_others(options.bearer, rights, keys, audit, options.external_url, clock)
+        return replace(others, pages=options.pages)
     passwords = _password_ways(options, clock, sleep)
-    if not passwords:
-        return Access(Gate(rights, Ways()), None, audit, options.external_url, clock)
-    tokens = Tokens(keys, Standings(passwords), clock)
-    return Access(Gate(rights, Ways(passwords, (tokens,))), tokens, audit, options.external_url, clock)
+    if not passwords and not options.browser.providers:
+        return Access(Gate(rights, Ways()), None, audit, options.external_url, clock, pages=options.pages)
+    people = browsing(options.browser, keys, store, passwords, clock)
+    tokens = Tokens(keys, Standings((*passwords, people.browsers)), clock)
+    gate = Gate(rights, Ways(passwords, (tokens,), (people.browsers,)))
+    return Access(gate, tokens, audit, options.external_url, clock, browsing=people, pages=options.pages)
 
 
 def _password_ways(options: AccessOptions, clock: Clock, sleep: Callable[[float], None]) -> tuple[PasswordWay, ...]:

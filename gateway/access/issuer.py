@@ -45,6 +45,13 @@ class Document:
     authorization_endpoint: str = ""
     token_endpoint: str = ""
     userinfo_endpoint: str = ""
+    token_endpoint_auth_methods_supported: str = ""
+
+    @property
+    def posts_secret(self) -> bool:
+        """Whether a client's secret has to stand in the form: it is not taken in a header, which every issuer should take."""
+        methods = self.token_endpoint_auth_methods_supported
+        return "client_secret_post" in methods and "client_secret_basic" not in methods
 
 
 @dataclass(frozen=True, slots=True)

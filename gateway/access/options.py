@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 from gateway.access.audit import AuditLog
 from gateway.access.bearer import BearerOptions
+from gateway.access.browseroptions import BrowserOptions
 from gateway.access.ldap.options import DirectoryOptions
+from gateway.access.origins import Origins
 from gateway.access.passwordfile import require_readable
 from holdfast.access.rights import Rights
 from holdfast.clock import SystemClock
@@ -20,8 +22,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class AccessOptions:
-    """``passwords`` and ``directory`` None: nobody can log in. ``bearer``: tokens come from elsewhere, and passwords are not
-    taken. ``fail_delay_seconds``: before each refusal of a password.
+    """``passwords`` and ``directory`` None: nobody can log in with a password. ``bearer``: tokens come from elsewhere, and
+    passwords are not taken. ``fail_delay_seconds``: before each refusal of a password. ``pages``: of other origins that may ask.
     """
 
     passwords: Path | None = None
@@ -30,6 +32,8 @@ class AccessOptions:
     audit: Path | None = None
     fail_delay_seconds: int = 0
     bearer: BearerOptions | None = None
+    browser: BrowserOptions = BrowserOptions()  # noqa: RUF009 - frozen
+    pages: Origins = Origins()  # noqa: RUF009 - frozen
     directory: DirectoryOptions | None = None
 
     @classmethod
@@ -44,6 +48,8 @@ class AccessOptions:
             Path(settings.log.audit) if settings.log.audit else None,
             auth.fail_delay if auth is not None else 0,
             BearerOptions.of(auth.bearer) if auth is not None and auth.bearer is not None else None,
+            BrowserOptions.of(auth),
+            Origins.of(settings.http.allow_origin.split(",")),
         )
         made.rights()
         AuditLog(made.audit, SystemClock()).close()
@@ -59,4 +65,5 @@ class AccessOptions:
         """Raises ConfigError."""
         if self.bearer is not None:
             return Rights(self.control, knows_somebody=not self.bearer.asks_elsewhere)
-        return Rights(self.control, knows_somebody=self.passwords is not None or self.directory is not None)
+        knows_somebody = self.passwords is not None or self.directory is not None or bool(self.browser.providers)
+        return Rights(self.control, knows_somebody=knows_somebody)

@@ -16,12 +16,12 @@ from __future__ import annotations
 import functools
 import hmac
 import secrets
-import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import jwt
 
+from gateway.access.keyring import KeyRing
 from gateway.access.ways import Proven
 from holdfast.access.identity import Identity, Way
 from holdfast.access.scopes import Grant
@@ -43,8 +43,6 @@ ALGORITHM: Final = "HS256"
 _LEEWAY_SECONDS: Final = 60
 # Of a browser's or client's whole header line; ours have a few hundred bytes.
 _LONGEST: Final = 16 * 1024
-_KEYS_SECONDS: Final = 60.0
-_UNKNOWN_SECONDS: Final = 1.0
 _REMEMBERED: Final = 5_000
 _ACCESS: Final = "access"
 _REFRESH: Final = "refresh"
@@ -55,13 +53,9 @@ class Tokens:
     """``standing``: of an account by its full name, as it is now; None when there is no such account."""
 
     def __init__(self, keys: SigningKeys, standing: Callable[[str], Standing | None], clock: Clock) -> None:
-        self._keys = keys
+        self._ring = KeyRing(keys.all, clock)
         self._standing = standing
         self._clock = clock
-        self._lock = threading.Lock()
-        self._held: list[SigningKey] = []
-        self._held_until = 0.0
-        self._asked_at = 0.0
         # Whose signature was right: claims by text.
         self._verified: Callable[[str], dict[str, Any]] = functools.lru_cache(_REMEMBERED)(self._decoded)
         self._recognised: Callable[[str], bool] = functools.lru_cache(_REMEMBERED)(_says_ours)
@@ -97,7 +91,7 @@ class Tokens:
         return self._owner(self._claims(text, _REFRESH))
 
     def _signed(self, kind: str, owner: Proven, seconds: int, more: dict[str, Any]) -> str:
-        key, now = self._current()[-1], int(self._clock.wall())
+        key, now = self._ring.newest(), int(self._clock.wall())
         claims = {
             "iss": SERVICE,
             "aud": SERVICE,
@@ -181,31 +175,7 @@ class Tokens:
             raise LoginRefusedError(_REFUSAL) from error
 
     def _key(self, number: int) -> SigningKey | None:
-        for held in (self._current, self._anew):
-            for key in held():
-                if key.number == number:
-                    return key
-        return None
-
-    def _current(self) -> list[SigningKey]:
-        with self._lock:
-            if self._held and self._clock.monotonic() < self._held_until:
-                return self._held
-        return self._load()
-
-    def _anew(self) -> list[SigningKey]:
-        """Another gateway may have made one; but a stranger's token is no reason to read the metadata all the time."""
-        with self._lock:
-            if self._clock.monotonic() < self._asked_at + _UNKNOWN_SECONDS:
-                return self._held
-        return self._load()
-
-    def _load(self) -> list[SigningKey]:
-        found = self._keys.all()
-        now = self._clock.monotonic()
-        with self._lock:
-            self._held, self._held_until, self._asked_at = found, now + _KEYS_SECONDS, now
-        return found
+        return self._ring.numbered(number)
 
 
 def _says_ours(text: str) -> bool:

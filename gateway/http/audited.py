@@ -1,4 +1,4 @@
-"""Which requests are in the audit log: those that change something, and those that were refused to who asked."""
+"""Which requests are in the audit log: those that change something, those that were refused to who asked, and logins."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ class Audited:
         self._audit = audit
 
     def process_response(self, req: Request, resp: Response, _resource: object, _succeeded: bool) -> None:
-        if req.method in _READS and not getattr(req.context, "is_refusal", False):
+        context = req.context
+        if req.method in _READS and not (getattr(context, "is_refusal", False) or getattr(context, "is_noted", False)):
             return
         caller = getattr(req.context, "caller", NOBODY)
         reason = getattr(req.context, "reason", "")

@@ -35,6 +35,7 @@ def facts_of(req: Request, clock: Clock, reference: str = "") -> Facts:
         client_address=req.remote_addr or "",
         forwarded_for=(req.get_header("X-Forwarded-For") or "")[:_LONGEST],
         wall_seconds=clock.wall(),
+        session=getattr(req.context, "session", ""),
     )
 
 

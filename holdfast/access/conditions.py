@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a request says beside who asks and what for. ``reference``: a tag or digest as written, "" where there is none."""
+    """What a request says beside who asks and what for. ``reference``: a tag or digest as written, "" where there is none.
+    ``session``: the cookie of a browser's session; no condition sees it.
+    """
 
     method: str = ""
     user_agent: str = ""
@@ -33,6 +35,7 @@ class Facts:
     client_address: str = ""
     forwarded_for: str = ""
     wall_seconds: float = 0.0
+    session: str = field(default="", repr=False)
 
     def values(self, identity: Identity, groups: frozenset[str], action: Action, repository: str) -> dict[str, Any]:
         """The variables of an expression."""

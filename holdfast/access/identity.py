@@ -18,6 +18,8 @@ class Way(Enum):
     LDAP = "ldap"
     OIDC = "oidc"
     TOKEN = "token"  # noqa: S105 - a word, no secret
+    OPENID = "openid"
+    SESSION = "session"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 Promises: ``FEATURES`` is the one list; a feature that arrives has its ``available`` turned to True (or its row deleted), and
 nothing else changes. A block switched off by ``"enable": false`` is not configured; a scalar is configured when the file
-gives it and it is neither false, zero nor empty.
+gives it and it is neither false, zero nor empty. Local sessions are those that every gateway has.
 
 Invariants: every path leads to a setting that exists (a test walks them).
 
@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
+from holdfast.config.drivers import LocalSessions
 from holdfast.config.section import Section, Switched
 
 if TYPE_CHECKING:
@@ -58,12 +59,9 @@ _LATER: Final = "a later version"
 _NOT_PLANNED: Final = "no version planned so far"
 
 FEATURES: Final[tuple[Feature, ...]] = (
-    Feature("http.auth.openid", "logins at other services", Effect.PROTECTS, _ACCESS),
     Feature("http.auth.apikey", "API keys", Effect.PROTECTS, _ACCESS),
     Feature("http.auth.mtls", "users by client certificate", Effect.PROTECTS, _ACCESS),
-    Feature("http.auth.sessionKeysFile", "keys of sessions", Effect.PROTECTS, _ACCESS),
-    Feature("http.auth.sessionDriver", "a store of sessions", Effect.PROTECTS, _ACCESS),
-    Feature("http.auth.secureSession", "cookies over HTTPS only", Effect.PROTECTS, _ACCESS),
+    Feature("http.auth.sessionDriver", "sessions in redis", Effect.MISLEADS, _NOT_PLANNED),
     Feature("http.accessControl.metrics", "who may read the metrics", Effect.PROTECTS, _HEALTH),
     Feature("http.tls", "HTTPS", Effect.PROTECTS, _ACCESS),
     Feature("http.ratelimit", "limits on requests", Effect.PROTECTS, _ACCESS),
@@ -91,7 +89,6 @@ FEATURES: Final[tuple[Feature, ...]] = (
     Feature("storage.subPaths.*.gcInterval", "garbage collection", Effect.ADDS, _HEALTH),
     Feature("storage.subPaths.*.gcTimeWindow", "garbage collection", Effect.ADDS, _HEALTH),
     Feature("storage.subPaths.*.retention", "retention", Effect.ADDS, _HEALTH),
-    Feature("http.allowOrigin", "requests from web pages", Effect.ADDS, _ACCESS),
     Feature("scheduler.numWorkers", "the scheduler", Effect.ADDS, _HEALTH),
     Feature("extensions.search", "search", Effect.ADDS, _LATER),
     Feature("extensions.ui", "the pages", Effect.ADDS, _LATER),
@@ -113,7 +110,9 @@ def unavailable(settings: Settings, features: tuple[Feature, ...] = FEATURES) ->
 
 def _configured(node: Any, steps: list[str]) -> Iterator[bool]:
     """One answer for each place that the path leads to in what the file gave."""
-    if not steps:
+    if isinstance(node, LocalSessions):
+        yield False
+    elif not steps:
         yield not isinstance(node, Switched) or node.enable if isinstance(node, Section) else bool(node)
     elif isinstance(node, Section):
         name = next(name for name in type(node).model_fields if node.spelling(name) == steps[0])

@@ -160,7 +160,7 @@ class Redis(Section):
 
 
 class LocalSessions(Section):
-    """Sessions in files under the storage root."""
+    """Sessions in the metadata, where every gateway finds them; in zot, in files under the storage root."""
 
     name: Literal["local"] = field("local", "Tells this driver from the others.")
 

@@ -18,6 +18,7 @@
     mirror/part/<entry>/<name>                        a repository of the run under way, and who copies it
     pulled/<partition>/<digest>//<name>               when <name> was last asked for it, in the order of holder/
     signing/<number>                                  a key that tokens are signed with
+    session/<sha256>                                  a browser's session by the hash of its id, under a lease of its own
 
     layout/current                                    the live versions; its revision is the layout revision
     layout/version/<number>                           one version, written once
@@ -137,6 +138,10 @@ def signings() -> Range:
 
 def signing_number(key: bytes) -> int:
     return int(key.removeprefix(b"signing/"), 16)
+
+
+def session(hashed: str) -> bytes:
+    return f"session/{hashed}".encode()
 
 
 def fetch(digest: Digest) -> bytes:

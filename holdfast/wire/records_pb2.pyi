@@ -289,3 +289,19 @@ class SigningKeyRecord(_message.Message):
     secret: bytes
     created_seconds: float
     def __init__(self, operation_id: _Optional[bytes] = ..., secret: _Optional[bytes] = ..., created_seconds: _Optional[float] = ...) -> None: ...
+
+class SessionRecord(_message.Message):
+    __slots__ = ("operation_id", "user", "groups", "account", "mark", "until_seconds")
+    OPERATION_ID_FIELD_NUMBER: _ClassVar[int]
+    USER_FIELD_NUMBER: _ClassVar[int]
+    GROUPS_FIELD_NUMBER: _ClassVar[int]
+    ACCOUNT_FIELD_NUMBER: _ClassVar[int]
+    MARK_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    operation_id: bytes
+    user: str
+    groups: _containers.RepeatedScalarFieldContainer[str]
+    account: str
+    mark: bytes
+    until_seconds: float
+    def __init__(self, operation_id: _Optional[bytes] = ..., user: _Optional[str] = ..., groups: _Optional[_Iterable[str]] = ..., account: _Optional[str] = ..., mark: _Optional[bytes] = ..., until_seconds: _Optional[float] = ...) -> None: ...

@@ -7,6 +7,7 @@ refused.
 from __future__ import annotations
 
 import json
+from http.cookies import SimpleCookie
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -87,6 +88,14 @@ def foreign(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]
         yield other.token(basic("admin", "a"), *(f"repository:{repo}:pull,push,delete" for repo in REPOSITORIES))
 
 
+@pytest.fixture(scope="module")
+def session(registry: Guarded) -> dict[str, str]:
+    """The writer's, as a browser sends it."""
+    page = {**basic("writer", "w"), "X-ZOT-API-CLIENT": "zot-ui"}
+    cookies = SimpleCookie(registry.ask("GET", "/v2/", page)[1]["set-cookie"])
+    return {"Cookie": f"session={cookies['session'].value}"}
+
+
 def routes() -> dict[Kind, list[str]]:
     """The product's own table."""
     nobody = Nobody()
@@ -156,6 +165,20 @@ def test_a_token_opens_no_other_door(registry: Guarded, kind: Kind, method: str,
     assert outcome(registry, method, path.format(repo="own/app"), other) == "log in"
     nobody = registry.token(None, f"repository:own/app:{word}")
     assert outcome(registry, method, path.format(repo="own/app"), nobody) == "log in"
+
+
+@pytest.mark.parametrize(("kind", "method", "path"), [one for one in ROUTES if one[1] != "DELETE"])
+def test_a_session_opens_its_owners_doors_and_no_others(
+    registry: Guarded, session: dict[str, str], kind: Kind, method: str, path: str
+) -> None:
+    page = {**session, "X-ZOT-API-CLIENT": "zot-ui"}
+    for repo in REPOSITORIES if "{repo}" in path else ("",):
+        place = path.format(repo=repo)
+        may = kind in SOMEBODY_ONLY or repo == "own/app"
+        assert outcome(registry, method, place, page) == ("through" if may else "refused"), repo
+        # What changes something could come from a page of another site.
+        if method not in {"GET", "HEAD"}:
+            assert outcome(registry, method, place, session) == "log in", repo
 
 
 def test_probes_are_everybodys_and_nothing_else_is(registry: Guarded) -> None:

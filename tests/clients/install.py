@@ -49,6 +49,7 @@ PACKAGES: Final = (
     "zstd",
     "slapd",
     "ldap-utils",
+    "chromium",
 )
 _APT_SECONDS: Final = 900.0
 # helm is the largest: several minutes with two cores and an empty build cache.

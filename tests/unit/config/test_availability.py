@@ -31,6 +31,10 @@ def test_every_path_of_the_table_leads_to_a_setting(feature: Any) -> None:
     assert feature.path in str(feature)
 
 
+def test_local_sessions_are_what_every_gateway_has() -> None:
+    assert lacking(http={"auth": {"sessionDriver": {"name": "local"}}}) == {}
+
+
 def test_the_defaults_ask_for_nothing_that_is_missing() -> None:
     assert unavailable(defaults()) == []
 
@@ -38,7 +42,6 @@ def test_the_defaults_ask_for_nothing_that_is_missing() -> None:
 @pytest.mark.parametrize(
     ("extra", "path"),
     [
-        ({"http": {"auth": {"sessionKeysFile": "f"}}}, "http.auth.sessionKeysFile"),
         ({"http": {"auth": {"apikey": True}}}, "http.auth.apikey"),
         ({"http": {"accessControl": {"metrics": {"anonymousPolicy": "read"}}}}, "http.accessControl.metrics"),
         ({"http": {"tls": {"cert": "c", "key": "k"}}}, "http.tls"),
@@ -59,6 +62,7 @@ def test_what_protects_is_refused(extra: dict[str, Any], path: str) -> None:
             {"storage": {"subPaths": {"/a": {"storageDriver": {"name": "s3"}, "dedupe": False}}}},
             "storage.subPaths.*.storageDriver",
         ),
+        ({"http": {"auth": {"sessionDriver": {"name": "redis", "url": "redis://r"}}}}, "http.auth.sessionDriver"),
         ({"cluster": {"members": ["a:1"], "hashKey": "k" * 16}}, "cluster.members"),
         ({"cluster": {"members": ["a:1"], "hashKey": "k" * 16}}, "cluster.hashKey"),
     ],
@@ -73,7 +77,6 @@ def test_what_would_put_data_elsewhere_is_refused(extra: dict[str, Any], path: s
         ({"storage": {"gc": True}}, "storage.gc"),
         ({"storage": {"retention": {"dryRun": True}}}, "storage.retention"),
         ({"storage": {"subPaths": {"/a": {"rootDirectory": "/b", "gc": True}}}}, "storage.subPaths.*.gc"),
-        ({"http": {"allowOrigin": "*"}}, "http.allowOrigin"),
         ({"scheduler": {"numWorkers": 3}}, "scheduler.numWorkers"),
         ({"extensions": {"metrics": {}}}, "extensions.metrics"),
         ({"extensions": {"search": {"cve": {}}}}, "extensions.search"),

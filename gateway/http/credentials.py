@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from gateway.access.tokens import SERVICE
 from holdfast.access.conditions import Facts
+from holdfast.access.connection import Connection
 from holdfast.errors import LoginNeededError
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from holdfast.clock import Clock
     from holdfast.errors import AccessError
 
+_PLAIN: Final = Connection()
 TOKEN_PATH: Final = "/auth/token"  # noqa: S105 - a path
 # What ends in a header or a condition is bounded.
 _LONGEST: Final = 512
@@ -32,6 +34,7 @@ def facts_of(req: Request, clock: Clock, reference: str = "") -> Facts:
         client_address=req.remote_addr or "",
         forwarded_for=(req.get_header("X-Forwarded-For") or "")[:_LONGEST],
         wall_seconds=clock.wall(),
+        connection=req.env.get("holdfast.connection", _PLAIN),
     )
 
 

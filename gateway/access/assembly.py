@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from gateway.access.audit import AuditLog
+from gateway.access.certificates import ClientCertificates
 from gateway.access.foreign import ForeignTokens
 from gateway.access.gate import Gate
 from gateway.access.logins import Logins
@@ -20,6 +21,7 @@ from holdfast.meta.signing import SigningKeys
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from gateway.access.options import AccessOptions, ForeignOptions
     from holdfast.clock import Clock
@@ -51,16 +53,21 @@ def guard(options: AccessOptions, store: Store, clock: Clock, sleep: Callable[[f
     if foreign is not None:
         ways = Ways(tokens=(ForeignTokens(foreign.key, foreign.service, clock),), needs_token=True)
         return Access(Gate(rights, ways), None, audit, options.external_url, clock, foreign)
-    if options.passwords is None:
+    unasked = (ClientCertificates(options.certificates),) if options.certificates is not None else ()
+    passwords = (_logins(options.passwords, options, clock, sleep),) if options.passwords is not None else ()
+    if not passwords and not unasked:
         return Access(Gate(rights, Ways()), None, audit, options.external_url, clock)
-    file = PasswordFile(options.passwords)
+    keys = SigningKeys(store, lambda: os.urandom(_ID_BYTES), lambda: secrets.token_bytes(_KEY_BYTES), clock)
+    tokens = Tokens(keys, Standings(passwords), clock)
+    gate = Gate(rights, Ways(passwords, (tokens,), unasked))
+    return Access(gate, tokens, audit, options.external_url, clock)
+
+
+def _logins(path: Path, options: AccessOptions, clock: Clock, sleep: Callable[[float], None]) -> Logins:
+    file = PasswordFile(path)
     file.start()
     delay = _Delay(options.fail_delay_seconds, sleep)
-    logins = Logins(file, Throttle(clock), clock, secrets.token_bytes(_KEY_BYTES), delay.wait)
-    keys = SigningKeys(store, lambda: os.urandom(_ID_BYTES), lambda: secrets.token_bytes(_KEY_BYTES), clock)
-    passwords = (logins,)
-    tokens = Tokens(keys, Standings(passwords), clock)
-    return Access(Gate(rights, Ways(passwords, (tokens,))), tokens, audit, options.external_url, clock)
+    return Logins(file, Throttle(clock), clock, secrets.token_bytes(_KEY_BYTES), delay.wait)
 
 
 class _Delay:

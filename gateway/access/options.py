@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 from gateway.access.audit import AuditLog
 from gateway.access.foreign import ForeignTokens
 from gateway.access.passwordfile import require_readable
+from holdfast.access.certificates import certificate_names
 from holdfast.access.rights import Rights
 from holdfast.clock import SystemClock
 
 if TYPE_CHECKING:
+    from holdfast.access.certificates import CertificateNames
     from holdfast.config import Settings
     from holdfast.config.access import AccessControl
     from holdfast.config.auth import Bearer as BearerText
@@ -30,7 +32,7 @@ class ForeignOptions:
 @dataclass(frozen=True, slots=True)
 class AccessOptions:
     """``passwords`` None: nobody can log in. ``foreign``: tokens come from elsewhere, and passwords are not taken.
-    ``fail_delay_seconds``: before each refusal of a password.
+    ``fail_delay_seconds``: before each refusal of a password. ``certificates`` None: client certificates name nobody.
     """
 
     passwords: Path | None = None
@@ -39,6 +41,7 @@ class AccessOptions:
     audit: Path | None = None
     fail_delay_seconds: int = 0
     foreign: ForeignOptions | None = None
+    certificates: CertificateNames | None = None
 
     @classmethod
     def of(cls, settings: Settings) -> AccessOptions:
@@ -52,6 +55,7 @@ class AccessOptions:
             Path(settings.log.audit) if settings.log.audit else None,
             auth.fail_delay if auth is not None else 0,
             _foreign(auth.bearer) if auth is not None and auth.bearer is not None else None,
+            certificate_names(auth.mtls if auth is not None else None) if settings.http.knows_certificates else None,
         )
         made.rights()
         AuditLog(made.audit, SystemClock()).close()
@@ -63,7 +67,8 @@ class AccessOptions:
 
     def rights(self) -> Rights:
         """Raises ConfigError."""
-        return Rights(self.control, knows_somebody=self.passwords is not None and self.foreign is None)
+        knows = self.passwords is not None or self.certificates is not None
+        return Rights(self.control, knows_somebody=knows and self.foreign is None)
 
 
 def _foreign(bearer: BearerText) -> ForeignOptions | None:

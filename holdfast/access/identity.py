@@ -15,6 +15,7 @@ class Way(Enum):
 
     NONE = "anonymous"
     PASSWORD = "htpasswd"  # noqa: S105 - a word, no secret
+    CERTIFICATE = "mtls"
     TOKEN = "token"  # noqa: S105 - a word, no secret
 
 

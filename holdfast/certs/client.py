@@ -56,7 +56,7 @@ def client_certificate(der: bytes) -> ClientCertificate:
             dns_names=_texts(names.get_values_for_type(x509.DNSName)),
             emails=_texts(names.get_values_for_type(x509.RFC822Name)),
         )
-    except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
+    except (ValueError, x509.DuplicateExtension, x509.InvalidVersion, x509.UnsupportedGeneralNameType) as error:
         raise ValueError(f"the client certificate cannot be read: {type(error).__name__}") from error
 
 

@@ -17,7 +17,7 @@ from tests.asking import Asked
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
 START_SECONDS = 30.0
@@ -73,9 +73,16 @@ class Server(Asked):
         return self.process.wait(STOP_SECONDS)
 
 
-def start(root: Path, port: int = 0, wait: bool = True, trust: ssl.SSLContext | None = None, **settings: Any) -> Server:
+def start(
+    root: Path,
+    port: int = 0,
+    wait: bool = True,
+    trust: ssl.SSLContext | None = None,
+    within: Sequence[str] = (),
+    **settings: Any,
+) -> Server:
     """Start a registry below ``root``. ``settings`` are merged into the configuration, section by section. ``trust``: it speaks
-    HTTPS, and this is how it is asked.
+    HTTPS, and this is how it is asked. ``within``: a command that starts it elsewhere.
     """
     root.mkdir(parents=True, exist_ok=True)
     port = port or free_port()
@@ -91,7 +98,7 @@ def start(root: Path, port: int = 0, wait: bool = True, trust: ssl.SSLContext | 
     log = root / "log"
     with log.open("ab") as out:
         process = subprocess.Popen(
-            [sys.executable, "-m", "holdfast.cli", "serve", str(path)],
+            [*within, sys.executable, "-m", "holdfast.cli", "serve", str(path)],
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=out,

@@ -47,6 +47,7 @@ PACKAGES: Final = (
     "docker-compose",
     "strace",
     "zstd",
+    "curl",
 )
 _APT_SECONDS: Final = 900.0
 # helm is the largest: several minutes with two cores and an empty build cache.

@@ -18,6 +18,7 @@ from tests.access.conftest import line
 from tests.access.guarded import basic
 from tests.certificates import Authority, Files
 from tests.http import wire
+from tests.http.test_tls import is_ready
 from tests.serving import Server, serving, wait_for
 
 if TYPE_CHECKING:
@@ -206,6 +207,7 @@ def test_where_one_is_required_nobody_comes_in_without(tmp_path: Path) -> None:
         wait_for("it to be announced", lambda: secured.server.told('"event": "serving"'))
         assert not secured.is_let_in(secured.authority.trust)
         assert secured.is_let_in(client(secured.authority, "ann"))
+        assert is_ready(secured.server.port)
 
 
 def test_who_is_revoked_is_out_also_on_a_connection_that_stands(tmp_path: Path) -> None:

@@ -7,17 +7,19 @@ import hashlib
 import random
 import socket
 import ssl
+import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.certificates import Authority, Files
 from tests.http import wire
-from tests.serving import Server, serving, wait_for
+from tests.serving import Server, free_port, serving, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 _LARGE = random.Random(5).randbytes(50 * 1024 * 1024)
 _DIGEST = f"sha256:{hashlib.sha256(_LARGE).hexdigest()}"
@@ -143,6 +145,20 @@ def test_the_scheme_in_a_challenge_is_https(authority: Authority, shown: Files, 
         challenge = server.request("GET", "/v2/")[1]["www-authenticate"]
         assert f'realm="https://127.0.0.1:{server.port}/auth/token"' in challenge
         wait_for("it to be announced", lambda: server.told(f"https://127.0.0.1:{server.port}"))
+
+
+def is_ready(port: int) -> bool:
+    """What the image's health check says."""
+    program = Path(__file__).parents[2] / "compose" / "ready.py"
+    return (
+        subprocess.run([sys.executable, "-I", "-S", str(program), str(port)], check=False, timeout=60).returncode == 0
+    )
+
+
+def test_the_images_health_check_speaks_what_the_gateway_speaks(secured: Server, registry: Server) -> None:
+    assert is_ready(secured.port)
+    assert is_ready(registry.port)
+    assert not is_ready(free_port())
 
 
 def test_plain_http_on_the_secured_port_is_answered_with_400_in_plain_http(secured: Server) -> None:

@@ -33,8 +33,17 @@ if TYPE_CHECKING:
 log = logging.getLogger("holdfast.gateway")
 
 _PERIOD_SECONDS: Final = 1.0
+# What a TLS record holds at most (RFC 8446, section 5.1).
+_RECORD_BYTES: Final = 16 * 1024
 # The first byte of a TLS record that opens a handshake (RFC 8446, section 5.1).
 HELLO: Final = b"\x16"
+
+
+class Socket(ssl.SSLSocket):
+    """One that is asked for no more than TLS gives at once: Python makes room for all that it is asked for, each time."""
+
+    def recv(self, buflen: int = _RECORD_BYTES, flags: int = 0) -> bytes:
+        return super().recv(min(buflen, _RECORD_BYTES), flags)
 
 
 class Certificates:
@@ -74,6 +83,7 @@ class Certificates:
 
 def begin(sock: socket.socket, context: ssl.SSLContext) -> ssl.SSLSocket:
     """The same connection, whose handshake is still to come; ``sock`` is not to be used any more."""
+    context.sslsocket_class = Socket
     return context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
 
 

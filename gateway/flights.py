@@ -28,6 +28,9 @@ _TCP_INFO: Final = struct.Struct("=120xQQ")
 SERVER: Final = 0  # our turn: looking things up, waiting for a node
 HEAD: Final = 1  # the client is sending a request head
 CLIENT: Final = 2  # the client is sending a body or taking an answer
+HANDSHAKE: Final = 3  # the client is agreeing on keys
+# Two round trips, and a signature on either side.
+_HANDSHAKE_SECONDS: Final = 10.0
 
 
 @dataclass(slots=True, eq=False)
@@ -83,8 +86,9 @@ class Watch:
             if flight.turn == SERVER or at != flight.seen:
                 flight.seen = at
                 self._mark(flight, now)
-            elif flight.turn == HEAD:
-                if now - flight.since_seconds > self._head_seconds:
+            elif flight.turn in (HEAD, HANDSHAKE):
+                limit = self._head_seconds if flight.turn == HEAD else min(_HANDSHAKE_SECONDS, self._head_seconds)
+                if now - flight.since_seconds > limit:
                     _cut(flight)
             else:
                 self._judge(flight, now)
@@ -111,7 +115,8 @@ class Watch:
 def _cut(flight: Flight) -> None:
     flight.cut = True
     with contextlib.suppress(OSError):
-        flight.sock.shutdown(socket.SHUT_RDWR)
+        # Not as an SSLSocket does it: that would forget its keys under the hands of the thread that uses them.
+        socket.socket.shutdown(flight.sock, socket.SHUT_RDWR)
 
 
 def _moved_bytes(sock: socket.socket) -> int:

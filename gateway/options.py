@@ -7,11 +7,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gateway.access.options import AccessOptions
+from holdfast.certs.serving import ServerFiles, server_context
+from holdfast.config.tlsfiles import server_files
 from holdfast.errors import ConfigError
 
 if TYPE_CHECKING:
     from holdfast.config import Settings
     from holdfast.config.cluster import Cluster
+    from holdfast.config.http import Tls
     from holdfast.config.sync import Sync
 
 
@@ -39,6 +42,7 @@ class Options:
     sync: Sync | None = None
     cluster: Cluster | None = None
     access: AccessOptions = AccessOptions()  # noqa: RUF009 - frozen
+    tls: ServerFiles | None = None
 
     @property
     def together(self) -> int:
@@ -68,7 +72,17 @@ def from_settings(
         worker_target=worker_target,
         sync=settings.extensions.sync,
         access=AccessOptions.of(settings),
+        tls=_tls(http.tls),
     )
+
+
+def _tls(tls: Tls | None) -> ServerFiles | None:
+    """Raises ConfigError: the files cannot be used."""
+    if tls is None:
+        return None
+    files = server_files(tls)
+    server_context(files)
+    return files
 
 
 def in_cluster(settings: Settings, port: int | None = None) -> Options:

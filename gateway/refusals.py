@@ -1,4 +1,4 @@
-"""What is said of bytes that never became a request: a TLS hello on the plain port, and all that gunicorn's parser refuses.
+"""What is said of bytes that never became a request: the wrong protocol for the port, and all that gunicorn's parser refuses.
 
 Promises: the protocol's JSON body, a status that fits, and a sentence without the names of our insides.
 
@@ -7,6 +7,7 @@ Beside :mod:`gateway.worker` this is the only module that knows gunicorn's names
 
 from __future__ import annotations
 
+import ssl
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,6 +18,10 @@ from gateway.http.errors import body
 
 class TlsHelloError(Exception):
     """The client speaks TLS to a plain port."""
+
+
+class PlainHttpError(Exception):
+    """The client speaks plain HTTP, or nothing known, to a TLS port."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +40,10 @@ class Refusal:
 
 def refusal_of(error: Exception) -> Refusal:
     """What is said of an error that a connection has ended in."""
+    if isinstance(error, ssl.SSLError):
+        return Refusal(
+            "400 Bad Request", "UNSUPPORTED", f"TLS: {(error.reason or 'no handshake').replace('_', ' ').lower()}"
+        )
     return _REFUSALS.get(type(error)) or (_MALFORMED if isinstance(error, refused.ParseException) else _BUG)
 
 
@@ -52,6 +61,7 @@ _REFUSALS: Final[dict[type[Exception], Refusal]] = {
     TlsHelloError: Refusal(
         "400 Bad Request", "UNSUPPORTED", "this port speaks plain HTTP; the client sent a TLS hello"
     ),
+    PlainHttpError: Refusal("400 Bad Request", "UNSUPPORTED", "this port speaks HTTPS; the client sent plain HTTP"),
     refused.InvalidRequestLine: Refusal("400 Bad Request", "UNSUPPORTED", "the request line cannot be read"),
     refused.InvalidRequestMethod: Refusal("400 Bad Request", "UNSUPPORTED", "the request's method is no method"),
     refused.InvalidHTTPVersion: Refusal("505 HTTP Version Not Supported", "UNSUPPORTED", "use HTTP/1.1 or HTTP/1.0"),

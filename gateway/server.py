@@ -93,6 +93,9 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
             "proc_name": "holdfast gateway",
             "control_socket_disable": True,
         }
+        if options.tls is not None:
+            # They make every request's scheme https; the worker itself reads the files, again and again.
+            chosen |= {"certfile": str(options.tls.certificate), "keyfile": str(options.tls.key)}
         for name, value in chosen.items():
             if name in self.cfg.settings:
                 self.cfg.set(name, value)

@@ -1,6 +1,8 @@
 """The gunicorn worker: threads, one per request being served, and what gunicorn's own thread worker leaves open.
 
-  * a TLS hello on the plain port is answered with ``HTTP/1.1 400`` at once (docker and containerd then fall back to plain HTTP);
+  * a TLS hello on the plain port is answered with ``HTTP/1.1 400`` at once (docker and containerd then fall back to plain HTTP),
+    and so is plain HTTP on a TLS port;
+  * TLS handshakes run in the connection's thread, never in the event loop (:mod:`gateway.tls`);
   * requests that gunicorn refuses get the protocol's JSON body;
   * every connection is a flight that is watched (:mod:`gateway.flights`): stalled clients lose their connection, slow ones do not;
   * health probes are answered by the event loop itself when every thread is taken;
@@ -19,19 +21,21 @@ import os
 import secrets
 import select
 import socket
+import ssl
 import sys
 import time
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
-from gunicorn import util
+from gunicorn import http, util
 from gunicorn.http import wsgi
 from gunicorn.workers.gthread import _DEFER, TConn, ThreadWorker
 
+from gateway import tls
 from gateway.affinity import Affinity
-from gateway.flights import CLIENT, SERVER, Flight, Watch
+from gateway.flights import CLIENT, HANDSHAKE, HEAD, SERVER, Flight, Watch
 from gateway.health import PATHS
-from gateway.refusals import TlsHelloError, closing_answer, refusal_of
+from gateway.refusals import PlainHttpError, TlsHelloError, closing_answer, refusal_of
 from holdfast.clock import SystemClock
 from holdfast.settled import settled
 
@@ -39,6 +43,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from gateway.assembly import Gateway
+    from holdfast.access.connection import Connection as Known
 
 log = logging.getLogger("holdfast.gateway")
 
@@ -58,23 +63,59 @@ _RESET: Final = b"\1\0\0\0\0\0\0\0"
 
 
 class Connection(TConn):  # type: ignore[misc]  # gunicorn has no types
-    """A client connection, with its flight."""
+    """A client connection, with its flight. ``certificates`` None: it is plain. ``known``: what a TLS handshake has told."""
 
     flight: Flight | None = None
+    certificates: tls.Certificates | None = None
+    known: Known | None = None
     broken = False
     data_ready: bool
+    sock: socket.socket
 
     def close(self, graceful: bool = False) -> None:  # noqa: ARG002 - gunicorn's signature
         """Never waits: the event loop calls it. The waiting has been done in :func:`_linger`, by the thread."""
         if self.broken:
             with contextlib.suppress(OSError):
                 self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        else:
+            tls.part(self.sock)
         util.close(self.sock)
 
     def init(self) -> None:
-        if not self.initialized and self.sock.recv(1, socket.MSG_PEEK) == b"\x16":
-            raise TlsHelloError
-        super().init()
+        if self.initialized:
+            return
+        first = self.sock.recv(1, socket.MSG_PEEK)
+        if self.certificates is None:
+            if first == tls.HELLO:
+                raise TlsHelloError
+            super().init()
+        elif first not in (tls.HELLO, b""):
+            raise PlainHttpError
+        elif not first:
+            raise http.errors.NoMoreData
+        else:
+            self._agree(self.certificates)
+
+    def _agree(self, certificates: tls.Certificates) -> None:
+        context = certificates.context
+        self.sock = secured = tls.begin(self.sock, context)
+        if self.flight is not None:
+            self.flight.sock = secured
+            self.flight.turn = HANDSHAKE
+        secured.do_handshake()
+        if self.flight is not None:
+            self.flight.turn = HEAD
+        self._context = context
+        self.known = tls.known(secured)
+        self.parser = http.get_parser(self.cfg, secured, self.client)
+        self.initialized = True
+
+    @property
+    def is_outdated(self) -> bool:
+        """Whether its client's certificate was believed by an authority's file that is another one by now."""
+        if self.certificates is None or self.known is None or self.known.certificate is None:
+            return False
+        return self._context is not self.certificates.context
 
     def wait_for_data(self, timeout: float) -> bool:
         """As gunicorn's, without making an epoll instance for every connection."""
@@ -134,6 +175,10 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         self._boot = secrets.token_hex(4)
         self._watch = Watch(SystemClock(), settings.idle_seconds, min(HEAD_SECONDS, settings.idle_seconds))
         self._watch.start()
+        self._certificates: tls.Certificates | None = None
+        if settings.tls is not None:
+            self._certificates = tls.Certificates(settings.tls)
+            self._certificates.start()
         self._pin()
         super().init_process()
 
@@ -184,7 +229,9 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         with contextlib.suppress(OSError):
             # A peer that has vanished is noticed by unacknowledged data, one that stalls by the watch.
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(self.app.options.idle_seconds * 1000))
-        self.enqueue_req(Connection(self.cfg, sock, address, listener.getsockname()))
+        conn = Connection(self.cfg, sock, address, listener.getsockname())
+        conn.certificates = self._certificates
+        self.enqueue_req(conn)
 
     def enqueue_req(self, conn: Connection) -> None:
         if self._busy * 2 >= self.cfg.threads and _silent(conn):
@@ -202,7 +249,9 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         self.finish_request(conn, future)
 
     def _answer_probe(self, conn: Connection) -> bool:
-        """Health, without a thread. Only what is in the socket's buffer is looked at; nothing here waits."""
+        """Health, without a thread. Only what is in the socket's buffer is looked at; nothing here waits, so TLS is left out."""
+        if self._certificates is not None:
+            return False
         try:
             head = conn.sock.recv(_PEEK_BYTES, socket.MSG_PEEK | socket.MSG_DONTWAIT)
         except OSError:
@@ -241,6 +290,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         return result
 
     def _stay(self, conn: Connection) -> bool:
+        if tls.pending(conn.sock):
+            return True  # nobody else would notice that there is something to read
         if not self.alive or self._busy * 2 > self.cfg.threads or conn.parser.unreader.buf.getvalue():
             return False
         return readable(conn.sock, _STAY_MILLIS)
@@ -256,8 +307,10 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         request_id = environ["holdfast.request_id"] = self._request_id()
         environ["holdfast.flight"] = flight
         environ["holdfast.affinity"] = self._affinity
+        if conn.known is not None:
+            environ["holdfast.connection"] = conn.known
         environ["wsgi.multithread"] = True
-        if not self.alive or len(self.keepalived_conns) >= self.max_keepalived:
+        if not self.alive or conn.is_outdated or len(self.keepalived_conns) >= self.max_keepalived:
             resp.force_close()
         try:
             pieces = self.wsgi(environ, resp.start_response)
@@ -307,8 +360,11 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         refusal = refusal_of(exc)
         if refusal.is_bug:
             log.error("unexpected error in a worker thread", exc_info=exc)
-        with contextlib.suppress(OSError):
-            client.send(refusal.answer(), socket.MSG_DONTWAIT)
+        # Who has no keys yet has heard an alert already, and understands nothing else.
+        if not isinstance(exc, ssl.SSLError):
+            with contextlib.suppress(OSError):
+                client.setblocking(False)
+                client.send(refusal.answer())
         status = refusal.status[:3]
         self._access.line_for("-", "-", status)(
             _stamp(),
@@ -371,16 +427,17 @@ def _linger(sock: socket.socket) -> None:
     deadline = time.monotonic() + _LINGER_SECONDS
     dropped = 0
     with contextlib.suppress(OSError):
-        sock.shutdown(socket.SHUT_WR)
+        tls.part(sock)
+        tls.shut(sock, socket.SHUT_WR)
         while (
             dropped < _LINGER_BYTES and (left := deadline - time.monotonic()) > 0 and readable(sock, int(left * 1000))
         ):
-            came = len(sock.recv(1024 * 1024, socket.MSG_DONTWAIT))
+            came = tls.drop(sock, 1024 * 1024)
             if not came:
                 break
             dropped += came
     with contextlib.suppress(OSError):
-        sock.shutdown(socket.SHUT_RDWR)
+        tls.shut(sock, socket.SHUT_RDWR)
 
 
 _stamp_cache: tuple[int, str] = (0, "")

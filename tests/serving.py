@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 from tests.asking import Asked
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    import ssl
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
 START_SECONDS = 30.0
@@ -45,14 +46,21 @@ class Server(Asked):
     log: Path
     config: Path
     pids: list[int] = field(default_factory=list)
+    trust: ssl.SSLContext | None = None
+    address: str = "127.0.0.1"
 
     @property
     def host(self) -> str:
-        return f"127.0.0.1:{self.port}"
+        return f"{self.address}:{self.port}"
 
     @property
     def url(self) -> str:
-        return f"http://{self.host}"
+        return f"{'http' if self.trust is None else 'https'}://{self.host}"
+
+    def told(self, word: str) -> list[dict[str, Any]]:
+        """Its log's lines in which this stands."""
+        lines = self.log.read_text().splitlines()
+        return [json.loads(line) for line in lines if line.startswith("{") and word in line]
 
     def child(self, name: str) -> int:
         """The pid of a supervised process, from the supervisor's own log."""
@@ -65,8 +73,17 @@ class Server(Asked):
         return self.process.wait(STOP_SECONDS)
 
 
-def start(root: Path, port: int = 0, wait: bool = True, **settings: Any) -> Server:
-    """Start a registry below ``root``. ``settings`` are merged into the configuration, section by section."""
+def start(
+    root: Path,
+    port: int = 0,
+    wait: bool = True,
+    trust: ssl.SSLContext | None = None,
+    within: Sequence[str] = (),
+    **settings: Any,
+) -> Server:
+    """Start a registry below ``root``. ``settings`` are merged into the configuration, section by section. ``trust``: it speaks
+    HTTPS, and this is how it is asked. ``within``: a command that starts it elsewhere.
+    """
     root.mkdir(parents=True, exist_ok=True)
     port = port or free_port()
     config: dict[str, Any] = {
@@ -81,13 +98,13 @@ def start(root: Path, port: int = 0, wait: bool = True, **settings: Any) -> Serv
     log = root / "log"
     with log.open("ab") as out:
         process = subprocess.Popen(
-            [sys.executable, "-m", "holdfast.cli", "serve", str(path)],
+            [*within, sys.executable, "-m", "holdfast.cli", "serve", str(path)],
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=out,
             env=os.environ | {"PYTHONUNBUFFERED": "1"},
         )
-    server = Server(root, port, process, log, path)
+    server = Server(root, port, process, log, path, trust=trust, address=config["http"]["address"])
     if wait:
         try:
             wait_for("the registry to be ready", lambda: process.poll() is not None or server.ready(), START_SECONDS)
@@ -101,9 +118,9 @@ def start(root: Path, port: int = 0, wait: bool = True, **settings: Any) -> Serv
 
 
 @contextlib.contextmanager
-def serving(root: Path, **settings: Any) -> Iterator[Server]:
+def serving(root: Path, trust: ssl.SSLContext | None = None, **settings: Any) -> Iterator[Server]:
     """A registry for the length of a block; it must stop cleanly."""
-    server = start(root, **settings)
+    server = start(root, trust=trust, **settings)
     try:
         yield server
     finally:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from gateway.access.audit import AuditLog
 from gateway.access.browsing import Browsing, browsing
+from gateway.access.certificates import ClientCertificates
 from gateway.access.gate import Gate
 from gateway.access.ldap.breaker import Breaker
 from gateway.access.ldap.directory import Directory
@@ -67,11 +68,12 @@ def guard(options: AccessOptions, store: Store, clock: Clock, sleep: Callable[[f
         others = _by_others(options.bearer, rights, keys, audit, options.external_url, clock)
         return replace(others, pages=options.pages)
     passwords = _password_ways(options, clock, sleep)
-    if not passwords and not options.browser.providers:
+    certificates = (ClientCertificates(options.certificates),) if options.certificates is not None else ()
+    if not passwords and not certificates and not options.browser.providers:
         return Access(Gate(rights, Ways()), None, audit, options.external_url, clock, pages=options.pages)
     people = browsing(options.browser, keys, store, passwords, clock)
     tokens = Tokens(keys, Standings((*passwords, people.browsers)), clock)
-    gate = Gate(rights, Ways(passwords, (tokens,), (people.browsers,)))
+    gate = Gate(rights, Ways(passwords, (tokens,), (people.browsers, *certificates)))
     return Access(gate, tokens, audit, options.external_url, clock, browsing=people, pages=options.pages)
 
 

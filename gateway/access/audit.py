@@ -1,6 +1,6 @@
 """The audit log: every change and every refusal as one JSON line, for whoever asks later who did what.
 
-    {"time", "user", "by", "address", "method", "path", "status", "action"?, "repository"?, "reason"?}
+    {"time", "user", "by", "address", "method", "path", "status", "certificate"?, "reason"?}
 
 Promises: a line is written whole (one write to a file opened for appending, so that processes share it) or the log says why not;
 no query, no header and nothing of a body or a password is in it.
@@ -60,6 +60,9 @@ class AuditLog:
             "path": path[:_LONGEST],
             "status": status,
         }
+        shown = caller.facts.connection.certificate
+        if shown is not None:
+            line["certificate"] = shown.subject
         if reason:
             line["reason"] = reason[:_LONGEST]
         try:

@@ -78,20 +78,20 @@ class Gate:
             raise LoginRefusedError("the credentials are too long")
         kind, _, rest = authorization.partition(" ")
         if kind.lower() == "basic" and self._ways.passwords:
-            return Caller(self._by_password(rest, facts.client_address), facts)
+            return Caller(self._by_password(rest, facts), facts)
         if kind.lower() == "bearer":
             return Caller(self._ways.by_token(rest.strip()), facts, by_token=True)
         raise LoginRefusedError("credentials of this kind are not taken here; get a token")
 
-    def _by_password(self, encoded: str, address: str) -> Proven:
+    def _by_password(self, encoded: str, facts: Facts) -> Proven:
         try:
             text = base64.b64decode(encoded.strip(), validate=True).decode()
         except (binascii.Error, UnicodeDecodeError) as error:
             raise LoginRefusedError("the credentials are malformed") from error
         user, colon, password = text.partition(":")
         if not user and not password and colon:
-            return Proven()  # podman without a login sends it
-        return self.login(user, password, address)
+            return self._ways.by_nothing(facts)  # podman without a login sends it
+        return self.login(user, password, facts.client_address)
 
     def login(self, user: str, password: str, address: str) -> Proven:
         """Raises as ``who``."""

@@ -12,10 +12,12 @@ from gateway.access.browseroptions import BrowserOptions
 from gateway.access.ldap.options import DirectoryOptions
 from gateway.access.origins import Origins
 from gateway.access.passwordfile import require_readable
+from holdfast.access.certificates import certificate_names
 from holdfast.access.rights import Rights
 from holdfast.clock import SystemClock
 
 if TYPE_CHECKING:
+    from holdfast.access.certificates import CertificateNames
     from holdfast.config import Settings
     from holdfast.config.access import AccessControl
 
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 class AccessOptions:
     """``passwords`` and ``directory`` None: nobody can log in with a password. ``bearer``: tokens come from elsewhere, and
     passwords are not taken. ``fail_delay_seconds``: before each refusal of a password. ``pages``: of other origins that may ask.
+    ``certificates`` None: client certificates name nobody.
     """
 
     passwords: Path | None = None
@@ -34,6 +37,7 @@ class AccessOptions:
     bearer: BearerOptions | None = None
     browser: BrowserOptions = BrowserOptions()  # noqa: RUF009 - frozen
     pages: Origins = Origins()  # noqa: RUF009 - frozen
+    certificates: CertificateNames | None = None
     directory: DirectoryOptions | None = None
 
     @classmethod
@@ -50,6 +54,7 @@ class AccessOptions:
             BearerOptions.of(auth.bearer) if auth is not None and auth.bearer is not None else None,
             BrowserOptions.of(auth),
             Origins.of(settings.http.allow_origin.split(",")),
+            certificate_names(auth.mtls if auth is not None else None) if settings.http.knows_certificates else None,
         )
         made.rights()
         AuditLog(made.audit, SystemClock()).close()
@@ -65,5 +70,6 @@ class AccessOptions:
         """Raises ConfigError."""
         if self.bearer is not None:
             return Rights(self.control, knows_somebody=not self.bearer.asks_elsewhere)
-        knows_somebody = self.passwords is not None or self.directory is not None or bool(self.browser.providers)
+        ways = (self.passwords, self.directory, self.certificates)
+        knows_somebody = bool(self.browser.providers) or any(way is not None for way in ways)
         return Rights(self.control, knows_somebody=knows_somebody)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from gateway.access.tokens import SERVICE
 from holdfast.access.conditions import Facts
+from holdfast.access.connection import Connection
 from holdfast.errors import LoginNeededError
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from holdfast.clock import Clock
     from holdfast.errors import AccessError
 
+_PLAIN: Final = Connection()
 TOKEN_PATH: Final = "/auth/token"  # noqa: S105 - a path
 # The second is zot's.
 TOKEN_PATHS: Final = (TOKEN_PATH, "/zot/auth/token")
@@ -36,6 +38,7 @@ def facts_of(req: Request, clock: Clock, reference: str = "") -> Facts:
         forwarded_for=(req.get_header("X-Forwarded-For") or "")[:_LONGEST],
         wall_seconds=clock.wall(),
         session=getattr(req.context, "session", ""),
+        connection=req.env.get("holdfast.connection", _PLAIN),
     )
 
 

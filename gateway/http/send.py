@@ -49,7 +49,8 @@ class FileBody:
                 with roaming(self._affinity, part.length_bytes):
                     self._send(self._socket, part)
             else:
-                yield from self._read(part)
+                with roaming(self._affinity, part.length_bytes):
+                    yield from self._read(part)
 
     def close(self) -> None:
         """Called by the WSGI server, always and at the end. A second call does nothing."""

@@ -2,6 +2,8 @@
 
     req.time  req.method  req.userAgent  req.action  req.repository  req.reference  req.referenceType ("tag", "digest", "")
     req.tag  req.digest  req.user.name  req.user.groups  req.auth.method  req.client.ip  req.client.forwardedFor
+    req.tls.version ("" without TLS, "TLSv1.3")  req.tls.cipher  req.tls.client.subject  .issuer  .serial  .fingerprint
+    req.tls.client.uris  .dnsNames  .emails (empty without a client certificate)
 
 Promises: what does not compile is refused when the configuration is read. What cannot be evaluated (a name that is not there, a
 result that is no truth value) does not hold: a mistake in a condition opens nothing. Expressions have no loops but those over
@@ -16,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import cel
 
+from holdfast.access.connection import Connection
 from holdfast.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -36,6 +39,7 @@ class Facts:
     forwarded_for: str = ""
     wall_seconds: float = 0.0
     session: str = field(default="", repr=False)
+    connection: Connection = Connection()  # noqa: RUF009 - frozen
 
     def values(self, identity: Identity, groups: frozenset[str], action: Action, repository: str) -> dict[str, Any]:
         """The variables of an expression."""
@@ -53,6 +57,7 @@ class Facts:
             "user": {"name": identity.name, "groups": sorted(groups)},
             "auth": {"method": identity.way.value},
             "client": {"ip": self.client_address, "forwardedFor": self.forwarded_for},
+            "tls": self.connection.values(),
         }
         return {"req": request}
 

@@ -17,6 +17,7 @@ class Way(Enum):
     PASSWORD = "htpasswd"  # noqa: S105 - a word, no secret
     LDAP = "ldap"
     OIDC = "oidc"
+    CERTIFICATE = "mtls"
     TOKEN = "token"  # noqa: S105 - a word, no secret
     OPENID = "openid"
     SESSION = "session"

@@ -49,7 +49,15 @@ class Tls(Section):
 
     cert: Text = field("", "File with the certificate chain; with key.")
     key: Text = field("", "File with the private key; with cert.")
-    ca_cert: Text = field("", "File with the authority that client certificates are checked against.", alias="cacert")
+    ca_cert: Text = field(
+        "",
+        "File with the authorities that client certificates are checked against, and their revocation lists if they have some. "
+        "Whoever shows a certificate is who it names; without one everybody may try the other ways of logging in.",
+        alias="cacert",
+    )
+    require_client: Flag = field(
+        False, "Refuse every connection without a client certificate, probes included (ours); with cacert."
+    )
 
 
 class MethodRate(Section):
@@ -108,6 +116,11 @@ class Http(Section):
         if min(said).nanoseconds <= 0:
             return LONGEST_IDLE_SECONDS
         return min(max(said).seconds, LONGEST_IDLE_SECONDS)
+
+    @property
+    def knows_certificates(self) -> bool:
+        """Whether client certificates name somebody: as in zot, an authority to check them against is all that it takes."""
+        return self.tls is not None and bool(self.tls.ca_cert)
 
     @property
     def transfer_limit(self) -> int:

@@ -17,6 +17,7 @@ from holdfast.ops.starting import (
     refuse_what_may_not_enter,
     refuse_what_would_not_protect,
     report_refusal,
+    require_certificates,
     require_cluster,
     reserve_port,
 )
@@ -31,6 +32,7 @@ def gateway(
     try:
         settings = config.load(config_file)
         refuse_what_would_not_protect(settings)
+        require_certificates(settings)
         require_cluster(settings)
         address = settings.http.address or "0.0.0.0"  # noqa: S104 - as zot spells it
         refuse_what_may_not_enter(settings)

@@ -19,9 +19,6 @@ import secrets
 import shutil
 import signal
 import tempfile
-import threading
-import time
-import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -32,12 +29,14 @@ from holdfast.clock import SystemClock
 from holdfast.errors import ConfigError, MetadataUnavailableError
 from holdfast.meta.installation import installation_id
 from holdfast.meta.sqlite import SqliteStore
+from holdfast.ops.announcing import announce
 from holdfast.ops.children import EXIT_CONFIG, Child, Supervisor
 from holdfast.ops.starting import (
     hold_directory,
     make_directory,
     refuse_what_would_not_protect,
     report_refusal,
+    require_certificates,
     reserve_port,
 )
 
@@ -77,6 +76,7 @@ def run(path: Path | None) -> int:
     settings = config.load(path) if path else config.defaults()
     _refuse_a_cluster(settings)
     refuse_what_would_not_protect(settings)
+    require_certificates(settings)
     logs.configure(settings.log.level, settings.log.format, settings.log.output, "serve")
     root = Path(settings.storage.root_directory).absolute()
     make_directory(root)
@@ -92,7 +92,7 @@ def run(path: Path | None) -> int:
             log.warning(
                 "configured, but not available in this version", extra={"key": feature.path, "with": feature.arrives}
             )
-        return supervisor.run(lambda: _announce(settings.http.address, port))
+        return supervisor.run(lambda: announce(settings.http, port))
 
 
 def _refuse_a_cluster(settings: Settings) -> None:
@@ -181,6 +181,7 @@ def _reload(path: Path | None, children: Sequence[Child]) -> None:
         settings = config.load(path) if path else config.defaults()
         _refuse_a_cluster(settings)
         refuse_what_would_not_protect(settings)
+        require_certificates(settings)
     except ConfigError as error:
         log.error("the new configuration is refused, the old one stays", extra={"faults": error.detail})  # noqa: TRY400 - the faults say all
         return
@@ -188,18 +189,3 @@ def _reload(path: Path | None, children: Sequence[Child]) -> None:
     for child in children:
         if child.name == "gateway":
             child.send(signal.SIGHUP)
-
-
-def _announce(address: str, port: int) -> None:
-    """Say once, and only when it is true, that the registry answers. Runs beside the supervisor, which must not wait."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(address, f"[{address}]" if ":" in address else address)  # noqa: S104
-    url = f"http://{host}:{port}"
-
-    def ask() -> None:
-        while True:
-            with contextlib.suppress(OSError), urllib.request.urlopen(f"{url}/readyz", timeout=2):  # noqa: S310 - our own URL
-                log.info("serving", extra={"url": url})
-                return
-            time.sleep(0.1)
-
-    threading.Thread(target=ask, name="announce", daemon=True).start()

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Final
 import typer
 
 from holdfast import __version__, config
+from holdfast.certs.serving import server_context
 from holdfast.clock import SystemClock
+from holdfast.config.tlsfiles import server_files
 from holdfast.errors import ConfigError, MetadataUnavailableError
 from holdfast.meta.versions import require_entry
 from holdfast.replicas.access import open_metadata
@@ -52,6 +54,12 @@ def refuse_what_would_not_protect(settings: Settings) -> None:
                 for f in missing
             ],
         )
+
+
+def require_certificates(settings: Settings) -> None:
+    """Raises ConfigError: the files of ``http.tls`` cannot be read, or do not fit together."""
+    if settings.http.tls is not None:
+        server_context(server_files(settings.http.tls))
 
 
 def require_cluster(settings: Settings) -> Cluster:

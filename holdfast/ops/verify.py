@@ -4,14 +4,18 @@ Promises: exit 0 and ``FILE is valid`` for a file that ``serve`` reads, with a l
 feature that this version lacks; else exit 1 and every fault with its JSON path and a remedy. ``--json`` says the same for
 programs: ``{"file", "valid", "faults", "warnings", "unavailable"}``.
 
-Never: opens the files that a configuration names, changes anything, shows a secret.
+Of the files that a configuration names it opens those of ``http.tls``, as ``serve`` does: a certificate beside another's key is a
+fault. One that is not there is a warning, because a configuration may be checked on another machine than its own.
+
+Never: opens any other of them, changes anything, shows a secret.
 """
 
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path  # noqa: TC003 - typer reads the annotation when it builds the command
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 from rich.console import Console
@@ -19,6 +23,9 @@ from rich.table import Table
 from rich.text import Text
 
 from holdfast.config import Fault, check, unavailable
+from holdfast.config.tlsfiles import server_files
+from holdfast.errors import ConfigError
+from holdfast.ops.starting import require_certificates
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,13 +38,29 @@ def verify(
     json_output: Annotated[bool, typer.Option("--json", help="Write JSON, for programs.")] = False,
 ) -> None:
     """Check a configuration; report every fault at once."""
-    report = check(file)
+    report = _with_certificates(check(file))
     missing = unavailable(report.settings) if report.settings else []
     if json_output:
         typer.echo(json.dumps(_as_json(file, report, missing), indent=2))
     else:
         _show(file, report, missing, Console(highlight=False, emoji=False, markup=False))
     raise typer.Exit(1 if report.faults else 0)
+
+
+def _with_certificates(report: Report) -> Report:
+    """The same, with what is wrong with the files of ``http.tls``."""
+    if report.settings is None or report.settings.http.tls is None:
+        return report
+    if missing := server_files(report.settings.http.tls).missing():
+        remedy = "put it there before you start; serve refuses to start without"
+        gone = tuple(Fault(f"http.tls.{key}", f"{path} is not there", remedy) for key, path in missing.items())
+        return replace(report, warnings=(*report.warnings, *gone))
+    try:
+        require_certificates(report.settings)
+    except ConfigError as error:
+        faults = tuple(Fault(**fault) for fault in cast("list[dict[str, str]]", error.detail))
+        return replace(report, settings=None, faults=faults)
+    return report
 
 
 def _as_json(file: Path, report: Report, missing: Sequence[Feature]) -> dict[str, object]:

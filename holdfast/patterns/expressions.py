@@ -19,8 +19,14 @@ _MOST_MEMORY_BYTES: Final = 8 << 20
 MOST_CHARACTERS: Final = 1 << 16
 
 
+class _Match(Protocol):
+    def group(self, number: int) -> str | None: ...
+
+
 class _Program(Protocol):
-    def search(self, text: str) -> object | None: ...
+    @property
+    def groups(self) -> int: ...
+    def search(self, text: str) -> _Match | None: ...
     def fullmatch(self, text: str) -> object | None: ...
 
 
@@ -41,6 +47,11 @@ class Expression:
     def found_in(self, text: str) -> bool:
         """Whether it matches anywhere, as Go's ``MatchString``; anchors are the author's business."""
         return self._program.search(text) is not None
+
+    def first_group_in(self, text: str) -> str:
+        """What the first group takes of the first match; empty without a match, without a group, and where it takes no part."""
+        found = self._program.search(text)
+        return (found.group(1) or "") if found is not None and self._program.groups else ""
 
     def covers(self, text: str) -> bool:
         """Whether it matches the text as a whole."""

@@ -54,9 +54,9 @@ class Docker:
 
 
 @contextlib.contextmanager
-def dockerd(namespace: str = "", mirror: str = "") -> Iterator[Docker]:
-    """A dockerd with overlay2 storage. ``namespace``: a network namespace in which its containers have networks. ``mirror``:
-    host:port of a registry that is asked before Docker Hub.
+def dockerd(namespace: str = "", mirror: str = "", *, networks: bool = True) -> Iterator[Docker]:
+    """A dockerd with overlay2 storage. ``namespace``: a network namespace in which its containers have networks, unless
+    ``networks`` says no. ``mirror``: host:port of a registry that is asked before Docker Hub.
     """
     need_root()
     program, client = need("dockerd"), need("docker")
@@ -69,7 +69,7 @@ def dockerd(namespace: str = "", mirror: str = "") -> Iterator[Docker]:
         docker = Docker(Program(client, settings), socket)
         # `ip netns exec` would hide the control groups from it.
         inside = [need("nsenter"), f"--net=/run/netns/{namespace}"] if namespace else []
-        network = () if namespace else _NO_NETWORK
+        network = () if namespace and networks else _NO_NETWORK
         mirrors = [f"--registry-mirror=http://{mirror}"] if mirror else []
         argv = [*inside, program, *places, "--host", socket, "--storage-driver=overlay2", *network, *mirrors]
         with daemon(argv, root / "log", lambda: docker.call.try_("info", seconds=20).code == 0, settings):

@@ -50,6 +50,7 @@ PACKAGES: Final = (
     "slapd",
     "ldap-utils",
     "chromium",
+    "curl",
 )
 _APT_SECONDS: Final = 900.0
 # helm is the largest: several minutes with two cores and an empty build cache.

@@ -128,6 +128,30 @@ def test_the_configuration_has_no_fault_with_what_the_nodes_add(
     assert report.settings.cluster.etcd.ca_file.rpartition("/")[0] in mounted
 
 
+def test_with_a_certificate_for_clients_the_gateways_speak_https_and_are_probed_so(
+    helm: Program, tmp_path: Path
+) -> None:
+    words = "--set=gateways.https.secret=public,gateways.https.clientAuthority=true"
+    for version in VERSIONS:
+        objects = rendered(helm, words, version=version)
+        for one in objects.values():
+            kubernetes_validate.validate(one, version, strict=True)
+    pod = pods(objects)["Deployment/reg-gateway"]
+    (container,) = pod["containers"]
+    assert {container[f"{probe}Probe"]["httpGet"]["scheme"] for probe in ("startup", "readiness", "liveness")} == {
+        "HTTPS"
+    }
+    assert {"name": "https", "mountPath": "/etc/holdfast/https", "readOnly": True} in container["volumeMounts"]
+    assert [one["secret"]["secretName"] for one in pod["volumes"] if one["name"] == "https"] == ["public"]
+    path = tmp_path / "config.yaml"
+    path.write_text(objects["ConfigMap", "reg-config"]["data"]["config.yaml"], encoding="utf-8")
+    tls = config.load(path).http.tls
+    assert tls is not None
+    assert {tls.cert, tls.key, tls.ca_cert} == {
+        f"/etc/holdfast/https/{name}" for name in ("tls.crt", "tls.key", "ca.crt")
+    }
+
+
 def test_the_layout_waits_for_the_nodes_of_all_zones(helm: Program) -> None:
     (container,) = pods(rendered(helm, OTHERS))["Job/reg-layout-1"]["containers"]
     assert "--nodes=6" in container["args"]

@@ -154,14 +154,14 @@ def sessions_fit_their_store(settings: Settings) -> Iterator[Finding]:
 def somebody_can_be_known(settings: Settings) -> Iterator[Finding]:
     """Rules for users that nobody can be would shut everybody out."""
     control = settings.http.access_control
-    if control is None or not control.needs_logins or _knows(settings.http.auth):
+    if control is None or not control.needs_logins or _knows(settings.http.auth) or settings.http.knows_certificates:
         return
     at = ("http", "accessControl")
     yield Finding(
         at,
         "has rules for users, but nobody can log in",
         "give http.auth, or keep to anonymousPolicy",
-        reads=(_AUTH, *((*at, key) for key in ("repositories", "metrics") if not control.anonymous)),
+        reads=(_AUTH, ("http", "tls"), *((*at, key) for key in ("repositories", "metrics") if not control.anonymous)),
     )
 
 

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 def certificates_have_keys(settings: Settings) -> Iterator[Finding]:
     if settings.http.tls is not None:
         yield from _pair(settings.http.tls, ("http", "tls"))
+    if settings.http.tls is not None and settings.http.tls.require_client and not settings.http.tls.ca_cert:
+        message = "client certificates are required, and nobody says which ones count"
+        yield Finding(("http", "tls", "cacert"), message, "name the authority's file, or remove requireClient")
 
 
 def _pair(tls: Tls, at: Steps) -> Iterator[Finding]:

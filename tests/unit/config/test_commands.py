@@ -46,17 +46,16 @@ def test_a_good_file_is_said_to_be_valid(tmp_path: Path) -> None:
 def test_a_good_file_with_missing_features_says_what_serve_will_do(tmp_path: Path) -> None:
     path = tmp_path / "good.json"
     content = {
-        "storage": {"rootDirectory": "/d"},
-        "http": {"tls": {"cert": "c", "key": "k"}},
+        "storage": {"rootDirectory": "/d", "redirectBlobURL": True},
         "extensions": {"lint": {}},
     }
     path.write_text(json.dumps(content), encoding="utf-8")
     result = run("verify", str(path))
     assert result.exit_code == 0
-    valid, tls, lint = result.output.splitlines()
+    valid, redirect, lint = result.output.splitlines()
     assert valid.endswith("is valid")
-    assert tls.startswith("warning: http.tls: ")
-    assert "refuses to start" in tls
+    assert redirect.startswith("warning: storage.redirectBlobURL: ")
+    assert "refuses to start" in redirect
     assert lint.startswith("warning: extensions.lint: ")
     assert "ignores it" in lint
 

@@ -7,7 +7,7 @@ import socket
 import pytest
 
 from gateway.cache import ManifestCache
-from gateway.flights import CLIENT, HEAD, SERVER, Watch
+from gateway.flights import CLIENT, HANDSHAKE, HEAD, SERVER, Watch
 from gateway.lanes import Lanes
 from holdfast import digest, names
 from holdfast.clock import ManualClock
@@ -68,6 +68,24 @@ def test_a_request_head_has_a_deadline_of_its_own() -> None:
         client.sendall(b"x" * 5000)  # bytes do not help a head
         watch.look()
         assert flight.cut
+
+
+@pytest.mark.parametrize(("head_seconds", "limit"), [(30, 10), (5, 5)])
+def test_a_handshake_has_a_deadline_that_is_shorter_than_a_heads(head_seconds: float, limit: float) -> None:
+    client, server = pair()
+    with client, server:
+        clock = ManualClock()
+        watch = Watch(clock, idle_seconds=60, head_seconds=head_seconds)
+        flight = watch.enter(server)
+        flight.turn = HANDSHAKE
+        watch.look()
+        clock.advance(limit - 0.1)
+        watch.look()
+        assert not flight.cut
+        clock.advance(0.2)
+        watch.look()
+        assert flight.cut
+        assert client.recv(1) == b""
 
 
 def test_a_client_that_moves_is_left_alone_and_one_that_stops_is_not() -> None:

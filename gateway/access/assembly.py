@@ -8,15 +8,22 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from gateway.access.apikeys import ApiKeys, OwnKeys
 from gateway.access.audit import AuditLog
 from gateway.access.foreign import ForeignTokens
 from gateway.access.gate import Gate
+from gateway.access.guesses import Guesses
 from gateway.access.logins import Logins
 from gateway.access.passwordfile import PasswordFile
+from gateway.access.robots import Robots
 from gateway.access.throttle import Throttle
 from gateway.access.tokens import Tokens
+from gateway.access.uses import Uses
 from gateway.access.ways import Standings, Ways
+from holdfast.meta.apikeys import ApiKeyBook
+from holdfast.meta.robots import RobotBook
 from holdfast.meta.signing import SigningKeys
+from holdfast.meta.uses import UseTimes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +40,7 @@ _WAITING: Final = 16
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """``tokens`` None: none are given here. ``foreign``: who gives them instead."""
+    """``tokens`` None: none are given here. ``foreign``: who gives them instead. ``own_keys`` None: nobody has API keys."""
 
     gate: Gate
     tokens: Tokens | None
@@ -41,6 +48,7 @@ class Access:
     external_url: str
     clock: Clock
     foreign: ForeignOptions | None = None
+    own_keys: OwnKeys | None = None
 
 
 def guard(options: AccessOptions, store: Store, clock: Clock, sleep: Callable[[float], None]) -> Access:
@@ -56,11 +64,25 @@ def guard(options: AccessOptions, store: Store, clock: Clock, sleep: Callable[[f
     file = PasswordFile(options.passwords)
     file.start()
     delay = _Delay(options.fail_delay_seconds, sleep)
-    logins = Logins(file, Throttle(clock), clock, secrets.token_bytes(_KEY_BYTES), delay.wait)
-    keys = SigningKeys(store, lambda: os.urandom(_ID_BYTES), lambda: secrets.token_bytes(_KEY_BYTES), clock)
-    passwords = (logins,)
+    throttle = Throttle(clock)
+    people = (Logins(file, throttle, clock, secrets.token_bytes(_KEY_BYTES), delay.wait),)
+    uses = Uses(UseTimes(store), clock)
+    uses.start()
+    guesses = Guesses(throttle, clock, delay.wait)
+    robots = Robots(RobotBook(store, _new_id), guesses, uses, clock)
+    book = ApiKeyBook(store, _new_id)
+    api_keys = (ApiKeys(book, Standings(people), guesses, uses, clock),) if options.api_keys else ()
+    own_keys = OwnKeys(book, UseTimes(store), clock) if options.api_keys else None
+    # A key and a robot are known by their looks, so they are asked before those who compare slowly.
+    passwords = (*api_keys, robots, *people)
+    keys = SigningKeys(store, _new_id, lambda: secrets.token_bytes(_KEY_BYTES), clock)
     tokens = Tokens(keys, Standings(passwords), clock)
-    return Access(Gate(rights, Ways(passwords, (tokens,))), tokens, audit, options.external_url, clock)
+    gate = Gate(rights, Ways(passwords, (*api_keys, tokens)))
+    return Access(gate, tokens, audit, options.external_url, clock, own_keys=own_keys)
+
+
+def _new_id() -> bytes:
+    return os.urandom(_ID_BYTES)
 
 
 class _Delay:

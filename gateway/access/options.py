@@ -11,6 +11,7 @@ from gateway.access.foreign import ForeignTokens
 from gateway.access.passwordfile import require_readable
 from holdfast.access.rights import Rights
 from holdfast.clock import SystemClock
+from holdfast.errors import ConfigError
 
 if TYPE_CHECKING:
     from holdfast.config import Settings
@@ -30,7 +31,7 @@ class ForeignOptions:
 @dataclass(frozen=True, slots=True)
 class AccessOptions:
     """``passwords`` None: nobody can log in. ``foreign``: tokens come from elsewhere, and passwords are not taken.
-    ``fail_delay_seconds``: before each refusal of a password.
+    ``fail_delay_seconds``: before each refusal of a password. ``api_keys``: accounts may have some.
     """
 
     passwords: Path | None = None
@@ -39,6 +40,7 @@ class AccessOptions:
     audit: Path | None = None
     fail_delay_seconds: int = 0
     foreign: ForeignOptions | None = None
+    api_keys: bool = False
 
     @classmethod
     def of(cls, settings: Settings) -> AccessOptions:
@@ -52,6 +54,8 @@ class AccessOptions:
             Path(settings.log.audit) if settings.log.audit else None,
             auth.fail_delay if auth is not None else 0,
             _foreign(auth.bearer) if auth is not None and auth.bearer is not None else None,
+            auth is not None
+            and (auth.apikey or (auth.openid is not None and bool(auth.openid.providers.configured()))),
         )
         made.rights()
         AuditLog(made.audit, SystemClock()).close()
@@ -59,6 +63,8 @@ class AccessOptions:
             ForeignTokens(made.foreign.key, made.foreign.service, SystemClock())
         elif made.passwords is not None:
             require_readable(made.passwords)
+        elif made.api_keys:
+            raise _nobody_to_have_keys()
         return made
 
     def rights(self) -> Rights:
@@ -68,3 +74,12 @@ class AccessOptions:
 
 def _foreign(bearer: BearerText) -> ForeignOptions | None:
     return ForeignOptions(bearer.realm, bearer.service, Path(bearer.cert)) if bearer.cert else None
+
+
+def _nobody_to_have_keys() -> ConfigError:
+    fault = {
+        "path": "http.auth.apikey",
+        "message": "there is no way to log in",
+        "remedy": "say who may log in, for example by http.auth.htpasswd; keys are made with a login",
+    }
+    return ConfigError("API keys belong to accounts, and there are none", [fault])

@@ -28,6 +28,10 @@ class Limit(Protocol):
 
     def allows(self, action: Action, repository: str) -> bool: ...
 
+    def lists(self, repository: str) -> bool:
+        """Whether the catalog may name it."""
+        ...
+
     @property
     def shows_catalog(self) -> bool: ...
 
@@ -36,11 +40,13 @@ class Limit(Protocol):
 class Proven:
     """``limits``: each has to allow what is asked; none: all that the identity may. ``account``: "<word of the way>:<its name
     there>", what tokens stand and fall with; "" for what cannot be asked about again, and gets no refresh tokens.
+    ``own``: rights that the account has whatever the rules say; None: none.
     """
 
     identity: Identity = ANONYMOUS
     limits: tuple[Limit, ...] = ()
     account: str = ""
+    own: Limit | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,9 @@ class Way(Enum):
     NONE = "anonymous"
     PASSWORD = "htpasswd"  # noqa: S105 - a word, no secret
     TOKEN = "token"  # noqa: S105 - a word, no secret
+    API_KEY = "apikey"
+    ROBOT = "robot"
+    OPERATOR = "operator"
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,7 +63,6 @@ FEATURES: Final[tuple[Feature, ...]] = (
     Feature("http.auth.bearer.oidc", "identities of workloads", Effect.PROTECTS, _ACCESS),
     Feature("http.auth.bearer.upstreamTokenEndpoint", "passing token requests on", Effect.PROTECTS, _ACCESS),
     Feature("http.auth.openid", "logins at other services", Effect.PROTECTS, _ACCESS),
-    Feature("http.auth.apikey", "API keys", Effect.PROTECTS, _ACCESS),
     Feature("http.auth.mtls", "users by client certificate", Effect.PROTECTS, _ACCESS),
     Feature("http.auth.sessionKeysFile", "keys of sessions", Effect.PROTECTS, _ACCESS),
     Feature("http.auth.sessionDriver", "a store of sessions", Effect.PROTECTS, _ACCESS),

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from gateway.http.body import WireBody
 from gateway.http.credentials import facts_of
 from holdfast.access.doors import NEVER_TEXT
+from holdfast.access.identity import Way
 from holdfast.errors import RequestInvalidError
 
 if TYPE_CHECKING:
@@ -49,11 +50,14 @@ class ApiKeyResource:
             raise RequestInvalidError("label is a text, and scopes a list of texts")
         ends = _seconds(wish.get("expirationDate") or NEVER_TEXT)
         key, text = self._keys.make(caller.proven, label, scopes, ends, caller.facts.user_agent)
+        req.context.about = f"{Way.API_KEY.value}:{key.key_id}"
         resp.status = "201 Created"
         self._answer(resp, {**self._shown(key, 0.0), "apiKey": text})
 
     def on_delete(self, req: Request, resp: Response) -> None:
-        self._keys.revoke(self._caller(req).proven, req.get_param("id") or "")
+        caller, key_id = self._caller(req), req.get_param("id") or ""
+        req.context.about = f"{Way.API_KEY.value}:{key_id}"
+        self._keys.revoke(caller.proven, key_id)
         self._answer(resp, {})
 
     def _caller(self, req: Request) -> Caller:

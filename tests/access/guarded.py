@@ -18,7 +18,7 @@ from holdfast.meta.robots import Robot, RobotBook
 from holdfast.meta.sqlite import SqliteStore
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from tests.serving import Server
@@ -69,11 +69,19 @@ class Guarded:
     def robot(self, path: str, *scopes: str, ends_seconds: float = 0.0) -> dict[str, str]:
         """A new robot, and what a request of it carries."""
         name, secret, now = of_path(path), new_robot_secret(os.urandom), time.time()
+        with self._robots() as book:
+            book.add(Robot(name, scopes, digest_of(secret), now, now, ends_seconds))
+        return basic(name.user, secret)
+
+    def dismiss(self, path: str) -> None:
+        with self._robots() as book:
+            assert book.remove(of_path(path))
+
+    @contextlib.contextmanager
+    def _robots(self) -> Iterator[RobotBook]:
         database = self.server.root / "data" / "meta" / "holdfast.db"
         with contextlib.closing(SqliteStore(database, SystemClock())) as store:
-            robot = Robot(name, scopes, digest_of(secret), now, now, ends_seconds)
-            RobotBook(store, lambda: os.urandom(16)).add(robot)
-        return basic(name.user, secret)
+            yield RobotBook(store, lambda: os.urandom(16))
 
     def whoami(self, who: Mapping[str, str] | None, *repositories: str) -> dict[str, Any]:
         query = urlencode([("repository", name) for name in repositories])

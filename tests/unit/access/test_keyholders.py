@@ -11,6 +11,7 @@ import pytest
 from gateway.access.apikeys import ApiKeys, OwnKeys
 from gateway.access.gate import Caller, Gate
 from gateway.access.guesses import Guesses
+from gateway.access.options import AccessOptions
 from gateway.access.robots import Robots
 from gateway.access.throttle import Throttle
 from gateway.access.tokens import Tokens
@@ -23,8 +24,16 @@ from holdfast.access.rights import Rights
 from holdfast.access.robots import RobotName
 from holdfast.access.scopes import Scope
 from holdfast.clock import ManualClock
+from holdfast.config import Settings
 from holdfast.config.access import AccessControl
-from holdfast.errors import DeniedError, LoginNeededError, LoginRefusedError, MissingError, TooManyLoginsError
+from holdfast.errors import (
+    ConfigError,
+    DeniedError,
+    LoginNeededError,
+    LoginRefusedError,
+    MissingError,
+    TooManyLoginsError,
+)
 from holdfast.meta.apikeys import ApiKeyBook
 from holdfast.meta.robots import Robot, RobotBook
 from holdfast.meta.signing import SigningKeys
@@ -306,6 +315,13 @@ def test_a_use_is_written_once_a_minute_whatever_the_number_of_requests(world: W
     world.uses.flush()
     assert world.times.read([found.place]) == {found.place: world.clock.wall()}
     assert [used for _, used in world.own.of(world.ann)] == [world.clock.wall()]
+
+
+def test_keys_without_any_way_to_log_in_are_refused_at_the_start() -> None:
+    settings = Settings.model_validate({"http": {"auth": {"apikey": True}}})
+    with pytest.raises(ConfigError) as refused:
+        AccessOptions.of(settings)
+    assert [fault["path"] for fault in refused.value.detail] == ["http.auth.apikey"]
 
 
 def test_metadata_that_is_away_loses_a_time_and_nothing_else(world: World) -> None:

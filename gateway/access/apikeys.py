@@ -40,12 +40,24 @@ _LONGEST_CREATOR: Final = 256
 _BARRED: Final = (f"{Way.API_KEY.value}:", f"{Way.ROBOT.value}:")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Found:
-    """What the metadata said a moment ago; the scopes are compiled once."""
+    """What the metadata said a moment ago; scopes are compiled, and what follows from the owner's standing is made, once."""
 
     key: ApiKey
     scopes: KeyScopes
+    made: tuple[Standing, Standing] | None = None
+
+    def under(self, owner: Standing) -> Standing:
+        """The key's standing while its owner's is this."""
+        made = self.made
+        if made is None or made[0] != owner:
+            identity = replace(owner.proven.identity, way=Way.API_KEY)
+            limits = (*owner.proven.limits, self.scopes)
+            account = f"{Way.API_KEY.value}:{self.key.key_id}"
+            proven = replace(owner.proven, identity=identity, limits=limits, account=account)
+            made = self.made = owner, Standing(f"{self.key.digest.hex()}:{owner.mark}", proven)
+        return made[1]
 
 
 class ApiKeys:
@@ -72,11 +84,12 @@ class ApiKeys:
 
     def check(self, user: str, password: str, address: str) -> Proven | None:
         """As PasswordWay. What looks like a key is one of ours, or refused."""
-        if key_id_of(password) is None:
+        key_id = key_id_of(password)
+        if key_id is None:
             return None
 
         def prove() -> Proven | None:
-            found = self._proven(password)
+            found = self._proven(key_id, password)
             return found if found is not None and found.identity.name == user else None
 
         return self._guesses.judge(user, password, address, prove)
@@ -86,7 +99,8 @@ class ApiKeys:
 
     def read(self, text: str) -> Proven:
         """Raises LoginRefusedError, UnavailableError."""
-        found = self._proven(text)
+        key_id = key_id_of(text)
+        found = None if key_id is None else self._proven(key_id, text)
         if found is None:
             raise LoginRefusedError("the API key does not count (any more)")
         return found
@@ -94,22 +108,17 @@ class ApiKeys:
     def standing(self, name: str) -> Standing | None:
         """Of the key with this id; its mark is the hash of its text and the standing of its owner."""
         found = self._find(name)
-        if found is None:
-            return None
-        owner = self._owners(found.key.owner)
-        if owner is None or owner.proven.identity.is_anonymous:
-            return None
-        identity = replace(owner.proven.identity, way=Way.API_KEY)
-        limits = (*owner.proven.limits, found.scopes)
-        proven = replace(owner.proven, identity=identity, limits=limits, account=f"{self.word}:{name}")
-        return Standing(f"{found.key.digest.hex()}:{owner.mark}", proven)
+        return None if found is None else self._standing(found)
 
-    def _proven(self, text: str) -> Proven | None:
-        key_id = key_id_of(text)
-        found = None if key_id is None else self._find(key_id)
+    def _standing(self, found: _Found) -> Standing | None:
+        owner = self._owners(found.key.owner)
+        return None if owner is None or owner.proven.identity.is_anonymous else found.under(owner)
+
+    def _proven(self, key_id: str, text: str) -> Proven | None:
+        found = self._find(key_id)
         if found is None or not hmac.compare_digest(found.key.digest, digest_of(text)):
             return None
-        standing = self.standing(found.key.key_id)
+        standing = self._standing(found)
         if standing is None:
             return None
         self._uses.note(found.key.place, found.key.revision)

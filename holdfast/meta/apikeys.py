@@ -6,7 +6,7 @@
 Promises
   * The text of a key is nowhere here: a SHA-256 of it is, and it has 256 random bits.
   * A key never changes: it is made once, and removed once. Whoever reads it after ``remove`` has returned finds none.
-  * An owner sees and removes no key but its own, and has at most ``MOST_KEYS`` (two that are made at once may go one beyond).
+  * An owner sees and removes no key but its own (an operator any), and has at most ``MOST_KEYS``, or one more of two made at once.
 
 Never here: whether its owner is still somebody, and what the owner may do.
 """
@@ -99,9 +99,19 @@ class ApiKeyBook:
         found = self.find(key_id)
         if found is None or found.owner != owner:
             return False
-        ops = [Delete(found.place), Delete(keys.api_key_of(owner, key_id)), Delete(keys.used(found.place))]
-        insist(self._store, (), ops)
+        self._drop(found)
         return True
+
+    def remove_anybodys(self, key_id: str) -> ApiKey | None:
+        """For an operator: what was removed; None: there is no such key."""
+        found = self.find(key_id)
+        if found is not None:
+            self._drop(found)
+        return found
+
+    def _drop(self, key: ApiKey) -> None:
+        ops = [Delete(key.place), Delete(keys.api_key_of(key.owner, key.key_id)), Delete(keys.used(key.place))]
+        insist(self._store, (), ops)
 
     def _ids(self, owner: str) -> Iterator[str]:
         for entry in pages(self._store, *keys.api_keys_of(owner), _PAGE, keys_only=True):

@@ -59,6 +59,15 @@ def test_only_its_owner_revokes_a_key_and_then_it_is_gone_everywhere(harness):
     assert not book.remove(ANN, "a" * 16)
 
 
+def test_an_operator_ends_anybodys_key(harness):
+    book, other = ApiKeyBook(harness.open(), new_id), ApiKeyBook(harness.open(), new_id)
+    book.add(key("a" * 16))
+    ended = other.remove_anybodys("a" * 16)
+    assert ended is not None
+    assert ended.owner == ANN
+    assert (book.find("a" * 16), book.of(ANN), other.remove_anybodys("a" * 16)) == (None, [], None)
+
+
 def test_an_account_has_a_bounded_number_of_keys(harness):
     book = ApiKeyBook(harness.open(), new_id)
     for number in range(MOST_KEYS):

@@ -74,6 +74,19 @@ def test_a_key_is_made_listed_used_and_revoked_at_a_terminal(registry: Guarded, 
     wait_for("the key to end", lambda: registry.status("GET", "/v2/", basic("ann", key)) == 401)
 
 
+def test_an_operator_ends_a_key_that_was_found_somewhere(registry: Guarded) -> None:
+    config = ("--config", registry.server.config)
+    first, second = (registry.key(basic("ann", "right"), "**:*") for _ in range(2))
+    assert "htpasswd:ann" in must("apikey", "end", first["uuid"], *config)
+    assert second["uuid"] in must("apikey", "end", "-", *config, given=f"{second['apiKey']}\n")
+    for made in (first, second):
+        wait_for("it to end", lambda made=made: registry.status("GET", "/v2/", basic("ann", made["apiKey"])) == 401)
+    for wrong in (first["uuid"], "../robots", "-"):
+        assert holdfast("apikey", "end", wrong, *config, given="hfk_\n").exit_code == 1
+    ended = [one["path"] for one in registry.audit() if one["method"] == "apikey end"]
+    assert ended == [f"apikey:{made['uuid']}" for made in (first, second)]
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
@@ -118,7 +131,8 @@ def test_a_robot_is_added_rotated_and_taken_away_and_the_audit_log_knows(registr
     wait_for("the robot to be gone", lambda: registry.status("GET", "/v2/", basic(robot, fresh)) in {401, 429})
     for words in (("rm", "team/ci"), ("rotate", "team/ci")):
         assert holdfast("robot", *words, *config).exit_code == 1
-    done = [(one["method"], one["path"], one["by"]) for one in registry.audit() if one["by"] == "operator"]
+    lines = [one for one in registry.audit() if one["method"].startswith("robot")]
+    done = [(one["method"], one["path"], one["by"]) for one in lines]
     assert done == [(f"robot {what}", robot, "operator") for what in ("add", "rotate", "rm")]
 
 

@@ -16,8 +16,8 @@ from holdfast.access.keyscopes import KeyScopes
 from holdfast.access.keytext import digest_of, new_robot_secret
 from holdfast.access.robots import require_below
 from holdfast.meta.robots import Robot
+from holdfast.ops.accounts import ConfigFile, Named, named, reached
 from holdfast.ops.reach import AsJson  # noqa: TC001 - typer reads annotations
-from holdfast.ops.robot.reaching import ConfigFile, Named, named, reached
 from holdfast.ops.robot.telling import tell_secret
 
 
@@ -45,6 +45,6 @@ def add(
         robot = Robot(
             robot_name, scopes.texts, digest_of(secret), now, now, parse_expiry(expires, now), description[:256]
         )
-        found.book.add(robot)
-        found.note("robot add", robot_name)
+        found.robots.add(robot)
+        found.note("robot add", robot_name.user)
     tell_secret(robot, secret, as_json=json_output)

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from holdfast.ops import console
+from holdfast.ops.accounts import ConfigFile, reached
 from holdfast.ops.reach import AsJson  # noqa: TC001 - typer reads annotations
-from holdfast.ops.robot.reaching import ConfigFile, reached
 from holdfast.ops.robot.telling import as_json, moment
 
 
@@ -20,7 +20,7 @@ def ls(
 ) -> None:
     """List robots: what they may, until when, and when they were used last. Never a secret."""
     with reached(config) as found:
-        robots = [robot for robot in found.book.all() if namespace in {"", robot.name.namespace}]
+        robots = [robot for robot in found.robots.all() if namespace in {"", robot.name.namespace}]
         used = found.times.read(robot.place for robot in robots)
     now = time.time()
     if json_output:

@@ -10,8 +10,8 @@ import typer
 
 from holdfast.access.expiry import parse_expiry
 from holdfast.access.keytext import digest_of, new_robot_secret
+from holdfast.ops.accounts import ConfigFile, Named, named, reached
 from holdfast.ops.reach import AsJson  # noqa: TC001 - typer reads annotations
-from holdfast.ops.robot.reaching import ConfigFile, Named, named, reached
 from holdfast.ops.robot.telling import tell_secret
 
 
@@ -28,6 +28,6 @@ def rotate(
         robot_name, now = named(name), time.time()
         secret = new_robot_secret(os.urandom)
         ends = None if expires is None else parse_expiry(expires, now)
-        robot = found.book.rotate(robot_name, digest_of(secret), now, ends)
-        found.note("robot rotate", robot_name)
+        robot = found.robots.rotate(robot_name, digest_of(secret), now, ends)
+        found.note("robot rotate", robot_name.user)
     tell_secret(robot, secret, as_json=json_output)

@@ -1,4 +1,4 @@
-"""How the commands of ``holdfast robot`` reach the accounts, and how what they do gets into the audit log.
+"""How the operator's commands reach robots and API keys in the metadata, and how what they do gets into the audit log.
 
 Promises: on one machine and in a cluster alike; a change is in ``log.audit`` with the name of who is at the machine, or is not made
 when that file cannot be opened.
@@ -26,6 +26,7 @@ from holdfast.access.conditions import Facts
 from holdfast.access.identity import Identity, Way
 from holdfast.clock import SystemClock
 from holdfast.errors import ConfigError, HoldfastError
+from holdfast.meta.apikeys import ApiKeyBook
 from holdfast.meta.robots import RobotBook
 from holdfast.meta.sqlite import SqliteStore
 from holdfast.meta.uses import UseTimes
@@ -58,21 +59,22 @@ Named: TypeAlias = Annotated[
 
 
 @dataclass(frozen=True, slots=True)
-class RobotAccess:
-    """Robots and when they were used; and where a change is noted."""
+class AccountsAccess:
+    """Robots and keys, when they were used, and where a change is noted."""
 
-    book: RobotBook
+    robots: RobotBook
+    api_keys: ApiKeyBook
     times: UseTimes
     audit: AuditLog
 
-    def note(self, what: str, name: RobotName) -> None:
+    def note(self, what: str, name: str) -> None:
         """One line of the audit log: who is at the machine did this."""
         who = Caller(Proven(Identity(_me(), Way.OPERATOR)), Facts(client_address="local"))
-        self.audit.note(who, what, name.user, "200")
+        self.audit.note(who, what, name, "200")
 
 
 @contextlib.contextmanager
-def reached(path: Path | None) -> Iterator[RobotAccess]:
+def reached(path: Path | None) -> Iterator[AccountsAccess]:
     """For the length of a command."""
     with contextlib.ExitStack() as stack:
         try:
@@ -84,7 +86,7 @@ def reached(path: Path | None) -> Iterator[RobotAccess]:
             report_refusal(error)
             raise typer.Exit(EXIT_CONFIG) from None
         try:
-            yield RobotAccess(RobotBook(store, lambda: os.urandom(16)), UseTimes(store), audit)
+            yield AccountsAccess(RobotBook(store, _new_id), ApiKeyBook(store, _new_id), UseTimes(store), audit)
         except HoldfastError as error:
             typer.echo(f"holdfast: {error.message}", err=True)
             raise typer.Exit(1) from error
@@ -112,6 +114,10 @@ def _metadata(settings: Settings) -> Store:
             f"there is no registry in {path.parent.parent} yet: start it with this configuration by `holdfast serve`"
         )
     return SqliteStore(path, SystemClock())
+
+
+def _new_id() -> bytes:
+    return os.urandom(16)
 
 
 def _me() -> str:

@@ -13,6 +13,7 @@ from gateway.access.tokens import SERVICE
 from gateway.blobs import Blobs
 from gateway.health import PATHS
 from gateway.http import router
+from gateway.http.apikeys import ApiKeyResource
 from gateway.http.audited import Audited
 from gateway.http.blobs import BlobsResource
 from gateway.http.browsing import mount_login
@@ -23,11 +24,13 @@ from gateway.http.manifests import ManifestsResource
 from gateway.http.stale import StaleWarning
 from gateway.http.token import PassingResource, TokenResource
 from gateway.http.uploads import UploadsResource
+from gateway.http.whoami import WhoAmIResource
 from gateway.listing import Listing
 from gateway.local import open_staging
 from gateway.manifests import Manifests
 from gateway.pulls import noted_by_nobody
 from gateway.uploads import Uploads
+from holdfast.access.doors import API_KEY_PATH, WHOAMI_PATH
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -85,6 +88,9 @@ def create_app(
     tokens = _tokens(access)
     for path in TOKEN_PATHS if tokens is not None else ():
         app.add_route(path, tokens)
+    if access.own_keys is not None:
+        app.add_route(API_KEY_PATH, ApiKeyResource(access.gate, access.own_keys, access.clock))
+    app.add_route(WHOAMI_PATH, WhoAmIResource(access.gate, access.clock))
     resources = router.Resources(
         BlobsResource(blobs, guards.lanes, guards.pulled),
         UploadsResource(uploads, blobs, guards.lanes, access.gate),

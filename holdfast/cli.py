@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from holdfast.ops.access import app as access
+from holdfast.ops.apikey import app as apikey
 from holdfast.ops.bench.command import bench
 from holdfast.ops.certs import app as certs
 from holdfast.ops.gateway import gateway
@@ -15,6 +16,7 @@ from holdfast.ops.layout import app as layout
 from holdfast.ops.metadata import app as metadata
 from holdfast.ops.node import app as node
 from holdfast.ops.repair import app as repair
+from holdfast.ops.robot import app as robot
 from holdfast.ops.schema import schema
 from holdfast.ops.serve import serve
 from holdfast.ops.status.command import status
@@ -25,6 +27,7 @@ from holdfast.ops.token import app as token
 from holdfast.ops.upload import app as upload
 from holdfast.ops.user import app as user
 from holdfast.ops.verify import verify
+from holdfast.ops.whoami import whoami
 
 app = typer.Typer(
     name="holdfast", help="A distributed OCI registry.", no_args_is_help=True, pretty_exceptions_enable=False
@@ -37,6 +40,7 @@ app.command()(verify)
 app.command()(schema)
 app.command()(status)
 app.command()(bench)
+app.command()(whoami)
 app.add_typer(node, name="node")
 app.add_typer(layout, name="layout")
 app.add_typer(repair, name="repair")
@@ -47,6 +51,8 @@ app.add_typer(certs, name="certs")
 app.add_typer(user, name="user")
 app.add_typer(access, name="access")
 app.add_typer(token, name="token")
+app.add_typer(apikey, name="apikey")
+app.add_typer(robot, name="robot")
 
 
 def _version(wanted: bool) -> None:

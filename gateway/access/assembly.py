@@ -8,10 +8,12 @@ import threading
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from gateway.access.apikeys import ApiKeys, OwnKeys
 from gateway.access.audit import AuditLog
 from gateway.access.browsing import Browsing, browsing
 from gateway.access.certificates import ClientCertificates
 from gateway.access.gate import Gate
+from gateway.access.guesses import Guesses
 from gateway.access.ldap.breaker import Breaker
 from gateway.access.ldap.directory import Directory
 from gateway.access.ldap.way import DirectoryLogins, Reading
@@ -19,18 +21,23 @@ from gateway.access.logins import Logins
 from gateway.access.origins import Origins
 from gateway.access.passwordfile import PasswordFile
 from gateway.access.proving import Doorkeeper
+from gateway.access.robots import Robots
 from gateway.access.throttle import Throttle
 from gateway.access.tokens import Tokens
+from gateway.access.uses import Uses
 from gateway.access.ways import Standings, Ways
+from holdfast.meta.apikeys import ApiKeyBook
+from holdfast.meta.robots import RobotBook
 from holdfast.meta.signing import SigningKeys
+from holdfast.meta.uses import UseTimes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from gateway.access.bearer import BearerOptions
     from gateway.access.ldap.options import DirectoryOptions
     from gateway.access.options import AccessOptions
-    from gateway.access.ways import PasswordWay
+    from gateway.access.ways import Accounts, PasswordWay
     from gateway.access.workloads import Workloads
     from holdfast.access.rights import Rights
     from holdfast.clock import Clock
@@ -45,7 +52,8 @@ _WAITING: Final = 16
 @dataclass(frozen=True, slots=True)
 class Access:
     """``tokens`` None: none are given here. ``bearer``: who gives them instead, or vouches for those who get them here.
-    ``workloads``: those whose tokens are exchanged here; requests of others may be passed on.
+    ``workloads``: those whose tokens are exchanged here; requests of others may be passed on. ``own_keys`` None: nobody has API
+    keys.
     """
 
     gate: Gate
@@ -57,30 +65,58 @@ class Access:
     workloads: Workloads | None = None
     browsing: Browsing | None = None
     pages: Origins = Origins()  # noqa: RUF009 - frozen
+    own_keys: OwnKeys | None = None
 
 
 def guard(options: AccessOptions, store: Store, clock: Clock, sleep: Callable[[float], None]) -> Access:
     """Raises ConfigError: as ``AccessOptions.of``, and the audit log cannot be opened."""
     audit = AuditLog(options.audit, clock)
     rights = options.rights()
-    keys = SigningKeys(store, lambda: os.urandom(_ID_BYTES), lambda: secrets.token_bytes(_KEY_BYTES), clock)
+    keys = SigningKeys(store, _new_id, lambda: secrets.token_bytes(_KEY_BYTES), clock)
     if options.bearer is not None:
         others = _by_others(options.bearer, rights, keys, audit, options.external_url, clock)
         return replace(others, pages=options.pages)
-    passwords = _password_ways(options, clock, sleep)
-    certificates = (ClientCertificates(options.certificates),) if options.certificates is not None else ()
-    if not passwords and not certificates and not options.browser.providers:
-        return Access(Gate(rights, Ways()), None, audit, options.external_url, clock, pages=options.pages)
-    people = browsing(options.browser, keys, store, passwords, clock)
-    tokens = Tokens(keys, Standings((*passwords, people.browsers)), clock)
-    gate = Gate(rights, Ways(passwords, (tokens,), (people.browsers, *certificates)))
-    return Access(gate, tokens, audit, options.external_url, clock, browsing=people, pages=options.pages)
-
-
-def _password_ways(options: AccessOptions, clock: Clock, sleep: Callable[[float], None]) -> tuple[PasswordWay, ...]:
-    """The directory first: the password file is for those whom it does not know, and for when it is down."""
     delay = _Delay(options.fail_delay_seconds, sleep)
     keeper = Doorkeeper(Throttle(clock), clock, secrets.token_bytes(_KEY_BYTES), delay.wait)
+    people = _people(options, keeper, clock)
+    certificates = (ClientCertificates(options.certificates),) if options.certificates is not None else ()
+    if not people and not certificates and not options.browser.providers:
+        return Access(Gate(rights, Ways()), None, audit, options.external_url, clock, pages=options.pages)
+    pages = browsing(options.browser, keys, store, people, clock)
+    programs = _programs(options, store, keeper, (*people, *pages.accounts))
+    # A key and a robot are known by their looks, so they are asked before those who compare slowly.
+    passwords: tuple[PasswordWay, ...] = (*programs.api_keys, programs.robots, *people)
+    tokens = Tokens(keys, Standings((*passwords, pages.browsers)), clock)
+    ways = Ways(passwords, (*programs.api_keys, tokens), (pages.browsers, *certificates))
+    own_keys = OwnKeys(programs.book, UseTimes(store), pages.browsers.lasting, clock) if options.api_keys else None
+    return Access(
+        Gate(rights, ways), tokens, audit, options.external_url, clock,
+        browsing=pages, pages=options.pages, own_keys=own_keys,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Programs:
+    """Accounts of programs. ``api_keys``: one, or none."""
+
+    book: ApiKeyBook
+    api_keys: tuple[ApiKeys, ...]
+    robots: Robots
+
+
+def _programs(options: AccessOptions, store: Store, keeper: Doorkeeper, owners: Sequence[Accounts]) -> _Programs:
+    """``owners``: kinds of accounts that can have keys."""
+    clock = keeper.clock
+    uses = Uses(UseTimes(store), clock)
+    uses.start()
+    guesses = Guesses(keeper.throttle, clock, keeper.delay)
+    book = ApiKeyBook(store, _new_id)
+    api_keys = (ApiKeys(book, Standings(owners), guesses, uses, clock),) if options.api_keys else ()
+    return _Programs(book, api_keys, Robots(RobotBook(store, _new_id), guesses, uses, clock))
+
+
+def _people(options: AccessOptions, keeper: Doorkeeper, clock: Clock) -> tuple[PasswordWay, ...]:
+    """The directory first: the password file is for those whom it does not know, and for when it is down."""
     directory = _directory(options.directory, clock) if options.directory is not None else None
     logins: Logins | None = None
     if options.passwords is not None:
@@ -113,6 +149,10 @@ def _by_others(
         passwords, tuple(way for way in (tokens, workloads, foreign) if way is not None), (), foreign is not None
     )
     return Access(Gate(rights, ways), tokens, audit, external_url, clock, bearer, workloads)
+
+
+def _new_id() -> bytes:
+    return os.urandom(_ID_BYTES)
 
 
 class _Delay:

@@ -1,6 +1,6 @@
 """The audit log: every change and every refusal as one JSON line, for whoever asks later who did what.
 
-    {"time", "user", "by", "address", "method", "path", "status", "certificate"?, "reason"?}
+    {"time", "user", "by", "address", "method", "path", "status", "certificate"?, "account"?, "about"?, "reason"?}
 
 Promises: a line is written whole (one write to a file opened for appending, so that processes share it) or the log says why not;
 no query, no header and nothing of a body or a password is in it.
@@ -14,6 +14,7 @@ import os
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+from holdfast.access.identity import Way
 from holdfast.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -47,8 +48,8 @@ class AuditLog:
             os.close(self._descriptor)
             self._descriptor = None
 
-    def note(self, caller: Caller, method: str, path: str, status: str, reason: str = "") -> None:
-        """One line. ``path`` without its query, ``status`` as HTTP's number."""
+    def note(self, caller: Caller, method: str, path: str, status: str, reason: str = "", about: str = "") -> None:
+        """One line. ``path`` without its query, ``status`` as HTTP's number. ``about``: what, if the path does not say."""
         if self._descriptor is None:
             return
         line = {
@@ -63,6 +64,11 @@ class AuditLog:
         shown = caller.facts.connection.certificate
         if shown is not None:
             line["certificate"] = shown.subject
+        # Which of somebody's keys it was: a name does not tell.
+        if caller.proven.account.startswith(f"{Way.API_KEY.value}:"):
+            line["account"] = caller.proven.account
+        if about:
+            line["about"] = about[:_LONGEST]
         if reason:
             line["reason"] = reason[:_LONGEST]
         try:

@@ -62,6 +62,16 @@ class Browsers:
         """Whether a password is a person's: what a key or a robot has would become more in a session, which may make keys."""
         return not proven.limits and proven.account.partition(":")[0] in self._words
 
+    def lasting(self, account: str) -> str:
+        """The account behind a session's; others as they are; "" for a session that is over. Raises MetadataUnavailableError."""
+        word, _, name = account.partition(":")
+        if word != self.word:
+            return account
+        session = self._sessions.named(name)
+        if session is None:
+            return ""
+        return session.account or f"{Way.OPENID.value}:{session.user}"
+
     def begin(self, proven: Proven) -> str:
         """The value of the cookie.
 
@@ -114,3 +124,16 @@ class Browsers:
     def _is_unchanged(self, session: Session, now: Standing) -> bool:
         began = self._sealer.opened(_MARK, session.mark.decode())
         return began is not None and hmac.compare_digest(began, now.mark.encode())
+
+
+class Elsewhere:
+    """Accounts at other services (``http.auth.openid``), as owners of keys: nobody tells us when one of them is gone, so a key
+    lives until it ends or is revoked, and groups do not come with it.
+    """
+
+    @property
+    def word(self) -> str:
+        return Way.OPENID.value
+
+    def standing(self, name: str) -> Standing | None:
+        return Standing("", Proven(Identity(name, Way.OPENID), account=f"{self.word}:{name}")) if name else None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from gateway.access.browseroptions import GITHUB
-from gateway.access.browsers import Browsers
+from gateway.access.browsers import Browsers, Elsewhere
 from gateway.access.fetching import Fetcher
 from gateway.access.github import GitHub, Places
 from gateway.access.issuer import Issuer
@@ -36,12 +36,15 @@ _NUMBER_BYTES: Final = 16
 
 @dataclass(frozen=True, slots=True)
 class Browsing:
-    """``openid`` None: there is no other service to log in at, and sessions begin with passwords alone."""
+    """``openid`` None: there is no other service to log in at, and sessions begin with passwords alone. ``accounts``: those that
+    people have there.
+    """
 
     browsers: Browsers
     openid: OpenId | None
     returns: Origins
     secure: bool | None
+    accounts: tuple[Accounts, ...] = ()
 
 
 def browsing(
@@ -59,7 +62,8 @@ def browsing(
         services = Services(fetcher)
         found = {one.word: _provider(one, fetcher, services, clock) for one in options.providers}
         openid = OpenId(found, sealer, clock, secrets.token_bytes)
-    return Browsing(browsers, openid, options.returns, options.secure)
+    accounts = (Elsewhere(),) if openid is not None else ()
+    return Browsing(browsers, openid, options.returns, options.secure, accounts)
 
 
 def _provider(options: ProviderOptions, fetcher: Fetcher, services: Services, clock: Clock) -> Provider:

@@ -22,19 +22,21 @@ from typing import TYPE_CHECKING, Final
 
 from gateway.access.ways import Proven
 from holdfast.access import scopes
+from holdfast.access.actions import Action
 from holdfast.access.conditions import Facts
+from holdfast.access.rights import Verdict
 from holdfast.errors import DeniedError, LoginNeededError, LoginRefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gateway.access.ways import Ways
-    from holdfast.access.actions import Action
     from holdfast.access.identity import Identity
-    from holdfast.access.rights import Rights, Verdict
+    from holdfast.access.rights import Rights
     from holdfast.access.scopes import Scope
 
 _LONGEST_HEADER: Final = 16 * 1024
+_OWN: Final = Verdict(allowed=True, rule="the account's own scopes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,17 @@ class Gate:
 
     def decide(self, caller: Caller, action: Action, repository: str) -> Verdict:
         """What the rules say, whatever a token is for."""
+        if _is_own(caller.proven, action, repository):
+            return _OWN
         return self._rights.decide(caller.identity, action, repository, caller.facts)
+
+    def lists(self, caller: Caller, repository: str) -> bool:
+        """Whether the catalog names it to this caller."""
+        readable = self.decide(caller, Action.READ, repository).allowed
+        return readable and all(limit.lists(repository) for limit in caller.proven.limits)
+
+    def groups_of(self, caller: Caller) -> frozenset[str]:
+        return self._rights.groups_of(caller.identity)
 
     def require(self, caller: Caller, action: Action, repository: str) -> None:
         """Raises LoginNeededError, DeniedError."""
@@ -127,12 +139,14 @@ class Gate:
         if verdict.allowed and self._grants(caller, action, repository):
             return
         asked = str(scopes.needed(action, repository))
-        if self.knows_somebody and (verdict.allowed or caller.identity.is_anonymous):
+        if self.knows_somebody and ((verdict.allowed and caller.by_token) or caller.identity.is_anonymous):
             raise LoginNeededError(
                 f"this needs somebody who may {action.value} in {repository}", {"name": repository}, scope=asked
             )
         detail = {"name": repository, "action": action.value}
-        if verdict.message:
+        if verdict.allowed:
+            detail["reason"] = "the scopes of the key or account do not hold it"
+        elif verdict.message:
             detail["reason"] = verdict.message
         raise DeniedError(f"you may not {action.value} in {repository}", detail)
 
@@ -141,7 +155,9 @@ class Gate:
 
         def could(action: Action, repository: str) -> bool:
             within = all(limit.allows(action, repository) for limit in proven.limits)
-            return within and self._rights.could(proven.identity, action, repository)
+            return within and (
+                _is_own(proven, action, repository) or self._rights.could(proven.identity, action, repository)
+            )
 
         return scopes.granted(asked, could)
 
@@ -153,3 +169,8 @@ class Gate:
     def _is_ruled_elsewhere(self, caller: Caller) -> bool:
         """Whether another service's token says what this caller may: all of it is in ``limits``."""
         return self._ways.needs_token and (bool(caller.proven.limits) or caller.identity.is_anonymous)
+
+
+def _is_own(proven: Proven, action: Action, repository: str) -> bool:
+    """Whether it is a right that the account brings itself. To be kept from deleting is none."""
+    return proven.own is not None and action is not Action.DETECT_COLLISION and proven.own.allows(action, repository)

@@ -15,6 +15,7 @@ from gateway.access.passwordfile import require_readable
 from holdfast.access.certificates import certificate_names
 from holdfast.access.rights import Rights
 from holdfast.clock import SystemClock
+from holdfast.errors import ConfigError
 
 if TYPE_CHECKING:
     from holdfast.access.certificates import CertificateNames
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 class AccessOptions:
     """``passwords`` and ``directory`` None: nobody can log in with a password. ``bearer``: tokens come from elsewhere, and
     passwords are not taken. ``fail_delay_seconds``: before each refusal of a password. ``pages``: of other origins that may ask.
-    ``certificates`` None: client certificates name nobody.
+    ``certificates`` None: client certificates name nobody. ``api_keys``: accounts may have some.
     """
 
     passwords: Path | None = None
@@ -39,6 +40,7 @@ class AccessOptions:
     pages: Origins = Origins()  # noqa: RUF009 - frozen
     certificates: CertificateNames | None = None
     directory: DirectoryOptions | None = None
+    api_keys: bool = False
 
     @classmethod
     def of(cls, settings: Settings) -> AccessOptions:
@@ -55,6 +57,8 @@ class AccessOptions:
             BrowserOptions.of(auth),
             Origins.of(settings.http.allow_origin.split(",")),
             certificate_names(auth.mtls if auth is not None else None) if settings.http.knows_certificates else None,
+            api_keys=auth is not None
+            and (auth.apikey or (auth.openid is not None and bool(auth.openid.providers.configured()))),
         )
         made.rights()
         AuditLog(made.audit, SystemClock()).close()
@@ -62,14 +66,28 @@ class AccessOptions:
             return made
         if made.passwords is not None:
             require_readable(made.passwords)
-        if auth is None or auth.ldap is None:
-            return made
-        return replace(made, directory=DirectoryOptions.of(auth.ldap))
+        if auth is not None and auth.ldap is not None:
+            made = replace(made, directory=DirectoryOptions.of(auth.ldap))
+        if made.api_keys and not made.knows_people:
+            raise _nobody_to_have_keys()
+        return made
+
+    @property
+    def knows_people(self) -> bool:
+        """Whether anybody can log in who could have keys."""
+        return self.passwords is not None or self.directory is not None or bool(self.browser.providers)
 
     def rights(self) -> Rights:
         """Raises ConfigError."""
         if self.bearer is not None:
             return Rights(self.control, knows_somebody=not self.bearer.asks_elsewhere)
-        ways = (self.passwords, self.directory, self.certificates)
-        knows_somebody = bool(self.browser.providers) or any(way is not None for way in ways)
-        return Rights(self.control, knows_somebody=knows_somebody)
+        return Rights(self.control, knows_somebody=self.knows_people or self.certificates is not None)
+
+
+def _nobody_to_have_keys() -> ConfigError:
+    fault = {
+        "path": "http.auth.apikey",
+        "message": "there is no way to log in",
+        "remedy": "say who may log in, for example by http.auth.htpasswd; keys are made with a login",
+    }
+    return ConfigError("API keys belong to accounts, and there are none", [fault])

@@ -13,7 +13,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from holdfast.access.identity import ANONYMOUS, Identity
+from holdfast.access import robots
+from holdfast.access.identity import ANONYMOUS, Identity, Way
 from holdfast.errors import DirectoryUnavailableError, LoginRefusedError
 
 if TYPE_CHECKING:
@@ -28,6 +29,10 @@ class Limit(Protocol):
 
     def allows(self, action: Action, repository: str) -> bool: ...
 
+    def lists(self, repository: str) -> bool:
+        """Whether the catalog may name it."""
+        ...
+
     @property
     def shows_catalog(self) -> bool: ...
 
@@ -35,13 +40,15 @@ class Limit(Protocol):
 @dataclass(frozen=True, slots=True)
 class Proven:
     """``limits``: each has to allow what is asked; none: all that the identity may. ``account``: "<word of the way>:<its name
-    there>", what tokens stand and fall with; "" for what cannot be asked about again, and gets no refresh tokens. ``mark``: of the
-    account's standing when its password was compared, "" if there was none; no token of a later standing comes of it.
+    there>", what tokens stand and fall with; "" for what cannot be asked about again, and gets no refresh tokens. ``own``: rights
+    that the account has whatever the rules say; None: none. ``mark``: of the account's standing when its password was compared, ""
+    if there was none; no token of a later standing comes of it.
     """
 
     identity: Identity = ANONYMOUS
     limits: tuple[Limit, ...] = ()
     account: str = ""
+    own: Limit | None = None
     mark: str = field(default="", repr=False, compare=False)
 
 
@@ -153,7 +160,7 @@ class Ways:
         """Raises as ``TokenWay.read``."""
         for way in self.tokens:
             if way.recognises(text):
-                return way.read(text)
+                return _no_pretender(way.read(text))
         raise LoginRefusedError("the token does not count here; log in again")
 
     def by_nothing(self, facts: Facts) -> Proven:
@@ -161,5 +168,16 @@ class Ways:
         for way in self.unasked:
             found = way.of(facts)
             if found is not None:
-                return found
+                return _no_pretender(found)
         return Proven()
+
+
+def _no_pretender(proven: Proven) -> Proven:
+    """Names that others give out, in certificates and tokens, are no robots': rules name robots as they name users.
+
+    Raises:
+        LoginRefusedError: a robot's name without its account.
+    """
+    if proven.identity.name.startswith(robots.MARK) and not proven.account.startswith(f"{Way.ROBOT.value}:"):
+        raise LoginRefusedError(f"names that begin with {robots.MARK} belong to robots of this registry")
+    return proven

@@ -15,7 +15,7 @@ _READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class Audited:
-    """Falcon middleware. The router leaves who asked, and why it was refused, in the request's context."""
+    """Falcon middleware. Who answers leaves in the request's context who asked, what about, and why it was refused."""
 
     def __init__(self, audit: AuditLog) -> None:
         self._audit = audit
@@ -26,4 +26,5 @@ class Audited:
             return
         caller = getattr(req.context, "caller", NOBODY)
         reason = getattr(req.context, "reason", "")
-        self._audit.note(caller, req.method, req.path, str(resp.status)[:3], reason)
+        about = getattr(req.context, "about", "")
+        self._audit.note(caller, req.method, req.path, str(resp.status)[:3], reason, about)

@@ -8,7 +8,6 @@ from urllib.parse import urlencode
 
 from gateway.listing import encode
 from holdfast import digest as digests
-from holdfast.access.actions import Action
 from holdfast.errors import PageInvalidError
 from holdfast.manifest import OCI_INDEX
 
@@ -41,7 +40,7 @@ class ListingResource:
 
     def catalog(self, req: Request, resp: Response, route: Route) -> None:
         def may_read(repository: Repository) -> bool:
-            return self._gate.decide(route.caller, Action.READ, repository).allowed
+            return self._gate.lists(route.caller, repository)
 
         limit = _limit(req, CATALOG_PAGE)
         page = self._listing.repositories(req.get_param("last") or "", limit, may_read)

@@ -21,6 +21,9 @@ class Way(Enum):
     TOKEN = "token"  # noqa: S105 - a word, no secret
     OPENID = "openid"
     SESSION = "session"
+    API_KEY = "apikey"
+    ROBOT = "robot"
+    OPERATOR = "operator"
 
 
 @dataclass(frozen=True, slots=True)

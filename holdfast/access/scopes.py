@@ -101,6 +101,10 @@ class Grant:
             scope.kind == REPOSITORY and scope.name == repository and word in scope.words for scope in self.scopes
         )
 
+    def lists(self, _repository: str) -> bool:
+        """A token for the catalog is for all of it that its owner may read; ``shows_catalog`` says whether it is one."""
+        return True
+
     @property
     def shows_catalog(self) -> bool:
         return any(scope.kind == REGISTRY and scope.name == CATALOG and _ALL in scope.words for scope in self.scopes)

@@ -59,7 +59,6 @@ _LATER: Final = "a later version"
 _NOT_PLANNED: Final = "no version planned so far"
 
 FEATURES: Final[tuple[Feature, ...]] = (
-    Feature("http.auth.apikey", "API keys", Effect.PROTECTS, _ACCESS),
     Feature("http.auth.sessionDriver", "sessions in redis", Effect.MISLEADS, _NOT_PLANNED),
     Feature("http.accessControl.metrics", "who may read the metrics", Effect.PROTECTS, _HEALTH),
     Feature("http.ratelimit", "limits on requests", Effect.PROTECTS, _ACCESS),

@@ -19,6 +19,10 @@
     pulled/<partition>/<digest>//<name>               when <name> was last asked for it, in the order of holder/
     signing/<number>                                  a key that tokens are signed with
     session/<sha256>                                  a browser's session by the hash of its id, under a lease of its own
+    apikeys/<id>                                      a user's API key: whose, for what, and the hash of its text
+    apikeys-of/<owner>/<id>                           the same key from its owner's side
+    robots/<namespace>//<name>                        a robot account
+    used/<key>                                        when an API key or a robot was used last
 
     layout/current                                    the live versions; its revision is the layout revision
     layout/version/<number>                           one version, written once
@@ -41,12 +45,14 @@ Invariants
   * ``<number>`` is eight lower-case hex digits, so that versions sort. Node ids and entries hold no "/".
   * ``<partition>`` is three lower-case hex digits, and ``holder/`` sorts by (partition, digest text): the order in which
     storage nodes list their copies, so that a collector merges the two.
+  * ``<owner>`` is the SHA-256 of an account's name in hex, since that may be any text.
 
 Constructors take values that have passed the strict constructors of the domain; parsers take keys that a constructor made.
 """
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Final
 
 from holdfast.digest import PARTITIONS, Digest, parse
@@ -140,6 +146,41 @@ def signing_number(key: bytes) -> int:
     return int(key.removeprefix(b"signing/"), 16)
 
 
+def api_key(key_id: str) -> bytes:
+    return f"apikeys/{key_id}".encode()
+
+
+def api_key_of(owner: str, key_id: str) -> bytes:
+    return _owned(owner) + key_id.encode()
+
+
+def api_keys_of(owner: str) -> Range:
+    return _owned(owner), prefix_end(_owned(owner))
+
+
+def _owned(owner: str) -> bytes:
+    return f"apikeys-of/{hashlib.sha256(owner.encode(errors='surrogatepass')).hexdigest()}/".encode()
+
+
+def api_key_in(key: bytes) -> str:
+    """The id that ends ``apikeys/`` and ``apikeys-of/`` keys."""
+    return key.rpartition(b"/")[2].decode()
+
+
+def robot(namespace: str, name: str) -> bytes:
+    return f"robots/{namespace}//{name}".encode()
+
+
+def robot_in(key: bytes) -> tuple[str, str]:
+    """Namespace and name in ``robots/<namespace>//<name>``."""
+    namespace, _, name = key.decode().removeprefix("robots/").partition("//")
+    return namespace, name
+
+
+def used(key: bytes) -> bytes:
+    return b"used/" + key
+
+
 def session(hashed: str) -> bytes:
     return f"session/{hashed}".encode()
 
@@ -211,6 +252,7 @@ HOLDERS: Final = _range("holder/")
 PULLS: Final = _range("pulled/")
 MIN_VERSION_ALONE: Final = (CLUSTER_MIN_VERSION, CLUSTER_MIN_VERSION + b"\0")
 PROCESSES: Final = _range("process/")
+ROBOTS: Final = _range("robots/")
 WORKERS: Final = _range("process/worker/")
 FETCHES: Final = _range("fetch/")
 EVERYTHING: Final = (b"\0", b"\xff")

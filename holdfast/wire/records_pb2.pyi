@@ -305,3 +305,47 @@ class SessionRecord(_message.Message):
     mark: bytes
     until_seconds: float
     def __init__(self, operation_id: _Optional[bytes] = ..., user: _Optional[str] = ..., groups: _Optional[_Iterable[str]] = ..., account: _Optional[str] = ..., mark: _Optional[bytes] = ..., until_seconds: _Optional[float] = ...) -> None: ...
+
+class ApiKeyRecord(_message.Message):
+    __slots__ = ("operation_id", "owner", "label", "scopes", "digest", "created_seconds", "expires_seconds", "creator")
+    OPERATION_ID_FIELD_NUMBER: _ClassVar[int]
+    OWNER_FIELD_NUMBER: _ClassVar[int]
+    LABEL_FIELD_NUMBER: _ClassVar[int]
+    SCOPES_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    CREATED_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    EXPIRES_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    CREATOR_FIELD_NUMBER: _ClassVar[int]
+    operation_id: bytes
+    owner: str
+    label: str
+    scopes: _containers.RepeatedScalarFieldContainer[str]
+    digest: bytes
+    created_seconds: float
+    expires_seconds: float
+    creator: str
+    def __init__(self, operation_id: _Optional[bytes] = ..., owner: _Optional[str] = ..., label: _Optional[str] = ..., scopes: _Optional[_Iterable[str]] = ..., digest: _Optional[bytes] = ..., created_seconds: _Optional[float] = ..., expires_seconds: _Optional[float] = ..., creator: _Optional[str] = ...) -> None: ...
+
+class RobotRecord(_message.Message):
+    __slots__ = ("operation_id", "scopes", "digest", "created_seconds", "rotated_seconds", "expires_seconds", "description")
+    OPERATION_ID_FIELD_NUMBER: _ClassVar[int]
+    SCOPES_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    CREATED_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    ROTATED_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    EXPIRES_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
+    operation_id: bytes
+    scopes: _containers.RepeatedScalarFieldContainer[str]
+    digest: bytes
+    created_seconds: float
+    rotated_seconds: float
+    expires_seconds: float
+    description: str
+    def __init__(self, operation_id: _Optional[bytes] = ..., scopes: _Optional[_Iterable[str]] = ..., digest: _Optional[bytes] = ..., created_seconds: _Optional[float] = ..., rotated_seconds: _Optional[float] = ..., expires_seconds: _Optional[float] = ..., description: _Optional[str] = ...) -> None: ...
+
+class UseRecord(_message.Message):
+    __slots__ = ("used_seconds",)
+    USED_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    used_seconds: float
+    def __init__(self, used_seconds: _Optional[float] = ...) -> None: ...

@@ -7,11 +7,14 @@ refused.
 from __future__ import annotations
 
 import json
+import time
 from http.cookies import SimpleCookie
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
+from falcon import inspect
 
+from gateway.app import create_app
 from gateway.http.paths import Kind
 from gateway.http.router import Resources, Router
 from holdfast.clock import SystemClock
@@ -75,10 +78,33 @@ REPOSITORIES: Final = ("own/app", "other/app", "other/none")
 
 @pytest.fixture(scope="module")
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
-    with starting(tmp_path_factory.mktemp("table"), PASSWORDS, RULES) as started:
+    with starting(tmp_path_factory.mktemp("table"), PASSWORDS, RULES, apikey=True) as started:
         for repo in ("own/app", "other/app"):
             assert push(started, basic("admin", "a"), repo, "v1")[0] == 201
         yield started
+
+
+@pytest.fixture(scope="module")
+def programs(registry: Guarded) -> dict[str, tuple[dict[str, str], set[str]]]:
+    """Robots and API keys: what a request of each carries, and what it may in own/app."""
+    writer = basic("writer", "w")
+    pulls = registry.key(writer, "own/**:pull", "other/**:*")["apiKey"]
+    return {
+        "robot": (registry.robot("own/ci", "own/**:pull,push"), {"read", "create"}),
+        "robot by the rules": (registry.robot("own/ruled"), set()),
+        "another namespace's robot": (registry.robot("third/ci", "third/**:*"), set()),
+        "key": (basic("writer", registry.key(writer)["apiKey"]), {"read", "create"}),
+        "key for pulling": (basic("writer", pulls), {"read"}),
+    }
+
+
+@pytest.fixture(scope="module")
+def ended(registry: Guarded) -> list[dict[str, str]]:
+    """An expired robot, and an API key that was revoked."""
+    writer = basic("writer", "w")
+    key = registry.key(writer, "**:*")
+    assert registry.status("DELETE", f"/zot/auth/apikey?id={key['uuid']}", writer) == 200
+    return [registry.robot("own/old", "own/**:*", ends_seconds=time.time() - 1), basic("writer", key["apiKey"])]
 
 
 @pytest.fixture(scope="module")
@@ -181,8 +207,81 @@ def test_a_session_opens_its_owners_doors_and_no_others(
             assert outcome(registry, method, place, session) == "log in", repo
 
 
+@pytest.mark.parametrize(("kind", "method", "path"), ROUTES)
+def test_robots_and_keys_at_every_door(
+    registry: Guarded,
+    programs: dict[str, tuple[dict[str, str], set[str]]],
+    ended: list[dict[str, str]],
+    kind: Kind,
+    method: str,
+    path: str,
+) -> None:
+    for repo in REPOSITORIES if "{repo}" in path else ("",):
+        place = path.format(repo=repo)
+        for who in ended:
+            assert outcome(registry, method, place, who) in {"log in", "wait"}, who
+        for name, (who, rights) in programs.items():
+            may = kind in SOMEBODY_ONLY or (NEEDS[kind, method] in rights and repo == "own/app")
+            assert outcome(registry, method, place, who) == ("through" if may else "refused"), name
+
+
+PROBES: Final = ("/livez", "/readyz", "/startupz")
+ELSEWHERE: Final = {
+    "/auth/token": {"GET", "POST"},
+    "/zot/auth/token": {"GET", "POST"},
+    "/zot/auth/login": {"GET"},
+    "/zot/auth/logout": {"POST"},
+    "/zot/auth/callback/{provider}": {"GET"},
+    "/zot/auth/apikey": {"GET", "POST", "DELETE"},
+    "/_holdfast/whoami": {"GET"},
+    **{path: {"GET", "HEAD"} for path in PROBES},
+}
+
+
+def test_no_route_beside_the_registrys_api_is_missing_from_these_tests() -> None:
+    nobody: Any = Nobody()
+    app = create_app(nobody, nobody, nobody, nobody, nobody, nobody)
+    found = {
+        route.path: {one.method for one in route.methods if not one.internal} for route in inspect.inspect_routes(app)
+    }
+    assert found == ELSEWHERE
+
+
+def test_keys_are_made_listed_and_revoked_by_people_alone(
+    registry: Guarded, programs: dict[str, tuple[dict[str, str], set[str]]], ended: list[dict[str, str]]
+) -> None:
+    doors = (("GET", None), ("POST", b'{"scopes": ["own/**:pull"]}'), ("DELETE", None))
+    token = registry.token(basic("writer", "w"), "repository:own/app:pull")
+    callers: list[tuple[int, dict[str, str] | None]] = [(401, None), (403, token)]
+    callers += [(401, who) for who in ended]
+    callers += [(403, who) for who, _ in programs.values()]
+    for method, body in doors:
+        for expected, who in callers:
+            status = registry.status(method, "/zot/auth/apikey", who, body)
+            # So often wrong that it is not looked at any more.
+            assert status == expected or (who in ended and status == 429), (method, who)
+        assert registry.status(method, "/zot/auth/apikey", basic("reader", "r"), body) in {200, 201, 404}
+
+
+def test_everybody_is_told_who_they_are_and_a_wrong_password_is_refused(
+    registry: Guarded, programs: dict[str, tuple[dict[str, str], set[str]]], ended: list[dict[str, str]]
+) -> None:
+    assert registry.whoami(None, "own/app")["user"] == ""
+    for user, password in PASSWORDS.items():
+        told = registry.whoami(basic(user, password), "own/app")
+        assert (told["user"], told["by"], told["limited"]) == (user, "htpasswd", False)
+    for who, rights in programs.values():
+        told = registry.whoami(who, "own/app", "other/none")
+        assert told["by"] in {"robot", "apikey"}
+        assert told["limited"]
+        allowed = set(told["repositories"][0]["may"]) - {"update"}
+        assert (allowed, told["repositories"][1]["may"]) == (rights, [])
+    for who in ended:
+        assert registry.status("GET", "/_holdfast/whoami", who) in {401, 429}
+
+
 def test_probes_are_everybodys_and_nothing_else_is(registry: Guarded) -> None:
-    for path in ("/livez", "/readyz", "/startupz"):
+    for path in PROBES:
         assert registry.status("GET", path) == 200
     for path in ("/", "/metrics", "/v1/", "/v2/../livez", "/debug"):
         assert registry.status("GET", path) in {401, 404}

@@ -1,0 +1,127 @@
+"""How the operator's commands reach robots and API keys in the metadata, and how what they do gets into the audit log.
+
+Promises: on one machine and in a cluster alike; a change is in ``log.audit`` with the name of who is at the machine, or is not made
+when that file cannot be opened.
+
+Never: makes a metadata file where there is none, or leaves a connection open behind a command.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeAlias
+
+import typer
+
+from gateway.access.audit import AuditLog
+from gateway.access.gate import Caller
+from gateway.access.ways import Proven
+from holdfast import config
+from holdfast.access import robots
+from holdfast.access.conditions import Facts
+from holdfast.access.identity import Identity, Way
+from holdfast.clock import SystemClock
+from holdfast.errors import ConfigError, HoldfastError
+from holdfast.meta.apikeys import ApiKeyBook
+from holdfast.meta.robots import RobotBook
+from holdfast.meta.sqlite import SqliteStore
+from holdfast.meta.uses import UseTimes
+from holdfast.ops.children import EXIT_CONFIG
+from holdfast.ops.reach import DEFAULT_FILE
+from holdfast.ops.starting import report_refusal
+from holdfast.replicas.access import open_metadata
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from holdfast.access.robots import RobotName
+    from holdfast.config import Settings
+    from holdfast.meta.store import Store
+
+ConfigFile: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        "-c",
+        envvar="HOLDFAST_CONFIG",
+        metavar="FILE",
+        help="Configuration, as serve or the gateways have it.",
+        show_default=str(DEFAULT_FILE),
+    ),
+]
+Named: TypeAlias = Annotated[
+    str, typer.Argument(metavar="NAMESPACE/NAME", help="Such as team/ci, or its user name: robot$team+ci.")
+]
+
+
+@dataclass(frozen=True, slots=True)
+class AccountsAccess:
+    """Robots and keys, when they were used, and where a change is noted."""
+
+    robots: RobotBook
+    api_keys: ApiKeyBook
+    times: UseTimes
+    audit: AuditLog
+
+    def note(self, what: str, name: str) -> None:
+        """One line of the audit log: who is at the machine did this."""
+        who = Caller(Proven(Identity(_me(), Way.OPERATOR)), Facts(client_address="local"))
+        self.audit.note(who, what, name, "200")
+
+
+@contextlib.contextmanager
+def reached(path: Path | None) -> Iterator[AccountsAccess]:
+    """For the length of a command."""
+    with contextlib.ExitStack() as stack:
+        try:
+            settings = _settings(path)
+            audit = AuditLog(Path(settings.log.audit) if settings.log.audit else None, SystemClock())
+            stack.callback(audit.close)
+            store = stack.enter_context(contextlib.closing(_metadata(settings)))
+        except ConfigError as error:
+            report_refusal(error)
+            raise typer.Exit(EXIT_CONFIG) from None
+        try:
+            yield AccountsAccess(RobotBook(store, _new_id), ApiKeyBook(store, _new_id), UseTimes(store), audit)
+        except HoldfastError as error:
+            typer.echo(f"holdfast: {error.message}", err=True)
+            raise typer.Exit(1) from error
+
+
+def named(text: str) -> RobotName:
+    """Raises NameInvalidError, RequestInvalidError."""
+    return robots.of_path(text)
+
+
+def _settings(path: Path | None) -> Settings:
+    if path is None and not DEFAULT_FILE.exists():
+        raise ConfigError(
+            f"which registry? name its configuration by --config FILE, by HOLDFAST_CONFIG, or as {DEFAULT_FILE}"
+        )
+    return config.load(path or DEFAULT_FILE)
+
+
+def _metadata(settings: Settings) -> Store:
+    if settings.cluster is not None and settings.cluster.etcd is not None:
+        return open_metadata(settings.cluster, SystemClock())
+    path = Path(settings.storage.root_directory).absolute() / "meta" / "holdfast.db"
+    if not path.exists():
+        raise ConfigError(
+            f"there is no registry in {path.parent.parent} yet: start it with this configuration by `holdfast serve`"
+        )
+    return SqliteStore(path, SystemClock())
+
+
+def _new_id() -> bytes:
+    return os.urandom(16)
+
+
+def _me() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from gateway.access.gate import NOBODY
+from gateway.access.gate import Caller
+from holdfast.access.conditions import Facts
 
 if TYPE_CHECKING:
     from falcon import Request, Response
@@ -23,6 +24,7 @@ class Audited:
     def process_response(self, req: Request, resp: Response, _resource: object, _succeeded: bool) -> None:
         if req.method in _READS and not getattr(req.context, "is_refusal", False):
             return
-        caller = getattr(req.context, "caller", NOBODY)
+        # Whoever was refused before it was known who that is comes from somewhere all the same.
+        caller = getattr(req.context, "caller", None) or Caller(facts=Facts(client_address=req.remote_addr or ""))
         reason = getattr(req.context, "reason", "")
         self._audit.note(caller, req.method, req.path, str(resp.status)[:3], reason)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gateway.access.options import AccessOptions
+from gateway.limits import Limits
 from holdfast.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class Options:
     sync: Sync | None = None
     cluster: Cluster | None = None
     access: AccessOptions = AccessOptions()  # noqa: RUF009 - frozen
+    limits: Limits = Limits()  # noqa: RUF009 - frozen
 
     @property
     def together(self) -> int:
@@ -51,10 +53,11 @@ def from_settings(
 ) -> Options:
     """``port`` overrides the configured one, where the supervisor has chosen it."""
     http = settings.http
+    workers = http.worker_count(os.cpu_count() or 1)
     return Options(
         address=http.address or "0.0.0.0",  # noqa: S104 - zot's spelling of "all addresses"; the default is loopback
         port=http.port if port is None else port,
-        workers=http.worker_count(os.cpu_count() or 1),
+        workers=workers,
         threads=http.threads,
         max_transfers=http.transfer_limit,
         idle_seconds=http.progress_timeout_seconds,
@@ -68,6 +71,7 @@ def from_settings(
         worker_target=worker_target,
         sync=settings.extensions.sync,
         access=AccessOptions.of(settings),
+        limits=Limits.of(http, workers),
     )
 
 

@@ -50,9 +50,9 @@ def guard(options: AccessOptions, store: Store, clock: Clock, sleep: Callable[[f
     foreign = options.foreign
     if foreign is not None:
         ways = Ways(tokens=(ForeignTokens(foreign.key, foreign.service, clock),), needs_token=True)
-        return Access(Gate(rights, ways), None, audit, options.external_url, clock, foreign)
+        return Access(Gate(rights, ways, options.places), None, audit, options.external_url, clock, foreign)
     if options.passwords is None:
-        return Access(Gate(rights, Ways()), None, audit, options.external_url, clock)
+        return Access(Gate(rights, Ways(), options.places), None, audit, options.external_url, clock)
     file = PasswordFile(options.passwords)
     file.start()
     delay = _Delay(options.fail_delay_seconds, sleep)
@@ -60,7 +60,7 @@ def guard(options: AccessOptions, store: Store, clock: Clock, sleep: Callable[[f
     keys = SigningKeys(store, lambda: os.urandom(_ID_BYTES), lambda: secrets.token_bytes(_KEY_BYTES), clock)
     passwords = (logins,)
     tokens = Tokens(keys, Standings(passwords), clock)
-    return Access(Gate(rights, Ways(passwords, (tokens,))), tokens, audit, options.external_url, clock)
+    return Access(Gate(rights, Ways(passwords, (tokens,)), options.places), tokens, audit, options.external_url, clock)
 
 
 class _Delay:

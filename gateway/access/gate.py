@@ -23,6 +23,8 @@ from typing import TYPE_CHECKING, Final
 from gateway.access.ways import Proven
 from holdfast.access import scopes
 from holdfast.access.conditions import Facts
+from holdfast.access.places import Places
+from holdfast.access.rights import Verdict
 from holdfast.errors import DeniedError, LoginNeededError, LoginRefusedError
 
 if TYPE_CHECKING:
@@ -31,10 +33,12 @@ if TYPE_CHECKING:
     from gateway.access.ways import Ways
     from holdfast.access.actions import Action
     from holdfast.access.identity import Identity
-    from holdfast.access.rights import Rights, Verdict
+    from holdfast.access.rights import Rights
     from holdfast.access.scopes import Scope
 
 _LONGEST_HEADER: Final = 16 * 1024
+# The rule that no login changes.
+_PLACE: Final = "http.allow"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +64,9 @@ NOBODY: Final = Caller()
 class Gate:
     """Shared by threads."""
 
-    def __init__(self, rights: Rights, ways: Ways) -> None:
+    def __init__(self, rights: Rights, ways: Ways, places: Places | None = None) -> None:
         self._rights = rights
+        self._places = places or Places()
         self._ways = ways
 
     @property
@@ -118,7 +123,9 @@ class Gate:
         return self.decide(caller, action, repository).allowed and self._grants(caller, action, repository)
 
     def decide(self, caller: Caller, action: Action, repository: str) -> Verdict:
-        """What the rules say, whatever a token is for."""
+        """What the rules say, whatever a token is for. Where nobody may, the rest is not asked."""
+        if not self._places.allow(action, caller.facts.client_address):
+            return Verdict(allowed=False, rule=_PLACE, message=f"not from {caller.facts.client_address or 'here'}")
         return self._rights.decide(caller.identity, action, repository, caller.facts)
 
     def require(self, caller: Caller, action: Action, repository: str) -> None:
@@ -127,7 +134,7 @@ class Gate:
         if verdict.allowed and self._grants(caller, action, repository):
             return
         asked = str(scopes.needed(action, repository))
-        if self.knows_somebody and (verdict.allowed or caller.identity.is_anonymous):
+        if self.knows_somebody and (verdict.allowed or caller.identity.is_anonymous) and verdict.rule != _PLACE:
             raise LoginNeededError(
                 f"this needs somebody who may {action.value} in {repository}", {"name": repository}, scope=asked
             )

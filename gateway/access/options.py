@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from gateway.access.audit import AuditLog
 from gateway.access.foreign import ForeignTokens
 from gateway.access.passwordfile import require_readable
+from holdfast.access.actions import Action
+from holdfast.access.places import Places
 from holdfast.access.rights import Rights
 from holdfast.clock import SystemClock
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from holdfast.config import Settings
     from holdfast.config.access import AccessControl
     from holdfast.config.auth import Bearer as BearerText
+    from holdfast.config.http import Allow
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +33,7 @@ class ForeignOptions:
 @dataclass(frozen=True, slots=True)
 class AccessOptions:
     """``passwords`` None: nobody can log in. ``foreign``: tokens come from elsewhere, and passwords are not taken.
-    ``fail_delay_seconds``: before each refusal of a password.
+    ``fail_delay_seconds``: before each refusal of a password. ``places``: from where what may be done.
     """
 
     passwords: Path | None = None
@@ -39,6 +42,7 @@ class AccessOptions:
     audit: Path | None = None
     fail_delay_seconds: int = 0
     foreign: ForeignOptions | None = None
+    places: Places = Places()  # noqa: RUF009 - frozen
 
     @classmethod
     def of(cls, settings: Settings) -> AccessOptions:
@@ -52,6 +56,7 @@ class AccessOptions:
             Path(settings.log.audit) if settings.log.audit else None,
             auth.fail_delay if auth is not None else 0,
             _foreign(auth.bearer) if auth is not None and auth.bearer is not None else None,
+            _places(settings.http.allow),
         )
         made.rights()
         AuditLog(made.audit, SystemClock()).close()
@@ -64,6 +69,19 @@ class AccessOptions:
     def rights(self) -> Rights:
         """Raises ConfigError."""
         return Rights(self.control, knows_somebody=self.passwords is not None and self.foreign is None)
+
+
+def _places(allow: Allow | None) -> Places:
+    if allow is None:
+        return Places()
+    return Places.of(
+        {
+            Action.READ: allow.read,
+            Action.CREATE: allow.create,
+            Action.UPDATE: allow.update,
+            Action.DELETE: allow.delete,
+        }
+    )
 
 
 def _foreign(bearer: BearerText) -> ForeignOptions | None:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from gateway.flights import Flight
+    from gateway.invitation import Invitation
 
 PIECE_BYTES: Final = 1024 * 1024
 # How often the node is told how far the file goes: it hashes that much behind us from the page cache.
@@ -45,6 +46,7 @@ class WireBody:
         self._input = environ["wsgi.input"]
         self._flight: Flight | None = environ.get("holdfast.flight")
         self._affinity = environ.get("holdfast.affinity")
+        self._invitation: Invitation | None = environ.get("holdfast.invitation")
         sock = environ.get("gunicorn.socket")
         self._socket = sock if type(sock) is socket.socket else None  # not a TLS socket: its bytes are not the body's
         self._length = _length(environ)
@@ -147,6 +149,8 @@ class WireBody:
         if flight is None:
             yield
             return
+        if self._invitation is not None:
+            self._invitation.send()
         flight.turn = CLIENT
         try:
             yield

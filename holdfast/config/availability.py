@@ -70,7 +70,6 @@ FEATURES: Final[tuple[Feature, ...]] = (
     Feature("http.auth.secureSession", "cookies over HTTPS only", Effect.PROTECTS, _ACCESS),
     Feature("http.accessControl.metrics", "who may read the metrics", Effect.PROTECTS, _HEALTH),
     Feature("http.tls", "HTTPS", Effect.PROTECTS, _ACCESS),
-    Feature("http.ratelimit", "limits on requests", Effect.PROTECTS, _ACCESS),
     Feature("storage.maxRepos", "the limit on repositories", Effect.PROTECTS, _ACCESS),
     Feature("storage.subPaths.*.maxRepos", "the limit on repositories", Effect.PROTECTS, _ACCESS),
     Feature("storage.storageDriver", "an object store", Effect.MISLEADS, _NOT_PLANNED),

@@ -90,7 +90,7 @@ def foreign(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]
 def routes() -> dict[Kind, list[str]]:
     """The product's own table."""
     nobody = Nobody()
-    return Router(Resources(nobody, nobody, nobody, nobody), nobody, nobody, nobody, SystemClock()).routes()  # type: ignore[arg-type]
+    return Router(Resources(nobody, nobody, nobody, nobody), nobody, nobody, nobody, SystemClock(), nobody).routes()  # type: ignore[arg-type]
 
 
 class Nobody:

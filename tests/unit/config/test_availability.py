@@ -42,7 +42,6 @@ def test_the_defaults_ask_for_nothing_that_is_missing() -> None:
         ({"http": {"auth": {"apikey": True}}}, "http.auth.apikey"),
         ({"http": {"accessControl": {"metrics": {"anonymousPolicy": "read"}}}}, "http.accessControl.metrics"),
         ({"http": {"tls": {"cert": "c", "key": "k"}}}, "http.tls"),
-        ({"http": {"ratelimit": {"rate": 1}}}, "http.ratelimit"),
         ({"storage": {"maxRepos": 1}}, "storage.maxRepos"),
     ],
 )

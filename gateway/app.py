@@ -21,6 +21,7 @@ from gateway.http.credentials import TOKEN_PATHS, Challenges
 from gateway.http.health import HealthResource
 from gateway.http.listing import ListingResource
 from gateway.http.manifests import ManifestsResource
+from gateway.http.paced import Paced
 from gateway.http.stale import StaleWarning
 from gateway.http.token import PassingResource, TokenResource
 from gateway.http.uploads import UploadsResource
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from gateway.health import Health
     from gateway.lanes import Lanes
     from gateway.mirroring import Mirroring
+    from gateway.rates import Rates
     from gateway.staleness import Staleness
     from holdfast.digest import Digest
     from holdfast.meta.repos import Repositories
@@ -51,13 +53,14 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Guards:
     """What stands around the services: who may come in, how many may be served, whether any can be, what is said of an answer's
-    age, and who hears of pulls.
+    age, how fast they may ask, and who hears of pulls.
     """
 
     access: Access
     lanes: Lanes
     health: Health
     staleness: Staleness
+    rates: Rates
     pulled: Callable[[Repository, Digest], None] = noted_by_nobody
 
 
@@ -80,7 +83,7 @@ def create_app(
     app.req_options.auto_parse_form_urlencoded = False
     app.resp_options.default_media_type = "application/json"
     access = guards.access
-    app.add_middleware([StaleWarning(guards.staleness), Audited(access.audit)])
+    app.add_middleware([StaleWarning(guards.staleness), Audited(access.audit), Paced(guards.rates)])
     mount_login(app, access)
     probes = HealthResource(guards.health)
     for path in PATHS:
@@ -99,7 +102,9 @@ def create_app(
     )
     router.mount(
         app,
-        router.Router(resources, access.gate, guards.health.admit, mirroring.meant, access.clock),
+        router.Router(
+            resources, access.gate, guards.health.admit, mirroring.meant, access.clock, guards.rates.admit_user
+        ),
         _challenges(access),
     )
     return app

@@ -24,6 +24,7 @@ from gateway.health import Health
 from gateway.lanes import Lanes
 from gateway.mirroring import Mirroring
 from gateway.pulls import Pulls
+from gateway.rates import Rates
 from gateway.sharing import Sharing
 from gateway.staleness import FallsBack, Staleness
 from holdfast import __version__, logs
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
 
     import falcon
 
+    from gateway.buckets import Buckets
     from gateway.options import Options
     from holdfast.clock import Clock
     from holdfast.config.cluster import Cluster
@@ -99,8 +101,8 @@ class _Parts:
     leave: Callable[[], None]
 
 
-def assemble(options: Options, refused: Callable[[], None]) -> Gateway:
-    """One gateway, running. ``refused`` ends this process: its cluster does not take it."""
+def assemble(options: Options, refused: Callable[[], None], buckets: Buckets) -> Gateway:
+    """One gateway, running. ``refused`` ends this process: its cluster does not take it. ``buckets``: shared with its siblings."""
     descriptor = logs.configure(options.log_level, options.log_format, options.log_output, "gateway")
     clock = SystemClock()
     staleness = Staleness()
@@ -127,7 +129,7 @@ def assemble(options: Options, refused: Callable[[], None]) -> Gateway:
         ReplicaWriter(nodes, FanOut(nodes, pool, clock), book.mark_dirty, reader.remember),
         ManifestCache(MANIFEST_CACHE_BYTES),
         _mirroring(policy, parts, repos, reader, clock, staleness),
-        Guards(guarded, lanes, health, staleness, pulls.note),
+        Guards(guarded, lanes, health, staleness, Rates(options.limits.paces, buckets), pulls.note),
         sparse=options.sparse,
     )
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gateway.access.options import AccessOptions
+from gateway.limits import Limits
 from holdfast.certs.serving import ServerFiles, server_context
 from holdfast.config.tlsfiles import server_files
 from holdfast.errors import ConfigError
@@ -43,6 +44,7 @@ class Options:
     cluster: Cluster | None = None
     access: AccessOptions = AccessOptions()  # noqa: RUF009 - frozen
     tls: ServerFiles | None = None
+    limits: Limits = Limits()  # noqa: RUF009 - frozen
 
     @property
     def together(self) -> int:
@@ -55,10 +57,11 @@ def from_settings(
 ) -> Options:
     """``port`` overrides the configured one, where the supervisor has chosen it."""
     http = settings.http
+    workers = http.worker_count(os.cpu_count() or 1)
     return Options(
         address=http.address or "0.0.0.0",  # noqa: S104 - zot's spelling of "all addresses"; the default is loopback
         port=http.port if port is None else port,
-        workers=http.worker_count(os.cpu_count() or 1),
+        workers=workers,
         threads=http.threads,
         max_transfers=http.transfer_limit,
         idle_seconds=http.progress_timeout_seconds,
@@ -73,6 +76,7 @@ def from_settings(
         sync=settings.extensions.sync,
         access=AccessOptions.of(settings),
         tls=_tls(http.tls),
+        limits=Limits.of(http, workers),
     )
 
 

@@ -53,6 +53,7 @@ def closing_answer(status: str, content: bytes) -> bytes:
     return head.encode() + content
 
 
+NO_PLACE: Final = Refusal("503 Service Unavailable", "UNAVAILABLE", "there are too many connections; try again later")
 _MALFORMED: Final = Refusal("400 Bad Request", "UNSUPPORTED", "this is no well-formed HTTP request")
 _BUG: Final = Refusal(
     "500 Internal Server Error", "UNKNOWN", "an internal error; the server's log tells more", is_bug=True

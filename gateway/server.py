@@ -10,6 +10,7 @@ import contextlib
 import logging
 import os
 import queue
+import secrets
 import signal
 import sys
 from typing import TYPE_CHECKING, Any, Final
@@ -19,8 +20,11 @@ from gunicorn.arbiter import Arbiter
 from gunicorn.glogging import Logger
 
 from gateway.assembly import Gateway, assemble
+from gateway.buckets import Buckets
+from gateway.connections import Connections
 from gateway.worker import Worker, choose_core
 from holdfast import logs
+from holdfast.clock import SystemClock
 from holdfast.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -34,8 +38,7 @@ log = logging.getLogger("holdfast.gateway")
 
 # Clients keep idle connections for 90 seconds or so; whoever closes first should be the client.
 _KEEPALIVE_SECONDS: Final = 120
-# Idle connections are cheap, threads are what is bounded; open files are the limit behind this one.
-_CONNECTIONS: Final = 4096
+_KEY_BYTES: Final = 32
 # 46 tags of 128 characters in one query (end-7b) need a long request line.
 _LINE_BYTES: Final = 8190
 _STOPS: Final = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGQUIT})
@@ -60,6 +63,9 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
         self._read = read
         self.options = read()
         self.gateway: Gateway | None = None
+        # What all workers count together has to be there before the first of them is forked.
+        self.buckets = Buckets(SystemClock(), secrets.token_bytes(_KEY_BYTES))
+        self.connections = Connections(secrets.token_bytes(_KEY_BYTES))
         logs.configure(self.options.log_level, self.options.log_format, self.options.log_output, "gateway")
         super().__init__()
 
@@ -77,7 +83,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
             "pre_fork": choose_core,
             "workers": options.workers,
             "threads": options.threads,
-            "worker_connections": _CONNECTIONS,
+            "worker_connections": options.limits.of_one_worker,
             "keepalive": _KEEPALIVE_SECONDS,
             "reuse_port": True,
             "timeout": 120,
@@ -90,6 +96,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
             "logger_class": Quiet,
             "post_fork": _heed_early_stops,
             "worker_exit": _leave,
+            "child_exit": _forget,
             "proc_name": "holdfast gateway",
             "control_socket_disable": True,
         }
@@ -101,7 +108,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
                 self.cfg.set(name, value)
 
     def load(self) -> falcon.App[Any, Any]:
-        self.gateway = assemble(self.options, _refused)
+        self.gateway = assemble(self.options, _refused, self.buckets)
         return self.gateway.app
 
 
@@ -127,3 +134,8 @@ def _leave(_arbiter: Any, worker: Any) -> None:
     gateway: Gateway | None = worker.app.gateway
     if gateway is not None:
         gateway.leave()
+
+
+def _forget(arbiter: Any, worker: Any) -> None:
+    """In the arbiter: a worker has ended, however it did, and its connections with it."""
+    arbiter.app.connections.clear(worker.age)

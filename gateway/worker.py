@@ -33,13 +33,18 @@ from gunicorn.workers.gthread import _DEFER, TConn, ThreadWorker
 
 from gateway import tls
 from gateway.affinity import Affinity
+from gateway.connections import Turnstile
 from gateway.flights import CLIENT, HANDSHAKE, HEAD, SERVER, Flight, Watch
 from gateway.health import PATHS
-from gateway.refusals import PlainHttpError, TlsHelloError, closing_answer, refusal_of
+from gateway.invitation import Invitation
+from gateway.refusals import NO_PLACE, PlainHttpError, TlsHelloError, closing_answer, refusal_of
 from holdfast.clock import SystemClock
+from holdfast.errors import TooManyConnectionsError
+from holdfast.networks import plain
 from holdfast.settled import settled
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from concurrent.futures import Future
 
     from gateway.assembly import Gateway
@@ -71,9 +76,14 @@ class Connection(TConn):  # type: ignore[misc]  # gunicorn has no types
     broken = False
     data_ready: bool
     sock: socket.socket
+    # Gives the connection's place to somebody else; called once.
+    leave: Callable[[], None] | None = None
 
     def close(self, graceful: bool = False) -> None:  # noqa: ARG002 - gunicorn's signature
         """Never waits: the event loop calls it. The waiting has been done in :func:`_linger`, by the thread."""
+        if self.leave is not None:
+            self.leave()
+            self.leave = None
         if self.broken:
             with contextlib.suppress(OSError):
                 self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
@@ -173,6 +183,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         self._busy = 0
         self._ids = count(1)
         self._boot = secrets.token_hex(4)
+        self._turnstile = Turnstile(self.app.connections, self.age, settings.limits.crowding)
         self._watch = Watch(SystemClock(), settings.idle_seconds, min(HEAD_SECONDS, settings.idle_seconds))
         self._watch.start()
         self._certificates: tls.Certificates | None = None
@@ -225,13 +236,33 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
             sock, address = listener.accept()
         except OSError:
             return  # gone again, or out of descriptors: the next turn tries again
+        try:
+            leave = self._turnstile.enter(_client(address))
+        except TooManyConnectionsError as error:
+            self._turn_away(sock, address, error)
+            return
         self.nr_conns += 1
         with contextlib.suppress(OSError):
             # A peer that has vanished is noticed by unacknowledged data, one that stalls by the watch.
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(self.app.options.idle_seconds * 1000))
         conn = Connection(self.cfg, sock, address, listener.getsockname())
         conn.certificates = self._certificates
+        conn.leave = leave
         self.enqueue_req(conn)
+
+    def _turn_away(self, sock: socket.socket, address: Any, error: TooManyConnectionsError) -> None:
+        """Nothing here waits: what fits into the socket's buffer is said, where the client can read it."""
+        with contextlib.suppress(OSError):
+            if self._certificates is None:
+                sock.setblocking(False)
+                with contextlib.suppress(BlockingIOError):
+                    sock.recv(65536)  # else closing would send a RST ahead of the answer
+                sock.send(NO_PLACE.answer())
+        sock.close()
+        status = NO_PLACE.status[:3]
+        self._access.line_for("-", "-", status)(
+            _stamp(), self._request_id(), _client(address), "-", "-", status, 0, 0.0, error.message
+        )
 
     def enqueue_req(self, conn: Connection) -> None:
         if self._busy * 2 >= self.cfg.threads and _silent(conn):
@@ -303,7 +334,12 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         flight.turn = SERVER
         flight.sent_bytes = 0
         started = time.monotonic()
+        # gunicorn would invite the body at once; nobody who is refused should send it.
+        is_invited, req._expected_100_continue = req._expected_100_continue, False  # noqa: SLF001 - gunicorn has no other name
+        invitation = Invitation(conn.sock, is_due=is_invited)
         resp, environ = wsgi.create(req, conn.sock, conn.client, conn.server, self.cfg, response_class=Response)
+        self.app.options.limits.clients.settle(environ)
+        environ["holdfast.invitation"] = invitation
         request_id = environ["holdfast.request_id"] = self._request_id()
         environ["holdfast.flight"] = flight
         environ["holdfast.affinity"] = self._affinity
@@ -314,7 +350,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
             resp.force_close()
         try:
             pieces = self.wsgi(environ, resp.start_response)
-            if _unread(req.body.reader):
+            if invitation.is_due or _unread(req.body.reader):
                 resp.force_close()
             resp.headers.append(("X-Request-Id", request_id))
             try:
@@ -398,7 +434,7 @@ class _Deferred:
 
 
 def _client(address: Any) -> str:
-    return str(address[0]) if address else ""
+    return plain(str(address[0])) if address else ""
 
 
 def _silent(conn: Connection) -> bool:

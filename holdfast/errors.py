@@ -41,7 +41,9 @@
     │   ├── StorageFullError        below the free-space reserve, or the disk said so
     │   ├── ReadOnlyError           the node stopped taking writes after a failed fsync
     │   ├── OverloadedError         a bounded pool is full
-    │   │   └── TooManyLoginsError  an address has sent too many wrong passwords
+    │   │   ├── TooManyLoginsError  an address has sent too many wrong passwords
+    │   │   ├── TooManyRequestsError  faster than the configured rate
+    │   │   └── TooManyConnectionsError  more than the configured number
     │   ├── NodeUnreachableError    no answer from a storage node
     │   │   └── NodeSilentError     none in time: it may be slow
     │   ├── PeerRefusedError        a storage node does not serve a process with this certificate
@@ -262,6 +264,18 @@ class TooManyLoginsError(OverloadedError):
     """An address has sent too many wrong passwords."""
 
     retry_after_seconds = 60
+
+
+class TooManyRequestsError(OverloadedError):
+    """Requests come faster than is allowed; ``retry_after_seconds`` is when one would be taken."""
+
+    def __init__(self, retry_after_seconds: int) -> None:
+        super().__init__(f"too many requests; the next one is taken in {retry_after_seconds} s")
+        self.retry_after_seconds = retry_after_seconds
+
+
+class TooManyConnectionsError(OverloadedError):
+    """There is no place for another connection."""
 
 
 class NodeUnreachableError(UnavailableError):

@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from gateway.access.options import AccessOptions
     from gateway.access.ways import Accounts, PasswordWay
     from gateway.access.workloads import Workloads
-    from holdfast.access.rights import Rights
     from holdfast.clock import Clock
     from holdfast.meta.store import Store
 
@@ -74,14 +73,16 @@ def guard(options: AccessOptions, store: Store, clock: Clock, sleep: Callable[[f
     rights = options.rights()
     keys = SigningKeys(store, _new_id, lambda: secrets.token_bytes(_KEY_BYTES), clock)
     if options.bearer is not None:
-        others = _by_others(options.bearer, rights, keys, audit, options.external_url, clock)
+        others = _by_others(options, options.bearer, keys, audit, clock)
         return replace(others, pages=options.pages)
     delay = _Delay(options.fail_delay_seconds, sleep)
     keeper = Doorkeeper(Throttle(clock), clock, secrets.token_bytes(_KEY_BYTES), delay.wait)
     people = _people(options, keeper, clock)
     certificates = (ClientCertificates(options.certificates),) if options.certificates is not None else ()
     if not people and not certificates and not options.browser.providers:
-        return Access(Gate(rights, Ways()), None, audit, options.external_url, clock, pages=options.pages)
+        return Access(
+            Gate(rights, Ways(), options.places), None, audit, options.external_url, clock, pages=options.pages
+        )
     pages = browsing(options.browser, keys, store, people, clock)
     programs = _programs(options, store, keeper, (*people, *pages.accounts))
     # A key and a robot are known by their looks, so they are asked before those who compare slowly.
@@ -90,7 +91,7 @@ def guard(options: AccessOptions, store: Store, clock: Clock, sleep: Callable[[f
     ways = Ways(passwords, (*programs.api_keys, tokens), (pages.browsers, *certificates))
     own_keys = OwnKeys(programs.book, UseTimes(store), pages.browsers.lasting, clock) if options.api_keys else None
     return Access(
-        Gate(rights, ways), tokens, audit, options.external_url, clock,
+        Gate(rights, ways, options.places), tokens, audit, options.external_url, clock,
         browsing=pages, pages=options.pages, own_keys=own_keys,
     )  # fmt: skip
 
@@ -138,7 +139,7 @@ def _directory(options: DirectoryOptions, clock: Clock) -> Directory:
 
 
 def _by_others(
-    bearer: BearerOptions, rights: Rights, keys: SigningKeys, audit: AuditLog, external_url: str, clock: Clock
+    options: AccessOptions, bearer: BearerOptions, keys: SigningKeys, audit: AuditLog, clock: Clock
 ) -> Access:
     """Tokens of others alone, as in zot: passwords and sessions are off. An ID token gets a short one of ours."""
     workloads, foreign = bearer.workloads(clock), bearer.foreign(clock)
@@ -148,7 +149,8 @@ def _by_others(
     ways = Ways(
         passwords, tuple(way for way in (tokens, workloads, foreign) if way is not None), (), foreign is not None
     )
-    return Access(Gate(rights, ways), tokens, audit, external_url, clock, bearer, workloads)
+    gate = Gate(options.rights(), ways, options.places)
+    return Access(gate, tokens, audit, options.external_url, clock, bearer, workloads)
 
 
 def _new_id() -> bytes:

@@ -24,6 +24,7 @@ from gateway.access.ways import Proven
 from holdfast.access import scopes
 from holdfast.access.actions import Action
 from holdfast.access.conditions import Facts
+from holdfast.access.places import Places
 from holdfast.access.rights import Verdict
 from holdfast.errors import DeniedError, LoginNeededError, LoginRefusedError
 
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 
 _LONGEST_HEADER: Final = 16 * 1024
 _OWN: Final = Verdict(allowed=True, rule="the account's own scopes")
+# The rule that no login changes.
+_PLACE: Final = "http.allow"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +65,9 @@ NOBODY: Final = Caller()
 class Gate:
     """Shared by threads."""
 
-    def __init__(self, rights: Rights, ways: Ways) -> None:
+    def __init__(self, rights: Rights, ways: Ways, places: Places | None = None) -> None:
         self._rights = rights
+        self._places = places or Places()
         self._ways = ways
 
     @property
@@ -120,7 +124,9 @@ class Gate:
         return self.decide(caller, action, repository).allowed and self._grants(caller, action, repository)
 
     def decide(self, caller: Caller, action: Action, repository: str) -> Verdict:
-        """What the rules say, whatever a token is for."""
+        """What the rules say, whatever a token is for. Where nobody may, the rest is not asked."""
+        if not self._places.allow(action, caller.facts.client_address):
+            return Verdict(allowed=False, rule=_PLACE, message=f"not from {caller.facts.client_address or 'here'}")
         if _is_own(caller.proven, action, repository):
             return _OWN
         return self._rights.decide(caller.identity, action, repository, caller.facts)
@@ -139,7 +145,8 @@ class Gate:
         if verdict.allowed and self._grants(caller, action, repository):
             return
         asked = str(scopes.needed(action, repository))
-        if self.knows_somebody and ((verdict.allowed and caller.by_token) or caller.identity.is_anonymous):
+        wants_another = (verdict.allowed and caller.by_token) or caller.identity.is_anonymous
+        if self.knows_somebody and wants_another and verdict.rule != _PLACE:
             raise LoginNeededError(
                 f"this needs somebody who may {action.value} in {repository}", {"name": repository}, scope=asked
             )

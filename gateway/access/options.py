@@ -12,7 +12,9 @@ from gateway.access.browseroptions import BrowserOptions
 from gateway.access.ldap.options import DirectoryOptions
 from gateway.access.origins import Origins
 from gateway.access.passwordfile import require_readable
+from holdfast.access.actions import Action
 from holdfast.access.certificates import certificate_names
+from holdfast.access.places import Places
 from holdfast.access.rights import Rights
 from holdfast.clock import SystemClock
 from holdfast.errors import ConfigError
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from holdfast.access.certificates import CertificateNames
     from holdfast.config import Settings
     from holdfast.config.access import AccessControl
+    from holdfast.config.http import Allow
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,7 @@ class AccessOptions:
     """``passwords`` and ``directory`` None: nobody can log in with a password. ``bearer``: tokens come from elsewhere, and
     passwords are not taken. ``fail_delay_seconds``: before each refusal of a password. ``pages``: of other origins that may ask.
     ``certificates`` None: client certificates name nobody. ``api_keys``: accounts may have some.
+    ``places``: from where what may be done.
     """
 
     passwords: Path | None = None
@@ -41,6 +45,7 @@ class AccessOptions:
     certificates: CertificateNames | None = None
     directory: DirectoryOptions | None = None
     api_keys: bool = False
+    places: Places = Places()  # noqa: RUF009 - frozen
 
     @classmethod
     def of(cls, settings: Settings) -> AccessOptions:
@@ -59,6 +64,7 @@ class AccessOptions:
             certificate_names(auth.mtls if auth is not None else None) if settings.http.knows_certificates else None,
             api_keys=auth is not None
             and (auth.apikey or (auth.openid is not None and bool(auth.openid.providers.configured()))),
+            places=_places(settings.http.allow),
         )
         made.rights()
         AuditLog(made.audit, SystemClock()).close()
@@ -91,3 +97,16 @@ def _nobody_to_have_keys() -> ConfigError:
         "remedy": "say who may log in, for example by http.auth.htpasswd; keys are made with a login",
     }
     return ConfigError("API keys belong to accounts, and there are none", [fault])
+
+
+def _places(allow: Allow | None) -> Places:
+    if allow is None:
+        return Places()
+    return Places.of(
+        {
+            Action.READ: allow.read,
+            Action.CREATE: allow.create,
+            Action.UPDATE: allow.update,
+            Action.DELETE: allow.delete,
+        }
+    )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from gateway.access.gate import NOBODY
+from gateway.access.gate import Caller
+from holdfast.access.conditions import Facts
 
 if TYPE_CHECKING:
     from falcon import Request, Response
@@ -24,7 +25,8 @@ class Audited:
         context = req.context
         if req.method in _READS and not (getattr(context, "is_refusal", False) or getattr(context, "is_noted", False)):
             return
-        caller = getattr(req.context, "caller", NOBODY)
+        # Whoever was refused before it was known who that is comes from somewhere all the same.
+        caller = getattr(req.context, "caller", None) or Caller(facts=Facts(client_address=req.remote_addr or ""))
         reason = getattr(req.context, "reason", "")
         about = getattr(req.context, "about", "")
         self._audit.note(caller, req.method, req.path, str(resp.status)[:3], reason, about)

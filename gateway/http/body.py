@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from gateway.flights import Flight
+    from gateway.invitation import Invitation
 
 PIECE_BYTES: Final = 1024 * 1024
 # Of one connection that is decrypted; small enough for a processor's cache.
@@ -49,6 +50,7 @@ class WireBody:
         self._input = environ["wsgi.input"]
         self._flight: Flight | None = environ.get("holdfast.flight")
         self._affinity = environ.get("holdfast.affinity")
+        self._invitation: Invitation | None = environ.get("holdfast.invitation")
         sock = environ.get("gunicorn.socket")
         self._socket: socket.socket | None = (
             sock if type(sock) is socket.socket or isinstance(sock, ssl.SSLSocket) else None
@@ -155,6 +157,8 @@ class WireBody:
         if flight is None:
             yield
             return
+        if self._invitation is not None:
+            self._invitation.send()
         flight.turn = CLIENT
         try:
             yield

@@ -74,8 +74,12 @@ class Router:
         admit: Callable[[], None],
         meant: Callable[[Repository, str | None], Repository],
         clock: Clock,
+        counted: Callable[[str], None],
     ) -> None:
-        """``meant``: the repository that a pull means by a name and an upstream's host, if it says one."""
+        """``meant``: the repository that a pull means by a name and an upstream's host, if it says one. ``counted`` is told who
+        asks, and raises TooManyRequestsError.
+        """
+        self._counted = counted
         self._gate = gate
         self._admit = admit
         self._meant = meant
@@ -120,6 +124,7 @@ class Router:
             raise UnsupportedError(f"{req.method} is not supported here", {"allowed": list(methods)})
         facts = facts_of(req, self._clock, route.argument if route.kind is Kind.MANIFEST else "")
         caller = req.context.caller = self._gate.who(req.get_header("Authorization"), facts)
+        self._counted(caller.identity.name)
         repository = self._named(req, resp, route)
         if repository:
             # An upload is a push until it ends, whatever is asked about it.

@@ -61,7 +61,6 @@ _NOT_PLANNED: Final = "no version planned so far"
 FEATURES: Final[tuple[Feature, ...]] = (
     Feature("http.auth.sessionDriver", "sessions in redis", Effect.MISLEADS, _NOT_PLANNED),
     Feature("http.accessControl.metrics", "who may read the metrics", Effect.PROTECTS, _HEALTH),
-    Feature("http.ratelimit", "limits on requests", Effect.PROTECTS, _ACCESS),
     Feature("storage.maxRepos", "the limit on repositories", Effect.PROTECTS, _ACCESS),
     Feature("storage.subPaths.*.maxRepos", "the limit on repositories", Effect.PROTECTS, _ACCESS),
     Feature("storage.storageDriver", "an object store", Effect.MISLEADS, _NOT_PLANNED),

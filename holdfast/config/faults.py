@@ -46,6 +46,7 @@ REMEDIES: Final[Mapping[str, str]] = {
     "positive_duration": 'write a duration above zero, such as "5s"',
     "seconds": 'write a number of seconds, or a duration such as "60s"; 0 for never',
     "host_port": 'write a host and a port, such as "10.0.0.5:5100" or "[fd00::5]:5100"',
+    "cidr": 'write an address or a range whose bits behind the prefix are zero, such as "10.0.0.0/8" or "2001:db8::/32"',
     "label": "write 1 to 63 letters, digits, dots, dashes or underscores, beginning with a letter or digit",
     "key_prefix": 'write a prefix that ends in a slash, such as "holdfast/"',
     "url": 'write a whole URL, such as "https://registry.example.com"',

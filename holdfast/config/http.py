@@ -1,7 +1,7 @@
 """``http``: where the registry listens and how it treats connections.
 
-Promises: zot's keys, and ours (``sparseManifests``, ``workers``, ``threads``, ``maxTransfers``, ``idleTimeout``,
-``drainSeconds``). What follows from several keys is a property; what follows from the machine is a method that is told.
+Promises: zot's keys, and ours, which say so. What follows from several keys is a property; what follows from the machine is a
+method that is told.
 
 Never: opens a socket, counts processors.
 """
@@ -16,6 +16,7 @@ from holdfast.config.access import AccessControl
 from holdfast.config.auth import Auth
 from holdfast.config.scalars import (
     Address,
+    Cidr,
     Count,
     Flag,
     Listed,
@@ -60,18 +61,46 @@ class Tls(Section):
     )
 
 
+class Bucket(Section):
+    """A limit of ours."""
+
+    rate: Positive = field(0, "Requests in a second; required.")
+    burst: Positive | None = field(None, "Requests at once after a pause. When absent: those of a second.")
+
+
 class MethodRate(Section):
     """A limit for one method."""
 
     method: Method = field("", "HTTP method; required.")
     rate: Positive = field(0, "Requests in a second; required.")
+    burst: Positive | None = field(None, "As of all (ours).")
 
 
 class RateLimit(Section):
-    """How many requests are taken."""
+    """How many requests a gateway takes, with all its processes together; the others are answered 429.
+
+    In a cluster each gateway has its own count. Health probes are not counted; a transfer that has begun goes on.
+    """
 
     rate: Positive | None = field(None, "Requests in a second, of all methods together.")
+    burst: Positive | None = field(None, "Requests at once after a pause (ours). When absent: those of a second.")
     methods: Listed[MethodRate] = field((), "Limits by method.")
+    per_user: Bucket | None = field(None, "Of each user who is logged in (ours); beside the other limits.")
+    per_address: Bucket | None = field(
+        None, "Of each client's address, of IPv6 each /64, whoever asks (ours); beside the other limits."
+    )
+
+
+class Allow(Section):
+    """From where what may be done, whoever asks; 403 from elsewhere, before anything of a body is read.
+
+    Logging in is possible from everywhere. An action that is not named may be done from anywhere; an empty list means from nowhere.
+    """
+
+    read: Listed[Cidr] | None = field(None, "Addresses and ranges from which may be pulled and listed.")
+    create: Listed[Cidr] | None = field(None, "From which may be pushed. Every push needs it.")
+    update: Listed[Cidr] | None = field(None, "From which a tag may be moved, beside create.")
+    delete: Listed[Cidr] | None = field(None, "From which may be deleted.")
 
 
 class Http(Section):
@@ -94,6 +123,20 @@ class Http(Section):
     rate_limit: RateLimit | None = field(None, "Limits on requests.", alias="ratelimit")
     auth: Auth | None = field(None, "Who may come in.")
     access_control: AccessControl | None = field(None, "Who may do what.")
+    allow: Allow | None = field(None, "From where what may be done (ours).")
+    trusted_proxies: Listed[Cidr] = field(
+        (),
+        "Addresses and ranges of proxies whose X-Forwarded-For, -Proto and -Host count (ours). From everybody else these headers "
+        "are taken off. The client is the rightmost address that is none of these. Every proxy must append to X-Forwarded-For.",
+    )
+    max_connections: Positive | None = field(
+        None,
+        "Connections of a gateway, all its processes together; more are closed at once (ours). When absent: 4096 for each process.",
+    )
+    max_connections_per_address: Positive | None = field(
+        None,
+        "Of these, how many from one address, of IPv6 one /64; trusted proxies excepted (ours). When absent: three quarters.",
+    )
     sparse_manifests: Flag = field(False, "Take manifests whose blobs or children are not there (ours).")
     workers: Positive | None = field(None, "Gateway processes (ours). When absent: one for each processor, 8 at most.")
     threads: Threads = field(256, "Threads of each gateway process (ours); 10 at least.")

@@ -23,6 +23,7 @@ from holdfast.addresses import UNIX, is_host, parse_host_port
 from holdfast.certs.peer import is_label
 from holdfast.config.casemap import CaseMap
 from holdfast.durations import Duration, parse_bytes, parse_duration, seconds
+from holdfast.networks import network
 from holdfast.patterns.expressions import regex_problem
 from holdfast.patterns.globs import glob_problem
 from holdfast.patterns.platforms import parse as parse_platform
@@ -192,6 +193,14 @@ def _token_host(value: str) -> str:
     return host
 
 
+def _cidr(value: str) -> str:
+    try:
+        network(value)
+    except ValueError as error:
+        raise _refuse("cidr", "no range of addresses, or one with bits behind its prefix") from error
+    return value
+
+
 def _regex(value: str) -> str:
     if problem := regex_problem(value):
         raise _refuse("regex", f"a regular expression that {problem}")
@@ -274,6 +283,7 @@ Glob = Annotated[Text, AfterValidator(_glob)]
 PlatformText = Annotated[Text, AfterValidator(_platform)]
 Namespace = Annotated[Text, AfterValidator(_namespace)]
 TokenHost = Annotated[Text, AfterValidator(_token_host)]
+Cidr = Annotated[Text, AfterValidator(_cidr)]
 Regex = Annotated[Text, AfterValidator(_regex)]
 Address = Annotated[Text, AfterValidator(_address)]
 Url = Annotated[Text, AfterValidator(_url)]

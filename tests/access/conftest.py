@@ -30,12 +30,16 @@ def guarded(tmp_path: Path) -> Iterator[Callable[..., Guarded]]:
 
 @contextlib.contextmanager
 def starting(
-    root: Path, users: dict[str, str], control: dict[str, Any] | None = None, **auth: Any
+    root: Path,
+    users: dict[str, str],
+    control: dict[str, Any] | None = None,
+    auth: dict[str, Any] | None = None,
+    **http: Any,
 ) -> Iterator[Guarded]:
-    """A registry that knows these users. ``auth``: more of ``http.auth``."""
+    """A registry that knows these users. ``auth``: more of ``http.auth``; ``http``: further settings of that block."""
     path = root / "htpasswd"
     path.write_text("".join(line(name, password) for name, password in users.items()))
-    settings: dict[str, Any] = {"auth": {"htpasswd": {"path": str(path)}, **auth}}
+    settings: dict[str, Any] = {"auth": {"htpasswd": {"path": str(path)}, **(auth or {})}, **http}
     if control is not None:
         settings["accessControl"] = control
     with serving(root / "registry", http=settings, log={"audit": str(root / "audit.log")}) as server:

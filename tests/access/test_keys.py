@@ -33,7 +33,9 @@ NEVER = "0001-01-01T00:00:00Z"
 
 @pytest.fixture(scope="module")
 def team(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
-    with starting(tmp_path_factory.mktemp("keys"), {"ann": "right", "bob": "builder"}, RULES, apikey=True) as registry:
+    with starting(
+        tmp_path_factory.mktemp("keys"), {"ann": "right", "bob": "builder"}, RULES, {"apikey": True}
+    ) as registry:
         yield registry
 
 

@@ -78,7 +78,7 @@ REPOSITORIES: Final = ("own/app", "other/app", "other/none")
 
 @pytest.fixture(scope="module")
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
-    with starting(tmp_path_factory.mktemp("table"), PASSWORDS, RULES, apikey=True) as started:
+    with starting(tmp_path_factory.mktemp("table"), PASSWORDS, RULES, {"apikey": True}) as started:
         for repo in ("own/app", "other/app"):
             assert push(started, basic("admin", "a"), repo, "v1")[0] == 201
         yield started
@@ -125,7 +125,7 @@ def session(registry: Guarded) -> dict[str, str]:
 def routes() -> dict[Kind, list[str]]:
     """The product's own table."""
     nobody = Nobody()
-    return Router(Resources(nobody, nobody, nobody, nobody), nobody, nobody, nobody, SystemClock()).routes()  # type: ignore[arg-type]
+    return Router(Resources(nobody, nobody, nobody, nobody), nobody, nobody, nobody, SystemClock(), nobody).routes()  # type: ignore[arg-type]
 
 
 class Nobody:

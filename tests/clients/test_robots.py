@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
-    with starting(tmp_path_factory.mktemp("robots"), {"ann": "right"}, apikey=True) as started:
+    with starting(tmp_path_factory.mktemp("robots"), {"ann": "right"}, auth={"apikey": True}) as started:
         yield started
 
 

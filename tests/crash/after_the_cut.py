@@ -13,9 +13,11 @@ from falcon.testing import TestClient
 from gateway.access.assembly import guard
 from gateway.access.options import AccessOptions
 from gateway.app import Guards, create_app
+from gateway.buckets import Buckets
 from gateway.cache import ManifestCache
 from gateway.health import Health
 from gateway.lanes import Lanes
+from gateway.rates import Paces, Rates
 from gateway.staleness import Staleness
 from holdfast.clock import SystemClock
 from holdfast.meta.repos import Repositories
@@ -63,7 +65,10 @@ def started(data: Path) -> Iterator[Callable[..., Answer]]:
         lanes = Lanes(_PLACES, _PLACES, _PLACES)
         # One node alone is written to without a fan-out.
         writer = ReplicaWriter(nodes, FanOut(nodes, ThreadPoolExecutor(1), SystemClock()), lambda *_: None)
-        guards = Guards(guard(AccessOptions(), store, SystemClock(), time.sleep), lanes, Health({}), Staleness())
+        unlimited = Rates(Paces(), Buckets(SystemClock(), b"any key"))
+        guards = Guards(
+            guard(AccessOptions(), store, SystemClock(), time.sleep), lanes, Health({}), Staleness(), unlimited
+        )
         app = create_app(repos, reader, writer, ManifestCache(1 << 20), no_mirrors(repos), guards)
         client = TestClient(app)
 

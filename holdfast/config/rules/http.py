@@ -39,11 +39,14 @@ def limits_limit(settings: Settings) -> Iterator[Finding]:
     if limit is None:
         return
     at = ("http", "ratelimit")
-    if limit.rate is None and not limit.methods:
+    if limit.rate is None and not limit.methods and limit.per_user is None and limit.per_address is None:
         reads: tuple[Steps, ...] = ((*at, "methods"),)
         yield Finding(
             (*at, "rate"), "missing: nothing is limited", "give a rate, or methods, or remove the block", reads
         )
+    for key, bucket in (("perUser", limit.per_user), ("perAddress", limit.per_address)):
+        if bucket is not None and not bucket.rate:
+            yield Finding((*at, key, "rate"), "missing", "write the requests in a second, such as 10")
     for index, method in enumerate(limit.methods):
         for key, missing in (("method", not method.method), ("rate", not method.rate)):
             if missing:

@@ -43,7 +43,6 @@ def test_the_defaults_ask_for_nothing_that_is_missing() -> None:
     ("extra", "path"),
     [
         ({"http": {"accessControl": {"metrics": {"anonymousPolicy": "read"}}}}, "http.accessControl.metrics"),
-        ({"http": {"ratelimit": {"rate": 1}}}, "http.ratelimit"),
         ({"storage": {"maxRepos": 1}}, "storage.maxRepos"),
     ],
 )

@@ -30,6 +30,7 @@ _STATUS: Final[dict[type[errors.HoldfastError], grpc.StatusCode]] = {
     errors.InputError: grpc.StatusCode.INVALID_ARGUMENT,
     errors.RangeInvalidError: grpc.StatusCode.OUT_OF_RANGE,
     errors.UnsupportedError: grpc.StatusCode.UNIMPLEMENTED,
+    errors.QuotaError: grpc.StatusCode.FAILED_PRECONDITION,
     errors.MissingError: grpc.StatusCode.NOT_FOUND,
     errors.ConflictError: grpc.StatusCode.ABORTED,
     errors.OffsetError: grpc.StatusCode.FAILED_PRECONDITION,

@@ -23,6 +23,7 @@ from gateway.listing import Listing
 from gateway.local import open_staging
 from gateway.manifests import Manifests
 from gateway.pulls import noted_by_nobody
+from gateway.quotas import UNLIMITED, Quotas
 from gateway.uploads import Uploads
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Guards:
     """What stands around the services: who may come in, how many may be served, whether any can be, what is said of an answer's
-    age, and who hears of pulls.
+    age, who hears of pulls, and how much may be stored.
     """
 
     access: Access
@@ -52,6 +53,7 @@ class Guards:
     health: Health
     staleness: Staleness
     pulled: Callable[[Repository, Digest], None] = noted_by_nobody
+    quotas: Quotas = UNLIMITED
 
 
 def create_app(
@@ -65,9 +67,9 @@ def create_app(
     sparse: bool = False,
 ) -> falcon.App[Any, Any]:
     """The registry as a WSGI application."""
-    blobs = Blobs(repos, reader, mirroring)
-    uploads = Uploads(repos, reader, writer, open_staging, mirroring)
-    manifests = Manifests(repos, reader, writer, cache, mirroring, sparse=sparse)
+    blobs = Blobs(repos, reader, mirroring, guards.quotas)
+    uploads = Uploads(repos, reader, writer, open_staging, mirroring, guards.quotas)
+    manifests = Manifests(repos, reader, writer, cache, mirroring, guards.quotas, sparse=sparse)
     listing = Listing(repos, manifests, mirroring)
     app: falcon.App[Any, Any] = falcon.App(media_type="application/json")
     app.req_options.auto_parse_form_urlencoded = False

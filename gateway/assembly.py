@@ -24,16 +24,19 @@ from gateway.health import Health
 from gateway.lanes import Lanes
 from gateway.mirroring import Mirroring
 from gateway.pulls import Pulls
+from gateway.quotas import Quotas
 from gateway.sharing import Sharing
 from gateway.staleness import FallsBack, Staleness
 from holdfast import __version__, logs
 from holdfast.clock import SystemClock
 from holdfast.meta import keys, versions
+from holdfast.meta.ceilings import Ceilings
 from holdfast.meta.fetches import WORKER
 from holdfast.meta.layouts import LayoutBook
 from holdfast.meta.pulls import PullTimes
 from holdfast.meta.repos import Repositories
 from holdfast.meta.sqlite import SqliteStore
+from holdfast.meta.usage import Usage
 from holdfast.meta.versions import Living
 from holdfast.mirrors.policy import Policy
 from holdfast.mirrors.routes import Routes
@@ -113,7 +116,7 @@ def assemble(options: Options, refused: Callable[[], None]) -> Gateway:
     reader = ReplicaReader(nodes, clock)
     pool = ThreadPoolExecutor(_COPY_THREADS, thread_name_prefix="copy")
     book = LayoutBook(store, new_operation_id, clock)
-    repos = Repositories(store, new_operation_id, clock)
+    repos = Repositories(store, new_operation_id, clock, Ceilings(store, options.most_repositories).room)
     guarded = guard(options.access, store, clock, time.sleep)
     health = _begin(parts)
     lanes = Lanes(options.max_transfers, options.max_transfers, options.together)
@@ -127,7 +130,7 @@ def assemble(options: Options, refused: Callable[[], None]) -> Gateway:
         ReplicaWriter(nodes, FanOut(nodes, pool, clock), book.mark_dirty, reader.remember),
         ManifestCache(MANIFEST_CACHE_BYTES),
         _mirroring(policy, parts, repos, reader, clock, staleness),
-        Guards(guarded, lanes, health, staleness, pulls.note),
+        Guards(guarded, lanes, health, staleness, pulls.note, _quotas(options, store, repos, clock)),
         sparse=options.sparse,
     )
 
@@ -136,6 +139,11 @@ def assemble(options: Options, refused: Callable[[], None]) -> Gateway:
         parts.leave()
 
     return Gateway(app, health, _access(options, descriptor), leave)
+
+
+def _quotas(options: Options, store: Store, repos: Repositories, clock: Clock) -> Quotas:
+    usage = Usage(store, new_operation_id)
+    return Quotas(options.quotas, usage.counted, lambda repo, digest: repos.link(repo, digest) is not None, clock)
 
 
 def _mirroring(

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from gateway.access.options import AccessOptions
 from holdfast.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from holdfast.config import Settings
     from holdfast.config.cluster import Cluster
     from holdfast.config.sync import Sync
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 class Options:
     """``node_target`` and ``worker_target`` are gRPC targets, ``metadata_path`` the SQLite file; in a ``cluster`` all are empty.
 
-    Lanes count per worker process.
+    Lanes count per worker process. ``quotas``: bytes by glob; ``most_repositories``: by route.
     """
 
     address: str
@@ -39,6 +41,8 @@ class Options:
     sync: Sync | None = None
     cluster: Cluster | None = None
     access: AccessOptions = AccessOptions()  # noqa: RUF009 - frozen
+    quotas: Mapping[str, int] = field(default_factory=dict)
+    most_repositories: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def together(self) -> int:
@@ -68,6 +72,8 @@ def from_settings(
         worker_target=worker_target,
         sync=settings.extensions.sync,
         access=AccessOptions.of(settings),
+        quotas=settings.storage.quotas,
+        most_repositories=settings.storage.most_repositories,
     )
 
 

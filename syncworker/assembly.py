@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from holdfast import __version__
 from holdfast.clock import SystemClock
 from holdfast.config.sync import PULL
+from holdfast.meta.ceilings import Ceilings
 from holdfast.meta.fetches import WORKER, Fetches
 from holdfast.meta.layouts import LayoutBook
 from holdfast.meta.mirrorruns import MirrorRuns
@@ -171,9 +172,8 @@ def _ground(options: Options, time: Time) -> _Ground:
     writer = ReplicaWriter(parts.nodes, FanOut(parts.nodes, pool, clock), book.mark_dirty, reader.remember)
     asked = _upstreams(sync, time, metrics)
     sources = Sources(Routes.of(sync), asked, _rules(sync))
-    return _Ground(
-        sync, parts, Repositories(parts.store, _new_id, clock), reader, writer, asked, sources, time, metrics
-    )
+    repos = Repositories(parts.store, _new_id, clock, Ceilings(parts.store, options.most_repositories).room)
+    return _Ground(sync, parts, repos, reader, writer, asked, sources, time, metrics)
 
 
 def _served(ground: _Ground) -> _Served:

@@ -71,8 +71,6 @@ FEATURES: Final[tuple[Feature, ...]] = (
     Feature("http.accessControl.metrics", "who may read the metrics", Effect.PROTECTS, _HEALTH),
     Feature("http.tls", "HTTPS", Effect.PROTECTS, _ACCESS),
     Feature("http.ratelimit", "limits on requests", Effect.PROTECTS, _ACCESS),
-    Feature("storage.maxRepos", "the limit on repositories", Effect.PROTECTS, _ACCESS),
-    Feature("storage.subPaths.*.maxRepos", "the limit on repositories", Effect.PROTECTS, _ACCESS),
     Feature("storage.storageDriver", "an object store", Effect.MISLEADS, _NOT_PLANNED),
     Feature("storage.cacheDriver", "a remote cache", Effect.MISLEADS, _NOT_PLANNED),
     Feature("storage.remoteCache", "a remote cache", Effect.MISLEADS, _NOT_PLANNED),

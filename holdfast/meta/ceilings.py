@@ -9,23 +9,22 @@ Never here: what a repository is made of (``holdfast.meta.counting``). A reposit
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from holdfast.errors import TooManyRepositoriesError
 from holdfast.meta import keys
-from holdfast.meta.store import Compare, RangeNotAfter
+from holdfast.meta.store import RangeNotAfter
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from holdfast.meta.store import Store
+    from holdfast.meta.store import Compare, Store
     from holdfast.names import Repository
 
-# What holds while there is room for this repository. Raises TooManyRepositoriesError.
-Room: TypeAlias = "Callable[[Repository], Sequence[Compare]]"
+    # What holds while there is room for this repository. Raises TooManyRepositoriesError.
+    Room: TypeAlias = Callable[[Repository], Sequence[Compare]]
 
-_PAGE = 1000
+_PAGE: Final = 1000
 
 
 def unlimited(_repository: Repository) -> Sequence[Compare]:

@@ -4,8 +4,8 @@
     unlinked    the same for one that takes a link away
 
 Promises
-  * Nobody else writes ``link/``, ``holder/``, ``repo/`` or ``usage/`` (a house test looks; :mod:`holdfast.meta.usage` repairs counts), so
-    a count that was right stays right through every kill and every race: it changes with the links or not at all.
+  * Nobody else writes ``link/``, ``holder/``, ``repo/`` or ``usage/`` (a house test looks; ``holdfast.meta.usage`` repairs), so a
+    count that was right stays right through every kill and every race: it changes with the links or not at all.
   * What was linked by a program that did not count takes a count down to nothing when it goes, never below.
   * Links of one repository that are made at the same moment disturb each other only in the same shard, one in eight; links of
     different repositories, and renewals, never.

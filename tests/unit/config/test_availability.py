@@ -43,7 +43,6 @@ def test_the_defaults_ask_for_nothing_that_is_missing() -> None:
         ({"http": {"accessControl": {"metrics": {"anonymousPolicy": "read"}}}}, "http.accessControl.metrics"),
         ({"http": {"tls": {"cert": "c", "key": "k"}}}, "http.tls"),
         ({"http": {"ratelimit": {"rate": 1}}}, "http.ratelimit"),
-        ({"storage": {"maxRepos": 1}}, "storage.maxRepos"),
     ],
 )
 def test_what_protects_is_refused(extra: dict[str, Any], path: str) -> None:
@@ -87,11 +86,20 @@ def test_what_only_adds_is_not_refused(extra: dict[str, Any], path: str) -> None
     "extra",
     [
         {"extensions": {"search": {"enable": False}, "metrics": {"enable": "false"}}},
-        {"storage": {"gc": False, "maxRepos": 0, "remoteCache": False, "subPaths": {}}},
-        {"storage": {"subPaths": {"/a": {"rootDirectory": "/b", "dedupe": True, "commit": True}}}},
+        {"storage": {"gc": False, "remoteCache": False, "subPaths": {}}},
+        {"storage": {"subPaths": {"/a": {"rootDirectory": "/b", "dedupe": True, "commit": True, "maxRepos": 3}}}},
         {"http": {"auth": {"apikey": False, "failDelay": 0, "htpasswd": {"path": ""}}, "externalUrl": ""}},
         {"http": {"compat": ["docker2s2"], "realm": "zot", "sparseManifests": True, "idleTimeout": "5s"}},
-        {"storage": {"dedupe": True, "commit": True, "fastRestart": True, "uploadExpiry": "1h"}},
+        {
+            "storage": {
+                "dedupe": True,
+                "commit": True,
+                "fastRestart": True,
+                "uploadExpiry": "1h",
+                "maxRepos": 3,
+                "quotas": {"a/**": "1GB"},
+            }
+        },
         {"cluster": {"etcd": {"endpoints": "http://127.0.0.1:2379"}, "insecure": True, "node": {"zone": "z"}}},
         {"extensions": {}, "log": {"level": "debug", "output": "/dev/null", "format": "text"}},
     ],
@@ -101,6 +109,7 @@ def test_what_is_off_or_there_is_not_reported(extra: dict[str, Any]) -> None:
 
 
 def test_a_feature_that_has_arrived_is_no_longer_reported() -> None:
-    settings = parse({"storage": {"rootDirectory": "/d", "maxRepos": 3}})
+    settings = parse({"storage": {"rootDirectory": "/d", "gc": True}})
+    assert unavailable(settings)
     arrived = tuple(replace(feature, available=True) for feature in FEATURES)
     assert unavailable(settings, arrived) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import random
 import secrets
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from holdfast import __version__
 from holdfast.clock import SystemClock
 from holdfast.config.sync import PULL
+from holdfast.errors import TooManyRepositoriesError
 from holdfast.meta.ceilings import Ceilings
 from holdfast.meta.fetches import WORKER, Fetches
 from holdfast.meta.layouts import LayoutBook
@@ -56,18 +58,22 @@ from syncworker.upstream.pace import Time
 from syncworker.worker import SyncWorker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from holdfast.clock import Clock
     from holdfast.config.sync import Sync, SyncRegistry
-    from holdfast.meta.store import Store
+    from holdfast.meta.ceilings import Room
+    from holdfast.meta.store import Compare, Store
     from holdfast.mirrors.entries import Entry
+    from holdfast.names import Repository
     from holdfast.replicas.directory import NodeDirectory
     from syncworker.jobs import Job
     from syncworker.metrics import Metrics
     from syncworker.options import Options
     from syncworker.upstream.pace import Pause
     from syncworker.upstream.upstream import Upstream
+
+_log: Final = logging.getLogger("holdfast.sync")
 
 # Small blobs on their way to several nodes.
 _COPY_THREADS: Final = 32
@@ -172,8 +178,22 @@ def _ground(options: Options, time: Time) -> _Ground:
     writer = ReplicaWriter(parts.nodes, FanOut(parts.nodes, pool, clock), book.mark_dirty, reader.remember)
     asked = _upstreams(sync, time, metrics)
     sources = Sources(Routes.of(sync), asked, _rules(sync))
-    repos = Repositories(parts.store, _new_id, clock, Ceilings(parts.store, options.most_repositories).room)
+    repos = Repositories(parts.store, _new_id, clock, _room(parts.store, options))
     return _Ground(sync, parts, repos, reader, writer, asked, sources, time, metrics)
+
+
+def _room(store: Store, options: Options) -> Room:
+    """The client is told as well; but who reads this log can do something about it."""
+    ceilings = Ceilings(store, options.most_repositories)
+
+    def room(repository: Repository) -> Sequence[Compare]:
+        try:
+            return ceilings.room(repository)
+        except TooManyRepositoriesError as error:
+            _log.warning("a repository is not mirrored: %s", error.message, extra={"repository": repository})
+            raise
+
+    return room
 
 
 def _served(ground: _Ground) -> _Served:

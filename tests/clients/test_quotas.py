@@ -30,11 +30,11 @@ def limited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def test_docker_says_at_once_which_limit_is_reached(
     limited: Server, docker: Docker, skopeo: Program, image: Callable[..., Image]
 ) -> None:
-    large = load(skopeo, docker, image(size=64 * KIB), f"{limited.host}/team/app:v1")
+    large = load(skopeo, docker, image(layer_bytes=64 * KIB), f"{limited.host}/team/app:v1")
     refused = docker.call.try_("push", large)
     assert refused.code != 0
     assert "denied: the quota of team/** is 16,384 bytes, of which 0 are used" in refused.err + refused.out
-    small = load(skopeo, docker, image(size=4 * KIB), f"{limited.host}/free/app:v1")
+    small = load(skopeo, docker, image(layer_bytes=4 * KIB), f"{limited.host}/free/app:v1")
     docker.call("push", small)
     docker.call("tag", small, f"{limited.host}/free/second:v1")
     refused = docker.call.try_("push", f"{limited.host}/free/second:v1")

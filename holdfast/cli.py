@@ -22,6 +22,7 @@ from holdfast.ops.storagenode import storagenode
 from holdfast.ops.sync import app as sync
 from holdfast.ops.syncworker import syncworker
 from holdfast.ops.upload import app as upload
+from holdfast.ops.usage import usage
 from holdfast.ops.user import app as user
 from holdfast.ops.verify import verify
 
@@ -35,6 +36,7 @@ app.command()(syncworker)
 app.command()(verify)
 app.command()(schema)
 app.command()(status)
+app.command()(usage)
 app.command()(bench)
 app.add_typer(node, name="node")
 app.add_typer(layout, name="layout")

@@ -1,7 +1,7 @@
 """What each repository holds alone and what it shares: one walk over all links, in the order of digests.
 
-Promises: memory grows with the number of repositories, not with what they hold. A sum may be a moment old, because links come and go
-while it is made, and is never a guess.
+Promises: memory grows with the number of repositories, not with what they hold. A sum may be a moment old, because links come and
+go while it is made, and is never a guess.
 
 Never here: counts (:mod:`holdfast.meta.usage`), and what lies on which disk.
 """

@@ -16,6 +16,7 @@ from gateway.http.credentials import TOKEN_PATH, Challenges
 from gateway.http.health import HealthResource
 from gateway.http.listing import ListingResource
 from gateway.http.manifests import ManifestsResource
+from gateway.http.metrics import MetricsResource
 from gateway.http.stale import StaleWarning
 from gateway.http.token import TokenResource
 from gateway.http.uploads import UploadsResource
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from gateway.lanes import Lanes
     from gateway.mirroring import Mirroring
     from gateway.staleness import Staleness
+    from holdfast.access.scrapers import Scrapers
     from holdfast.digest import Digest
     from holdfast.meta.repos import Repositories
     from holdfast.names import Repository
@@ -43,9 +45,18 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class MetricsRoute:
+    """Where the metrics are, who may read them, and all of them as they stand."""
+
+    path: str
+    scrapers: Scrapers
+    text: Callable[[], bytes]
+
+
+@dataclass(frozen=True, slots=True)
 class Guards:
     """What stands around the services: who may come in, how many may be served, whether any can be, what is said of an answer's
-    age, who hears of pulls, and how much may be stored.
+    age, who hears of pulls, and how much may be stored, and who reads what is counted.
     """
 
     access: Access
@@ -54,6 +65,7 @@ class Guards:
     staleness: Staleness
     pulled: Callable[[Repository, Digest], None] = noted_by_nobody
     quotas: Quotas = UNLIMITED
+    metrics: MetricsRoute | None = None
 
 
 def create_app(
@@ -81,6 +93,9 @@ def create_app(
         app.add_route(path, probes)
     if access.tokens is not None:
         app.add_route(TOKEN_PATH, TokenResource(access.gate, access.tokens, access.clock))
+    if guards.metrics is not None:
+        metrics = guards.metrics
+        app.add_route(metrics.path, MetricsResource(access.gate, metrics.scrapers, metrics.text, access.clock))
     resources = router.Resources(
         BlobsResource(blobs, guards.lanes, guards.pulled),
         UploadsResource(uploads, blobs, guards.lanes, access.gate),

@@ -32,7 +32,9 @@ CLIENT: Final = 2  # the client is sending a body or taking an answer
 
 @dataclass(slots=True, eq=False)
 class Flight:
-    """One connection while a request is on it. ``sent_bytes`` counts what went past the server's own accounting."""
+    """One connection while a request is on it. ``sent_bytes`` counts what went past the server's own accounting, ``received_bytes``
+    what of the request's body has been read.
+    """
 
     sock: socket.socket
     turn: int = SERVER
@@ -41,6 +43,7 @@ class Flight:
     moved_bytes: int = 0
     seen: tuple[int, int] = (SERVER, 0)
     sent_bytes: int = 0
+    received_bytes: int = 0
     cut: bool = False
 
     def await_head(self) -> None:

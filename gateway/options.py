@@ -11,6 +11,7 @@ from holdfast.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from holdfast.config import Settings
     from holdfast.config.cluster import Cluster
@@ -22,6 +23,7 @@ class Options:
     """``node_target`` and ``worker_target`` are gRPC targets, ``metadata_path`` the SQLite file; in a ``cluster`` all are empty.
 
     Lanes count per worker process. ``quotas``: bytes by glob; ``most_repositories``: by route.
+    ``metrics_path``: "" for no metrics; ``metrics_directory``: where the processes of this host put theirs.
     """
 
     address: str
@@ -43,6 +45,8 @@ class Options:
     access: AccessOptions = AccessOptions()  # noqa: RUF009 - frozen
     quotas: Mapping[str, int] = field(default_factory=dict)
     most_repositories: Mapping[str, int] = field(default_factory=dict)
+    metrics_path: str = ""
+    metrics_directory: Path | None = None
 
     @property
     def together(self) -> int:
@@ -54,7 +58,7 @@ def from_settings(
     settings: Settings, node_target: str, metadata_path: str, port: int | None = None, worker_target: str = ""
 ) -> Options:
     """``port`` overrides the configured one, where the supervisor has chosen it."""
-    http = settings.http
+    http, metrics = settings.http, settings.extensions.metrics
     return Options(
         address=http.address or "0.0.0.0",  # noqa: S104 - zot's spelling of "all addresses"; the default is loopback
         port=http.port if port is None else port,
@@ -74,6 +78,7 @@ def from_settings(
         access=AccessOptions.of(settings),
         quotas=settings.storage.quotas,
         most_repositories=settings.storage.most_repositories,
+        metrics_path=metrics.prometheus.path if metrics is not None and metrics.enable else "",
     )
 
 

@@ -148,6 +148,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         gateway: Gateway = self.app.gateway
         self._health = gateway.health
         self._access = gateway.access
+        self._meter = gateway.meter
         settled()
 
     def _pin(self) -> None:
@@ -250,7 +251,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         if flight is None:
             return False
         flight.turn = SERVER
-        flight.sent_bytes = 0
+        flight.sent_bytes = flight.received_bytes = 0
         started = time.monotonic()
         resp, environ = wsgi.create(req, conn.sock, conn.client, conn.server, self.cfg, response_class=Response)
         request_id = environ["holdfast.request_id"] = self._request_id()
@@ -282,7 +283,11 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
             raise
         finally:
             flight.turn = SERVER
-            self._log(request_id, req, resp, environ, resp.sent + flight.sent_bytes, time.monotonic() - started)
+            sent, seconds = resp.sent + flight.sent_bytes, time.monotonic() - started
+            if self._meter is not None:
+                status = resp.status[:3] if resp.status else "500"
+                self._meter.note(environ, req.method, status, sent, flight.received_bytes, seconds)
+            self._log(request_id, req, resp, environ, sent, seconds)
         return not resp.should_close()
 
     def _request_id(self) -> str:

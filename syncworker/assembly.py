@@ -22,6 +22,7 @@ from holdfast.meta.layouts import LayoutBook
 from holdfast.meta.mirrorruns import MirrorRuns
 from holdfast.meta.repos import Repositories
 from holdfast.meta.sqlite import SqliteStore
+from holdfast.meters import Meters
 from holdfast.mirrors.freshness import Rules
 from holdfast.mirrors.routes import Routes
 from holdfast.replicas.access import access
@@ -156,6 +157,7 @@ def assemble(options: Options, pause: Pause) -> Assembled:
         _leftovers(ground, served),
         *_mirrors(ground, served),
         _keeping(ground),
+        _meters(options, ground.metrics),
     ]
 
     def begin() -> None:
@@ -167,6 +169,14 @@ def assemble(options: Options, pause: Pause) -> Assembled:
             task.stop()
 
     return Assembled(served.worker, begin, end)
+
+
+def _meters(options: Options, metrics: Tally) -> _Task:
+    if options.metrics_directory is None:
+        return _Task(_nothing, _nothing)
+    name = f"syncworker-{os.getpid()}-{secrets.token_hex(4)}"
+    meters = Meters(options.metrics_directory, name, (metrics.families,))
+    return _Task(meters.start, meters.stop)
 
 
 def _ground(options: Options, time: Time) -> _Ground:

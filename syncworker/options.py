@@ -10,6 +10,7 @@ from holdfast.rpc.credentials import configured_files
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from holdfast.config import Settings
     from holdfast.config.cluster import Cluster
@@ -22,7 +23,7 @@ class Options:
     """``listen`` is ``unix:/path`` or ``host:port``; ``advertise`` is where gateways find it.
 
     ``node_target`` is a gRPC target, ``metadata_path`` the SQLite file; in a ``cluster`` both are empty.
-    ``most_repositories``: by route.
+    ``most_repositories``: by route. ``metrics_directory``: where this host's processes put what they count; None: nowhere.
     """
 
     sync: Sync
@@ -33,6 +34,7 @@ class Options:
     cluster: Cluster | None = None
     tls: TlsFiles | None = None
     most_repositories: Mapping[str, int] = field(default_factory=dict)
+    metrics_directory: Path | None = None
 
 
 def on_one_machine(settings: Settings, listen: str, node_target: str, metadata_path: str) -> Options:

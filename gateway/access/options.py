@@ -10,6 +10,7 @@ from gateway.access.audit import AuditLog
 from gateway.access.foreign import ForeignTokens
 from gateway.access.passwordfile import require_readable
 from holdfast.access.rights import Rights
+from holdfast.access.scrapers import Scrapers
 from holdfast.clock import SystemClock
 
 if TYPE_CHECKING:
@@ -60,6 +61,9 @@ class AccessOptions:
         elif made.passwords is not None:
             require_readable(made.passwords)
         return made
+
+    def scrapers(self) -> Scrapers:
+        return Scrapers(self.control, knows_somebody=self.passwords is not None or self.foreign is not None)
 
     def rights(self) -> Rights:
         """Raises ConfigError."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from tests.serving import serving
+from tests.serving import serving, wait_for
 from tests.sync.mirrored import registries
 from tests.sync.peers import digest_of
 from tests.sync.stock import Stock
+from tests.unit.gateway.test_metrics import values
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,7 +21,7 @@ def test_a_pull_makes_no_repository_too_many_and_what_is_stored_is_served(tmp_pa
         layer = b"team/one" * 100
         sync = {"registries": registries({"/up": [stock.url]})}
         storage = {"rootDirectory": str(tmp_path / "data"), "maxRepos": 1}
-        with serving(tmp_path / "mirror", storage=storage, extensions={"sync": sync}) as server:
+        with serving(tmp_path / "mirror", storage=storage, extensions={"sync": sync, "metrics": {}}) as server:
 
             def pulled(path: str) -> tuple[int, bytes]:
                 status, _, body = server.request("GET", f"/v2/up/{path}")
@@ -35,4 +36,6 @@ def test_a_pull_makes_no_repository_too_many_and_what_is_stored_is_served(tmp_pa
             assert pulled("team/one/manifests/v1") == (200, images["team/one"])
             status, _, body = server.request("GET", "/v2/_catalog")
             assert json.loads(body)["repositories"] == ["up/team/one"]
+            asked = ("holdfast_sync_upstream_requests_total", frozenset({("upstream", stock.url)}))
+            wait_for("the worker's counts", lambda: values(server.request("GET", "/metrics")[2]).get(asked))
             assert "a repository is not mirrored: there are 1 repositories" in server.log.read_text()

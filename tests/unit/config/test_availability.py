@@ -40,7 +40,6 @@ def test_the_defaults_ask_for_nothing_that_is_missing() -> None:
     [
         ({"http": {"auth": {"sessionKeysFile": "f"}}}, "http.auth.sessionKeysFile"),
         ({"http": {"auth": {"apikey": True}}}, "http.auth.apikey"),
-        ({"http": {"accessControl": {"metrics": {"anonymousPolicy": "read"}}}}, "http.accessControl.metrics"),
         ({"http": {"tls": {"cert": "c", "key": "k"}}}, "http.tls"),
         ({"http": {"ratelimit": {"rate": 1}}}, "http.ratelimit"),
     ],
@@ -74,7 +73,6 @@ def test_what_would_put_data_elsewhere_is_refused(extra: dict[str, Any], path: s
         ({"storage": {"subPaths": {"/a": {"rootDirectory": "/b", "gc": True}}}}, "storage.subPaths.*.gc"),
         ({"http": {"allowOrigin": "*"}}, "http.allowOrigin"),
         ({"scheduler": {"numWorkers": 3}}, "scheduler.numWorkers"),
-        ({"extensions": {"metrics": {}}}, "extensions.metrics"),
         ({"extensions": {"search": {"cve": {}}}}, "extensions.search"),
     ],
 )
@@ -101,6 +99,7 @@ def test_what_only_adds_is_not_refused(extra: dict[str, Any], path: str) -> None
             }
         },
         {"cluster": {"etcd": {"endpoints": "http://127.0.0.1:2379"}, "insecure": True, "node": {"zone": "z"}}},
+        {"extensions": {"metrics": {}}, "http": {"accessControl": {"metrics": {"anonymousPolicy": "read"}}}},
         {"extensions": {}, "log": {"level": "debug", "output": "/dev/null", "format": "text"}},
     ],
 )

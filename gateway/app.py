@@ -21,6 +21,7 @@ from gateway.http.credentials import TOKEN_PATHS, Challenges
 from gateway.http.health import HealthResource
 from gateway.http.listing import ListingResource
 from gateway.http.manifests import ManifestsResource
+from gateway.http.metrics import MetricsResource
 from gateway.http.paced import Paced
 from gateway.http.stale import StaleWarning
 from gateway.http.token import PassingResource, TokenResource
@@ -30,6 +31,7 @@ from gateway.listing import Listing
 from gateway.local import open_staging
 from gateway.manifests import Manifests
 from gateway.pulls import noted_by_nobody
+from gateway.quotas import UNLIMITED, Quotas
 from gateway.uploads import Uploads
 from holdfast.access.doors import API_KEY_PATH, WHOAMI_PATH
 
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
     from gateway.mirroring import Mirroring
     from gateway.rates import Rates
     from gateway.staleness import Staleness
+    from holdfast.access.scrapers import Scrapers
     from holdfast.digest import Digest
     from holdfast.meta.repos import Repositories
     from holdfast.names import Repository
@@ -51,9 +54,18 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class MetricsRoute:
+    """Where the metrics are, who may read them, and all of them as they stand."""
+
+    path: str
+    scrapers: Scrapers
+    text: Callable[[], bytes]
+
+
+@dataclass(frozen=True, slots=True)
 class Guards:
     """What stands around the services: who may come in, how many may be served, whether any can be, what is said of an answer's
-    age, how fast they may ask, and who hears of pulls.
+    age, how fast they may ask, who hears of pulls, how much may be stored, and who reads what is counted.
     """
 
     access: Access
@@ -62,6 +74,8 @@ class Guards:
     staleness: Staleness
     rates: Rates
     pulled: Callable[[Repository, Digest], None] = noted_by_nobody
+    quotas: Quotas = UNLIMITED
+    metrics: MetricsRoute | None = None
 
 
 def create_app(
@@ -75,9 +89,9 @@ def create_app(
     sparse: bool = False,
 ) -> falcon.App[Any, Any]:
     """The registry as a WSGI application."""
-    blobs = Blobs(repos, reader, mirroring)
-    uploads = Uploads(repos, reader, writer, open_staging, mirroring)
-    manifests = Manifests(repos, reader, writer, cache, mirroring, sparse=sparse)
+    blobs = Blobs(repos, reader, mirroring, guards.quotas)
+    uploads = Uploads(repos, reader, writer, open_staging, mirroring, guards.quotas)
+    manifests = Manifests(repos, reader, writer, cache, mirroring, guards.quotas, sparse=sparse)
     listing = Listing(repos, manifests, mirroring)
     app: falcon.App[Any, Any] = falcon.App(media_type="application/json")
     app.req_options.auto_parse_form_urlencoded = False
@@ -94,6 +108,9 @@ def create_app(
     if access.own_keys is not None:
         app.add_route(API_KEY_PATH, ApiKeyResource(access.gate, access.own_keys, access.clock))
     app.add_route(WHOAMI_PATH, WhoAmIResource(access.gate, access.clock))
+    if guards.metrics is not None:
+        metrics = guards.metrics
+        app.add_route(metrics.path, MetricsResource(access.gate, metrics.scrapers, metrics.text, access.clock))
     resources = router.Resources(
         BlobsResource(blobs, guards.lanes, guards.pulled),
         UploadsResource(uploads, blobs, guards.lanes, access.gate),

@@ -16,26 +16,31 @@ from typing import TYPE_CHECKING, Any, Final
 
 from gateway.access.assembly import guard
 from gateway.accesslog import AccessLog
-from gateway.app import Guards, create_app
+from gateway.app import Guards, MetricsRoute, create_app
 from gateway.arrival import Arrival
 from gateway.cache import ManifestCache
 from gateway.following import Following
 from gateway.health import Health
 from gateway.lanes import Lanes
+from gateway.metrics import RequestMeter, node_errors, shown, transfers
 from gateway.mirroring import Mirroring
 from gateway.pulls import Pulls
+from gateway.quotas import Quotas
 from gateway.rates import Rates
 from gateway.sharing import Sharing
 from gateway.staleness import FallsBack, Staleness
 from holdfast import __version__, logs
 from holdfast.clock import SystemClock
 from holdfast.meta import keys, versions
+from holdfast.meta.ceilings import Ceilings
 from holdfast.meta.fetches import WORKER
 from holdfast.meta.layouts import LayoutBook
 from holdfast.meta.pulls import PullTimes
 from holdfast.meta.repos import Repositories
 from holdfast.meta.sqlite import SqliteStore
+from holdfast.meta.usage import Usage
 from holdfast.meta.versions import Living
+from holdfast.meters import Meters
 from holdfast.mirrors.policy import Policy
 from holdfast.mirrors.routes import Routes
 from holdfast.replicas.access import access
@@ -47,6 +52,7 @@ from holdfast.replicas.workers import Workers
 from holdfast.replicas.write import ReplicaWriter
 from holdfast.rpc.client import GrpcNode
 from holdfast.rpc.credentials import Credentials, configured_files
+from holdfast.rpc.failures import SEEN
 from holdfast.rpc.host import host_id
 from holdfast.rpc.syncclient import GrpcSync
 
@@ -86,6 +92,7 @@ class Gateway:
     app: falcon.App[Any, Any]
     health: Health
     access: AccessLog
+    meter: RequestMeter | None
     leave: Callable[[], None]
 
 
@@ -115,7 +122,7 @@ def assemble(options: Options, refused: Callable[[], None], buckets: Buckets) ->
     reader = ReplicaReader(nodes, clock)
     pool = ThreadPoolExecutor(_COPY_THREADS, thread_name_prefix="copy")
     book = LayoutBook(store, new_operation_id, clock)
-    repos = Repositories(store, new_operation_id, clock)
+    repos = Repositories(store, new_operation_id, clock, Ceilings(store, options.most_repositories).room)
     guarded = guard(options.access, store, clock, time.sleep)
     health = _begin(parts)
     lanes = Lanes(options.max_transfers, options.max_transfers, options.together)
@@ -123,21 +130,53 @@ def assemble(options: Options, refused: Callable[[], None], buckets: Buckets) ->
     counts = functools.lru_cache(_NAMES)(lambda name: policy.limits(name) is not None)
     pulls = Pulls(PullTimes(store), counts, clock)
     pulls.start()
+    meter = RequestMeter() if options.metrics_path and options.metrics_directory else None
+    meters = _meters(options, meter, lanes) if meter else None
     app = create_app(
         repos,
         reader,
         ReplicaWriter(nodes, FanOut(nodes, pool, clock), book.mark_dirty, reader.remember),
         ManifestCache(MANIFEST_CACHE_BYTES),
         _mirroring(policy, parts, repos, reader, clock, staleness),
-        Guards(guarded, lanes, health, staleness, Rates(options.limits.paces, buckets), pulls.note),
+        Guards(
+            guarded,
+            lanes,
+            health,
+            staleness,
+            Rates(options.limits.paces, buckets),
+            pulls.note,
+            _quotas(options, store, repos, clock),
+            _route(options, meters),
+        ),
         sparse=options.sparse,
     )
 
     def leave() -> None:
         pulls.stop()
+        if meters is not None:
+            meters.stop()
         parts.leave()
 
-    return Gateway(app, health, _access(options, descriptor), leave)
+    return Gateway(app, health, _access(options, descriptor), meter, leave)
+
+
+def _meters(options: Options, meter: RequestMeter, lanes: Lanes) -> Meters:
+    sources = (meter.families, transfers(lanes.taken), node_errors(SEEN.counts))
+    directory = options.metrics_directory or Path()
+    found = Meters(directory, f"gateway-{os.getpid()}-{os.urandom(4).hex()}", sources)
+    found.start()
+    return found
+
+
+def _route(options: Options, meters: Meters | None) -> MetricsRoute | None:
+    if meters is None:
+        return None
+    return MetricsRoute(options.metrics_path, options.access.scrapers(), lambda: shown(meters.together()))
+
+
+def _quotas(options: Options, store: Store, repos: Repositories, clock: Clock) -> Quotas:
+    usage = Usage(store, new_operation_id)
+    return Quotas(options.quotas, usage.counted, lambda repo, digest: repos.link(repo, digest) is not None, clock)
 
 
 def _mirroring(

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NoReturn
 
+from gateway.quotas import UNLIMITED, Quotas
 from holdfast.errors import BlobUnknownError, RepositoryUnknownError, SweepMovedError
 from holdfast.rpc.node import Want
 
@@ -48,8 +49,11 @@ class BlobInfo:
 class Blobs:
     """Reading, mounting and unlinking."""
 
-    def __init__(self, repos: Repositories, reader: ReplicaReader, mirroring: Mirroring) -> None:
+    def __init__(
+        self, repos: Repositories, reader: ReplicaReader, mirroring: Mirroring, quotas: Quotas = UNLIMITED
+    ) -> None:
         self._repos = repos
+        self._quotas = quotas
         self._reader = reader
         self._mirroring = mirroring
 
@@ -131,6 +135,9 @@ class Blobs:
         """Link a blob that another repository links; None when that cannot be done and the client should upload.
 
         Without ``source`` any repository that links it and that the caller may read will do ("automatic content discovery").
+
+        Raises:
+            NamespaceFullError, TooManyRepositoriesError: an upload would fail in the same way.
         """
         self._mirroring.require_pushable(target)
         sources = [source] if source else self._repos.holders(digest, _HOLDERS)
@@ -147,7 +154,8 @@ class Blobs:
             if link is None or self._reader.stat([Want(digest, link.size_bytes)])[0] is None:
                 return None
             try:
-                self._repos.mount(source, target, digest, fence)
+                with self._quotas.room(target, digest, link.size_bytes):
+                    self._repos.mount(source, target, digest, fence)
             except SweepMovedError:
                 self._reader.forget(digest)
             except BlobUnknownError:

@@ -35,7 +35,9 @@ _HANDSHAKE_SECONDS: Final = 10.0
 
 @dataclass(slots=True, eq=False)
 class Flight:
-    """One connection while a request is on it. ``sent_bytes`` counts what went past the server's own accounting."""
+    """One connection while a request is on it. ``sent_bytes`` counts what went past the server's own accounting, ``received_bytes``
+    what of the request's body has been read.
+    """
 
     sock: socket.socket
     turn: int = SERVER
@@ -44,6 +46,7 @@ class Flight:
     moved_bytes: int = 0
     seen: tuple[int, int] = (SERVER, 0)
     sent_bytes: int = 0
+    received_bytes: int = 0
     cut: bool = False
 
     def await_head(self) -> None:

@@ -24,6 +24,11 @@ class Lanes:
         self._taken = {"pull": 0, "push": 0}
         self._lock = threading.Lock()
 
+    def taken(self) -> dict[str, int]:
+        """How many there are in each lane."""
+        with self._lock:
+            return dict(self._taken)
+
     def enter(self, lane: str) -> Callable[[], None]:
         """Take a place in ``"pull"`` or ``"push"``; the answer gives it back and may be called twice.
 

@@ -12,6 +12,7 @@ import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from gateway.quotas import UNLIMITED, Quotas
 from holdfast import digest as digests
 from holdfast import manifest as manifests
 from holdfast.errors import (
@@ -67,10 +68,12 @@ class Manifests:
         writer: ReplicaWriter,
         cache: ManifestCache,
         mirroring: Mirroring,
+        quotas: Quotas = UNLIMITED,
         *,
         sparse: bool,
     ) -> None:
         self._mirroring = mirroring
+        self._quotas = quotas
         self._repos = repos
         self._reader = reader
         self._writer = writer
@@ -94,7 +97,7 @@ class Manifests:
             PushRefusedError: the repository is filled from an upstream.
             ManifestInvalidError, TooLargeError; DigestInvalidError: the body is not what ``digest`` names.
             ReferencesMissingError: it names content that the repository does not hold.
-            StorageFullError, MetadataUnavailableError: nothing has become visible.
+            NamespaceFullError, TooManyRepositoriesError, StorageFullError, MetadataUnavailableError: nothing has become visible.
         """
         self._mirroring.require_pushable(repo)
         parsed = manifests.parse(data, content_type)
@@ -109,7 +112,8 @@ class Manifests:
             subject=parsed.subject,
             artifact_type=parsed.artifact_type or "",
         )
-        self._commit(repo, new, data, tags, may_move=may_move)
+        with self._quotas.room(repo, actual, len(data)):
+            self._commit(repo, new, data, tags, may_move=may_move)
         self._cache.put(repo, actual, data)
         return Pushed(actual, parsed.subject)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from gateway.access.options import AccessOptions
@@ -13,6 +13,9 @@ from holdfast.config.tlsfiles import server_files
 from holdfast.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
     from holdfast.config import Settings
     from holdfast.config.cluster import Cluster
     from holdfast.config.http import Tls
@@ -23,7 +26,8 @@ if TYPE_CHECKING:
 class Options:
     """``node_target`` and ``worker_target`` are gRPC targets, ``metadata_path`` the SQLite file; in a ``cluster`` all are empty.
 
-    Lanes count per worker process.
+    Lanes count per worker process. ``quotas``: bytes by glob; ``most_repositories``: by route.
+    ``metrics_path``: "" for no metrics; ``metrics_directory``: where the processes of this host put theirs.
     """
 
     address: str
@@ -45,6 +49,10 @@ class Options:
     access: AccessOptions = AccessOptions()  # noqa: RUF009 - frozen
     tls: ServerFiles | None = None
     limits: Limits = Limits()  # noqa: RUF009 - frozen
+    quotas: Mapping[str, int] = field(default_factory=dict)
+    most_repositories: Mapping[str, int] = field(default_factory=dict)
+    metrics_path: str = ""
+    metrics_directory: Path | None = None
 
     @property
     def together(self) -> int:
@@ -56,7 +64,7 @@ def from_settings(
     settings: Settings, node_target: str, metadata_path: str, port: int | None = None, worker_target: str = ""
 ) -> Options:
     """``port`` overrides the configured one, where the supervisor has chosen it."""
-    http = settings.http
+    http, metrics = settings.http, settings.extensions.metrics
     workers = http.worker_count(os.cpu_count() or 1)
     return Options(
         address=http.address or "0.0.0.0",  # noqa: S104 - zot's spelling of "all addresses"; the default is loopback
@@ -77,6 +85,9 @@ def from_settings(
         access=AccessOptions.of(settings),
         tls=_tls(http.tls),
         limits=Limits.of(http, workers),
+        quotas=settings.storage.quotas,
+        most_repositories=settings.storage.most_repositories,
+        metrics_path=metrics.prometheus.path if metrics is not None and metrics.enable else "",
     )
 
 

@@ -10,11 +10,21 @@ Never here: HTTP. Bodies come in as a :class:`Source`, which knows how to be str
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import TYPE_CHECKING, Final, Protocol
 
+from gateway.quotas import UNLIMITED, Quotas
 from holdfast import digest as digests
-from holdfast.errors import LayoutMovedError, OffsetError, SweepMovedError, UnavailableError, UploadUnknownError
+from holdfast.errors import (
+    HoldfastError,
+    LayoutMovedError,
+    NamespaceFullError,
+    OffsetError,
+    SweepMovedError,
+    UnavailableError,
+    UploadUnknownError,
+)
 from holdfast.rpc.node import StoredBlob, UploadKey, UploadState, Want
 
 if TYPE_CHECKING:
@@ -67,9 +77,11 @@ class Uploads:
         writer: ReplicaWriter,
         open_staging: Callable[[LocalAppend], int | None],
         mirroring: Mirroring,
+        quotas: Quotas = UNLIMITED,
     ) -> None:
         """``open_staging`` opens an offered staging file if it is the right one, else answers None."""
         self._mirroring = mirroring
+        self._quotas = quotas
         self._repos = repos
         self._reader = reader
         self._writer = writer
@@ -79,9 +91,10 @@ class Uploads:
         """Begin an upload.
 
         Raises:
-            DigestInvalidError: an algorithm that cannot be computed. PushRefusedError, StorageFullError.
+            DigestInvalidError: an algorithm that cannot be computed. PushRefusedError, StorageFullError, NamespaceFullError.
         """
         self._mirroring.require_pushable(repo)
+        self._quotas.require(repo)
         if algorithm is not None:
             digests.algorithm(algorithm)
         return self._writer.start(repo, principal, algorithm)
@@ -97,7 +110,10 @@ class Uploads:
             OffsetError: the chunk does not begin where the upload stands; nothing was taken.
             SizeInvalidError: the body ended early; what came in order is kept.
             UploadUnknownError, StaleWriterError, StorageFullError.
+            NamespaceFullError: the body says that it has more bytes than fit; nothing was taken.
         """
+        if body.length_bytes:
+            self._quotas.require(_repository(key), body.length_bytes)
         offset = expected[0] if expected else None
         if body.length_bytes == 0:
             state = self._writer.state(key)
@@ -120,7 +136,28 @@ class Uploads:
 
         Raises:
             DigestInvalidError: other bytes than named; the upload is gone. UploadUnknownError, StorageFullError.
+            NamespaceFullError: it does not fit, and is gone. TooManyRepositoriesError.
         """
+        repo = _repository(key)
+        size_bytes = self._size_bytes(key) if self._quotas.applies(repo) else None
+        if size_bytes is None:
+            return self._finish(key, digest)
+        try:
+            with self._quotas.room(repo, digest, size_bytes):
+                return self._finish(key, digest)
+        except NamespaceFullError:
+            with contextlib.suppress(HoldfastError):  # what cannot be dropped expires
+                self._writer.cancel(key)
+            raise
+
+    def _size_bytes(self, key: UploadKey) -> int | None:
+        """None: it is finished already, or was never there."""
+        try:
+            return self._writer.state(key).offset_bytes
+        except UploadUnknownError:
+            return None
+
+    def _finish(self, key: UploadKey, digest: Digest) -> StoredBlob:
         repo = _repository(key)
         fence = self._repos.fence(digest)
         try:
@@ -145,8 +182,16 @@ class Uploads:
         raise UnavailableError("sweeps or layouts kept changing while this blob was linked; push it again")
 
     def put(self, repo: Repository, digest: Digest, data: bytes) -> StoredBlob:
-        """A small blob in one step: stored and linked. Raises DigestInvalidError, PushRefusedError, StorageFullError."""
+        """A small blob in one step: stored and linked.
+
+        Raises:
+            DigestInvalidError, PushRefusedError, StorageFullError, NamespaceFullError, TooManyRepositoriesError.
+        """
         self._mirroring.require_pushable(repo)
+        with self._quotas.room(repo, digest, len(data)):
+            return self._put(repo, digest, data)
+
+    def _put(self, repo: Repository, digest: Digest, data: bytes) -> StoredBlob:
         for _ in range(_TRIES):
             fence = self._repos.fence(digest)
             stored = self._writer.put(digest, data, repo)

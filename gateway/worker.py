@@ -204,6 +204,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         gateway: Gateway = self.app.gateway
         self._health = gateway.health
         self._access = gateway.access
+        self._meter = gateway.meter
         settled()
 
     def _pin(self) -> None:
@@ -332,7 +333,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         if flight is None:
             return False
         flight.turn = SERVER
-        flight.sent_bytes = 0
+        flight.sent_bytes = flight.received_bytes = 0
         started = time.monotonic()
         # gunicorn would invite the body at once; nobody who is refused should send it.
         is_invited, req._expected_100_continue = req._expected_100_continue, False  # noqa: SLF001 - gunicorn has no other name
@@ -371,7 +372,11 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
             raise
         finally:
             flight.turn = SERVER
-            self._log(request_id, req, resp, environ, resp.sent + flight.sent_bytes, time.monotonic() - started)
+            sent, seconds = resp.sent + flight.sent_bytes, time.monotonic() - started
+            if self._meter is not None:
+                status = resp.status[:3] if resp.status else "500"
+                self._meter.note(environ, req.method, status, sent, flight.received_bytes, seconds)
+            self._log(request_id, req, resp, environ, sent, seconds)
         return not resp.should_close()
 
     def _request_id(self) -> str:

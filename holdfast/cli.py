@@ -25,6 +25,7 @@ from holdfast.ops.sync import app as sync
 from holdfast.ops.syncworker import syncworker
 from holdfast.ops.token import app as token
 from holdfast.ops.upload import app as upload
+from holdfast.ops.usage import usage
 from holdfast.ops.user import app as user
 from holdfast.ops.verify import verify
 from holdfast.ops.whoami import whoami
@@ -39,6 +40,7 @@ app.command()(syncworker)
 app.command()(verify)
 app.command()(schema)
 app.command()(status)
+app.command()(usage)
 app.command()(bench)
 app.command()(whoami)
 app.add_typer(node, name="node")

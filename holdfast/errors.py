@@ -20,6 +20,9 @@
     │   ├── LoginNeededError        nobody in particular asks for what only somebody may do, or a token is too narrow
     │   ├── LoginRefusedError       a password or token that does not count
     │   └── DeniedError             the rules do not allow it to who asks
+    ├── QuotaError                  a limit that the operator has set is reached: the same again fails until something is deleted
+    │   ├── TooManyRepositoriesError  storage.maxRepos
+    │   └── NamespaceFullError      storage.quotas
     ├── MissingError                not there, or not visible to the caller: both look the same
     │   ├── RepositoryUnknownError
     │   ├── ManifestUnknownError
@@ -164,6 +167,18 @@ class LoginRefusedError(AccessError):
 
 class DeniedError(AccessError):
     """The rules do not allow it to who asks."""
+
+
+class QuotaError(HoldfastError):
+    """A limit that the operator has set is reached. Asking again fails until something is deleted, or the limit raised."""
+
+
+class TooManyRepositoriesError(QuotaError):
+    """One repository more than the store may hold."""
+
+
+class NamespaceFullError(QuotaError):
+    """More bytes than the repositories of a namespace may hold."""
 
 
 class MissingError(HoldfastError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -39,7 +40,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _options(settings: Settings, parsed: argparse.Namespace) -> Options:
     if parsed.node:
-        return on_one_machine(settings, parsed.listen, parsed.node, parsed.metadata)
+        found = on_one_machine(settings, parsed.listen, parsed.node, parsed.metadata)
+        return replace(found, metrics_directory=parsed.metrics)
     return in_cluster(settings)
 
 
@@ -49,6 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--node", help="gRPC target of the only storage node; without it the configuration's cluster")
     parser.add_argument("--metadata", default="", help="the SQLite file that holds the metadata; with --node")
     parser.add_argument("--listen", default="", help="unix:/path/sync.sock; with --node")
+    parser.add_argument("--metrics", type=Path, help="where this host's processes put what they count; with --node")
     parser.add_argument("--parent-pipe", type=int, help="a descriptor; the worker stops when its other end is closed")
     return parser
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import random
 import secrets
@@ -14,11 +15,14 @@ from typing import TYPE_CHECKING, Final
 from holdfast import __version__
 from holdfast.clock import SystemClock
 from holdfast.config.sync import PULL
+from holdfast.errors import TooManyRepositoriesError
+from holdfast.meta.ceilings import Ceilings
 from holdfast.meta.fetches import WORKER, Fetches
 from holdfast.meta.layouts import LayoutBook
 from holdfast.meta.mirrorruns import MirrorRuns
 from holdfast.meta.repos import Repositories
 from holdfast.meta.sqlite import SqliteStore
+from holdfast.meters import Meters
 from holdfast.mirrors.freshness import Rules
 from holdfast.mirrors.routes import Routes
 from holdfast.replicas.access import access
@@ -55,18 +59,22 @@ from syncworker.upstream.pace import Time
 from syncworker.worker import SyncWorker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from holdfast.clock import Clock
     from holdfast.config.sync import Sync, SyncRegistry
-    from holdfast.meta.store import Store
+    from holdfast.meta.ceilings import Room
+    from holdfast.meta.store import Compare, Store
     from holdfast.mirrors.entries import Entry
+    from holdfast.names import Repository
     from holdfast.replicas.directory import NodeDirectory
     from syncworker.jobs import Job
     from syncworker.metrics import Metrics
     from syncworker.options import Options
     from syncworker.upstream.pace import Pause
     from syncworker.upstream.upstream import Upstream
+
+_log: Final = logging.getLogger("holdfast.sync")
 
 # Small blobs on their way to several nodes.
 _COPY_THREADS: Final = 32
@@ -149,6 +157,7 @@ def assemble(options: Options, pause: Pause) -> Assembled:
         _leftovers(ground, served),
         *_mirrors(ground, served),
         _keeping(ground),
+        _meters(options, ground.metrics),
     ]
 
     def begin() -> None:
@@ -162,6 +171,14 @@ def assemble(options: Options, pause: Pause) -> Assembled:
     return Assembled(served.worker, begin, end)
 
 
+def _meters(options: Options, metrics: Tally) -> _Task:
+    if options.metrics_directory is None:
+        return _Task(_nothing, _nothing)
+    name = f"syncworker-{os.getpid()}-{secrets.token_hex(4)}"
+    meters = Meters(options.metrics_directory, name, (metrics.families,))
+    return _Task(meters.start, meters.stop)
+
+
 def _ground(options: Options, time: Time) -> _Ground:
     clock, sync, metrics = time.clock, options.sync, Tally()
     parts = _cluster(options, clock) if options.cluster else _one_machine(options, clock)
@@ -171,9 +188,22 @@ def _ground(options: Options, time: Time) -> _Ground:
     writer = ReplicaWriter(parts.nodes, FanOut(parts.nodes, pool, clock), book.mark_dirty, reader.remember)
     asked = _upstreams(sync, time, metrics)
     sources = Sources(Routes.of(sync), asked, _rules(sync))
-    return _Ground(
-        sync, parts, Repositories(parts.store, _new_id, clock), reader, writer, asked, sources, time, metrics
-    )
+    repos = Repositories(parts.store, _new_id, clock, _room(parts.store, options))
+    return _Ground(sync, parts, repos, reader, writer, asked, sources, time, metrics)
+
+
+def _room(store: Store, options: Options) -> Room:
+    """The client is told as well; but who reads this log can do something about it."""
+    ceilings = Ceilings(store, options.most_repositories)
+
+    def room(repository: Repository) -> Sequence[Compare]:
+        try:
+            return ceilings.room(repository)
+        except TooManyRepositoriesError as error:
+            _log.warning("a repository is not mirrored: %s", error.message, extra={"repository": repository})
+            raise
+
+    return room
 
 
 def _served(ground: _Ground) -> _Served:

@@ -12,7 +12,12 @@ from __future__ import annotations
 import threading
 from collections import Counter as Counts
 from enum import StrEnum
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
+
+from holdfast.meters import Family
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class Counter(StrEnum):
@@ -87,6 +92,21 @@ class Tally:
     def value(self, counter: Counter, upstream: str = "") -> int:
         with self._lock:
             return self._values[counter.value, upstream]
+
+    def families(self) -> Iterable[Family]:
+        """For whoever shows them with what the host's other processes count."""
+        with self._lock:
+            values, seconds = dict(self._values), dict(self._seconds)
+        found: dict[str, Family] = {}
+        for (name, upstream), value in values.items():
+            if name.endswith("_count"):
+                name = name.removesuffix("_count")  # noqa: PLW2901 - of a histogram, which is known by its sum
+                family = found.setdefault(name, Family("summary", f"holdfast_sync_{name}", "Waiting.", ("upstream",)))
+                family.add((upstream,), [value, seconds.get((f"{name}_sum", upstream), 0.0)])
+            else:
+                family = found.setdefault(name, Family("counter", f"holdfast_sync_{name}", "Mirroring.", ("upstream",)))
+                family.add((upstream,), [value])
+        return found.values()
 
     def all(self) -> list[tuple[str, str, float]]:
         """Name, upstream and value, sorted."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from holdfast.errors import ConfigError
 from holdfast.rpc.credentials import configured_files
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
     from holdfast.config import Settings
     from holdfast.config.cluster import Cluster
     from holdfast.config.sync import Sync
@@ -20,6 +23,7 @@ class Options:
     """``listen`` is ``unix:/path`` or ``host:port``; ``advertise`` is where gateways find it.
 
     ``node_target`` is a gRPC target, ``metadata_path`` the SQLite file; in a ``cluster`` both are empty.
+    ``most_repositories``: by route. ``metrics_directory``: where this host's processes put what they count; None: nowhere.
     """
 
     sync: Sync
@@ -29,11 +33,20 @@ class Options:
     metadata_path: str = ""
     cluster: Cluster | None = None
     tls: TlsFiles | None = None
+    most_repositories: Mapping[str, int] = field(default_factory=dict)
+    metrics_directory: Path | None = None
 
 
 def on_one_machine(settings: Settings, listen: str, node_target: str, metadata_path: str) -> Options:
     """Raises ConfigError: nothing is mirrored."""
-    return Options(_mirrored(settings), listen, listen, node_target=node_target, metadata_path=metadata_path)
+    return Options(
+        _mirrored(settings),
+        listen,
+        listen,
+        node_target=node_target,
+        metadata_path=metadata_path,
+        most_repositories=settings.storage.most_repositories,
+    )
 
 
 def in_cluster(settings: Settings) -> Options:
@@ -49,7 +62,12 @@ def in_cluster(settings: Settings) -> Options:
         )
     worker = cluster.worker
     return Options(
-        _mirrored(settings), worker.listen, worker.advertised, cluster=cluster, tls=configured_files(cluster)
+        _mirrored(settings),
+        worker.listen,
+        worker.advertised,
+        cluster=cluster,
+        tls=configured_files(cluster),
+        most_repositories=settings.storage.most_repositories,
     )
 
 

@@ -120,6 +120,11 @@ class Gate:
         elif self.knows_somebody and caller.identity.is_anonymous and not self._rights.serves_anybody:
             raise LoginNeededError("this registry is for those who log in")
 
+    def require_whole(self, caller: Caller) -> None:
+        """What is about no repository is not for a token or key that is for some. Raises LoginNeededError."""
+        if not all(limit.shows_catalog for limit in caller.proven.limits):
+            raise LoginNeededError("this needs credentials that are for more than some repositories")
+
     def may(self, caller: Caller, action: Action, repository: str) -> bool:
         return self.decide(caller, action, repository).allowed and self._grants(caller, action, repository)
 

@@ -16,6 +16,7 @@ from holdfast.access.actions import Action
 from holdfast.access.certificates import certificate_names
 from holdfast.access.places import Places
 from holdfast.access.rights import Rights
+from holdfast.access.scrapers import Scrapers
 from holdfast.clock import SystemClock
 from holdfast.errors import ConfigError
 
@@ -82,6 +83,10 @@ class AccessOptions:
     def knows_people(self) -> bool:
         """Whether anybody can log in who could have keys."""
         return self.passwords is not None or self.directory is not None or bool(self.browser.providers)
+
+    def scrapers(self) -> Scrapers:
+        knows_somebody = self.knows_people or self.certificates is not None or self.bearer is not None
+        return Scrapers(self.control, knows_somebody=knows_somebody)
 
     def rights(self) -> Rights:
         """Raises ConfigError."""

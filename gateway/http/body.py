@@ -87,7 +87,12 @@ class WireBody:
         except BaseException:
             self._input.failed = True  # where the next request begins is unknown: the server closes the connection
             raise
+        self._count(self._length or 0)
         return reached
+
+    def _count(self, came: int) -> None:
+        if self._flight is not None:
+            self._flight.received_bytes += came
 
     def _take_over(self) -> tuple[bytes, int] | None:
         """What the server has read ahead and what is still in the socket, or None where its reader must be used."""
@@ -134,6 +139,7 @@ class WireBody:
                     raise SizeInvalidError("the body ended early", {"expected": self._length, "received": came})
                 return
             came += len(piece)
+            self._count(len(piece))
             yield piece
 
     def _read(self, size_bytes: int) -> bytes:

@@ -49,6 +49,8 @@ ANSWERS: Final[dict[type[errors.HoldfastError], Answer]] = {
     errors.StillReferencedError: Answer("405 Method Not Allowed", "UNSUPPORTED"),
     errors.LoginNeededError: Answer("401 Unauthorized", "UNAUTHORIZED"),
     errors.LoginRefusedError: Answer("401 Unauthorized", "UNAUTHORIZED"),
+    # Not 429, as zot has it: docker and crane would try for minutes what no waiting cures.
+    errors.QuotaError: Answer("403 Forbidden", "DENIED"),
     errors.AccessError: Answer("403 Forbidden", "DENIED"),
     errors.TagTakenError: Answer("403 Forbidden", "DENIED"),
     errors.TagsShareError: Answer("409 Conflict", "DENIED"),

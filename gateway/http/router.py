@@ -11,12 +11,15 @@ import falcon
 from gateway.http import errors, paths
 from gateway.http.credentials import facts_of
 from gateway.http.paths import Kind, Route
+from gateway.metrics import REFUSED, ROUTE
 from holdfast.access.actions import Action
 from holdfast.errors import (
     AccessError,
+    DeniedError,
     HoldfastError,
     LoginNeededError,
     LoginRefusedError,
+    QuotaError,
     TooManyLoginsError,
     UnsupportedError,
 )
@@ -41,6 +44,15 @@ log = logging.getLogger("holdfast.gateway")
 
 _JSON: Final = "application/json"
 _PULLS: Final = frozenset({"GET", "HEAD"})
+
+
+# What a refusal is counted as.
+_REASONS: Final = {
+    LoginRefusedError: "login",
+    TooManyLoginsError: "too many logins",
+    DeniedError: "denied",
+    QuotaError: "quota",
+}
 
 
 # What each method of an endpoint needs; the same table for every kind, so that none is forgotten.
@@ -122,6 +134,7 @@ class Router:
         if handler is None:
             resp.set_header("Allow", ", ".join(methods))
             raise UnsupportedError(f"{req.method} is not supported here", {"allowed": list(methods)})
+        req.env[ROUTE] = route.kind.name.lower()
         facts = facts_of(req, self._clock, route.argument if route.kind is Kind.MANIFEST else "")
         caller = req.context.caller = self._gate.who(req.get_header("Authorization"), facts)
         self._counted(caller.identity.name)
@@ -167,6 +180,9 @@ class ErrorWriter:
             resp.set_header("WWW-Authenticate", self._challenges.challenge(req, error))
         # Not the error: its traceback leads back here, and such a ring keeps whole bodies until somebody looks for rings.
         req.context.reason = error.message
+        reason = next((word for kind, word in _REASONS.items() if isinstance(error, kind)), None)
+        if reason is not None:
+            req.env[REFUSED] = reason
         req.context.is_refusal = isinstance(error, AccessError | TooManyLoginsError)
         _write(resp, answer.status, errors.body(answer.code, error.message, error.detail))
 

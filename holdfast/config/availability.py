@@ -60,9 +60,6 @@ _NOT_PLANNED: Final = "no version planned so far"
 
 FEATURES: Final[tuple[Feature, ...]] = (
     Feature("http.auth.sessionDriver", "sessions in redis", Effect.MISLEADS, _NOT_PLANNED),
-    Feature("http.accessControl.metrics", "who may read the metrics", Effect.PROTECTS, _HEALTH),
-    Feature("storage.maxRepos", "the limit on repositories", Effect.PROTECTS, _ACCESS),
-    Feature("storage.subPaths.*.maxRepos", "the limit on repositories", Effect.PROTECTS, _ACCESS),
     Feature("storage.storageDriver", "an object store", Effect.MISLEADS, _NOT_PLANNED),
     Feature("storage.cacheDriver", "a remote cache", Effect.MISLEADS, _NOT_PLANNED),
     Feature("storage.remoteCache", "a remote cache", Effect.MISLEADS, _NOT_PLANNED),
@@ -89,7 +86,6 @@ FEATURES: Final[tuple[Feature, ...]] = (
     Feature("extensions.search", "search", Effect.ADDS, _LATER),
     Feature("extensions.ui", "the pages", Effect.ADDS, _LATER),
     Feature("extensions.mgmt", "mgmt", Effect.ADDS, _LATER),
-    Feature("extensions.metrics", "metrics", Effect.ADDS, _HEALTH),
     Feature("extensions.scrub", "scrubbing", Effect.ADDS, _HEALTH),
     Feature("extensions.lint", "refusing manifests that lack something", Effect.ADDS, _LATER),
     Feature("extensions.trust", "checking signatures", Effect.ADDS, _LATER),

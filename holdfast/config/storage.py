@@ -15,7 +15,20 @@ from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 from holdfast.config.casemap import CaseMap
 from holdfast.config.drivers import CacheDriver, StorageDriver
 from holdfast.config.reserve import Reserve, read_reserve
-from holdfast.config.scalars import Count, Flag, Glob, Listed, Named, NotNegativeTime, Regex, Text, Time, TimeWindow
+from holdfast.config.scalars import (
+    ByteSize,
+    Count,
+    Flag,
+    Glob,
+    Globbed,
+    Listed,
+    Named,
+    NotNegativeTime,
+    Regex,
+    Text,
+    Time,
+    TimeWindow,
+)
 from holdfast.config.section import Section, field
 from holdfast.durations import Duration, seconds
 
@@ -118,9 +131,18 @@ class Storage(Store):
         Reserve(256 << 20),
         'Free space below which nothing more is accepted (ours): a byte size such as "256MiB", or a share such as "1%".',
     )
+    quotas: Globbed[ByteSize] = field(
+        CaseMap,
+        'Bytes that the repositories which a glob matches may hold together (ours): {"team/**": "50GB"}. All that match count.',
+    )
     upload_expiry: NotNegativeTime = field(seconds(86_400), "An upload nobody touched for this long is dropped (ours).")
 
     @property
     def stores(self) -> Mapping[str, Store]:
         """Every store by its route; the top one's is the empty string."""
         return {"": self, **self.sub_paths}
+
+    @property
+    def most_repositories(self) -> Mapping[str, int]:
+        """``maxRepos`` by route; 0 for no limit."""
+        return {route: store.max_repos for route, store in self.stores.items()}

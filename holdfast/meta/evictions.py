@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 from holdfast.meta import keys
 from holdfast.meta.commit import revision_of
+from holdfast.meta.counting import unlinked
 from holdfast.meta.fetches import Fetches
 from holdfast.meta.holdings import last_pull
 from holdfast.meta.records import LinkRecord, ManifestRecord
@@ -64,6 +65,7 @@ class _Found:
     pulled_key: bytes
     fetch_key: bytes
     removals_key: bytes
+    usage_key: bytes
 
     @property
     def link(self) -> LinkRecord | None:
@@ -98,6 +100,7 @@ class Evictions:
 
     def __init__(self, store: Store, new_id: Callable[[], bytes]) -> None:
         self._store = store
+        self._new_id = new_id
         self._removals = Removals(store, new_id)
         # As nobody, so that this process's own fetches count as everybody else's do.
         self._fetches = Fetches(store, new_id, "")
@@ -129,6 +132,7 @@ class Evictions:
             keys.pulled(held.digest, held.repository),
             keys.fetch(held.digest),
             keys.removals(held.repository),
+            keys.usage_of(held.repository, held.digest),
         )
         return _Found(held, self._store.get_many(names).entries, *names)
 
@@ -147,11 +151,15 @@ class Evictions:
     def _remove(self, found: _Found, compares: list[Compare]) -> bool:
         held, record = found.held, found.record
         removals = revision_of(found.entries, found.removals_key)
-        pulled = [Delete(found.pulled_key)]
+        write = unlinked(held.repository, held.digest, found.entries, self._new_id())
+        ops = [*write.ops, Delete(found.pulled_key)]
+        compares = [*compares, *write.compares]
         if record is None:
-            ops = [Delete(found.link_key), Delete(keys.holder(held.digest, held.repository)), *pulled]
-            return self._removals.remove(held.repository, removals, compares, ops)
-        all_ops, later = removal_of(held.repository, record, pulled)
+            is_gone = self._removals.remove(held.repository, removals, compares, ops)
+            if is_gone:
+                self._removals.leave(held.repository)
+            return is_gone
+        all_ops, later = removal_of(held.repository, record, ops)
         if not self._removals.remove(held.repository, removals, compares, all_ops):
             return False
         self._removals.clean(held.repository, record, later)

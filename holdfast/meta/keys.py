@@ -10,6 +10,7 @@
     tag/<name>//<tag>                                 tag
     link/<name>//<digest>                             <name> may see this blob (manifests are linked as well)
     holder/<partition>/<digest>//<name>               the same link from the other side
+    usage/<name>//<shard>                             what the links of <name> in every eighth partition come to
     ref/<name>//<child digest>//<parent digest>       the parent's record may reference the child
     referrer/<name>//<subject digest>//<digest>       the manifest names the subject
     sweep/<partition>                                 bumped by a sweep of the partition
@@ -43,6 +44,7 @@ Invariants
   * A repository name never holds "//" and never ends with "/", so "//" ends it and no name's keys lie among another's.
   * Tags and digests hold no "/". Keys sort bytewise; below one repository tags sort as distribution-spec lists them.
   * ``<number>`` is eight lower-case hex digits, so that versions sort. Node ids and entries hold no "/".
+  * ``<shard>`` is one digit from 0 to 7, the partition's remainder.
   * ``<partition>`` is three lower-case hex digits, and ``holder/`` sorts by (partition, digest text): the order in which
     storage nodes list their copies, so that a collector merges the two.
   * ``<owner>`` is the SHA-256 of an account's name in hex, since that may be any text.
@@ -77,6 +79,7 @@ KEEP_ASKED: Final = b"task/keep-asked"
 HOUSEKEEPING: Final = (
     b"cluster/",
     b"removals/",
+    b"usage/",
     b"sweep/",
     b"layout/",
     b"member/",
@@ -88,6 +91,8 @@ HOUSEKEEPING: Final = (
 )
 
 _REPOSITORIES: Final = b"repo/"
+# Layers of one image are linked at the same time, and each of them changes one count.
+USAGE_SHARDS: Final = 8
 
 
 def _range(prefix: str) -> Range:
@@ -117,6 +122,15 @@ def link(name: Repository, digest: Digest) -> bytes:
 
 def holder(digest: Digest, name: Repository) -> bytes:
     return f"holder/{digest.partition:03x}/{digest}//{name}".encode()
+
+
+def usage(name: Repository, shard: int) -> bytes:
+    return f"usage/{name}//{shard}".encode()
+
+
+def usage_of(name: Repository, digest: Digest) -> bytes:
+    """The count that a link to this digest is in."""
+    return usage(name, digest.partition % USAGE_SHARDS)
 
 
 def ref(name: Repository, child: Digest, parent: Digest) -> bytes:
@@ -295,6 +309,20 @@ def tags_after(name: Repository, after: str) -> Range:
     return _after(f"tag/{name}//".encode(), after)
 
 
+def repositories_below(text: str) -> Range:
+    """Every repository whose name begins so, and perhaps others."""
+    return _range(f"repo/{text}")
+
+
+def usage_below(path: str) -> Range:
+    """The counts of the repository of this name and of all below it; of all repositories if it is empty."""
+    return _range(f"usage/{path}/" if path else "usage/")
+
+
+def links_of(name: Repository) -> Range:
+    return _range(f"link/{name}//")
+
+
 def holders_of(digest: Digest) -> Range:
     return _range(f"holder/{digest.partition:03x}/{digest}//")
 
@@ -338,6 +366,11 @@ def shown_in(key: bytes) -> tuple[Repository, Tag | Digest] | None:
 def tag_in(key: bytes) -> Tag:
     """The tag in ``tag/<name>//<tag>``."""
     return Tag(_last_part(key))
+
+
+def usage_in(key: bytes) -> Repository:
+    """The name in ``usage/<name>//<shard>``."""
+    return Repository(key.removeprefix(b"usage/").decode().rpartition("//")[0])
 
 
 def holder_in(key: bytes) -> Repository:

@@ -1,7 +1,8 @@
 """Links: which repository may see which blob, kept in both directions, and the fences that keep sweeps away from them.
 
 Promises
-  * ``link/`` and ``holder/`` are written together, with ``repo/`` when it is the repository's first.
+  * ``link/`` and ``holder/`` are written together, with ``usage/`` when the link is new and ``repo/`` when it is the repository's
+    first (``holdfast.meta.counting``).
   * A link appears only if no sweep of the digest's partition began since its fence was taken (ARCHITECTURE 3b).
 
 Never here: the removal of links (``holdfast.meta.removals``), and no opinion about which bytes exist.
@@ -15,16 +16,18 @@ from typing import TYPE_CHECKING
 from holdfast.errors import BlobUnknownError, LayoutMovedError, SweepMovedError
 from holdfast.meta import keys
 from holdfast.meta.commit import ATTEMPTS, Change, commit, crowded, revision_of
-from holdfast.meta.records import LinkRecord, encode_repository
-from holdfast.meta.store import KeyAt, Put
+from holdfast.meta.counting import linked, read_with
+from holdfast.meta.records import LinkRecord
+from holdfast.meta.store import KeyAt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from holdfast.clock import Clock
     from holdfast.digest import Digest
+    from holdfast.meta.ceilings import Room
     from holdfast.meta.records import Origin
-    from holdfast.meta.store import Compare, Entry, Op, Store
+    from holdfast.meta.store import Entry, Store
     from holdfast.names import Repository
 
 
@@ -84,9 +87,10 @@ class Link:
 
 
 class Links:
-    """``new_id`` gives 16 random bytes."""
+    """``new_id`` gives 16 random bytes; ``room`` is asked before a repository is made."""
 
-    def __init__(self, store: Store, new_id: Callable[[], bytes], clock: Clock) -> None:
+    def __init__(self, store: Store, new_id: Callable[[], bytes], clock: Clock, room: Room) -> None:
+        self._room = room
         self._store = store
         self._new_id = new_id
         self._clock = clock
@@ -116,25 +120,24 @@ class Links:
     def add(
         self, repository: Repository, digest: Digest, size_bytes: int, fence: Fence, origin: Origin = "pushed"
     ) -> None:
-        """Link it, or renew the link, which keeps the stronger origin. Raises SweepMovedError, LayoutMovedError."""
-        link_key, repository_key = keys.link(repository, digest), keys.repository(repository)
+        """Link it, or renew the link, which keeps the stronger origin.
+
+        Raises:
+            SweepMovedError, LayoutMovedError, TooManyRepositoriesError.
+        """
         for _ in range(ATTEMPTS):
-            standing = self._store.get_many([link_key, repository_key]).entries
-            known = standing.get(link_key)
+            standing = self._store.get_many(read_with(repository, digest)).entries
+            known = standing.get(keys.link(repository, digest))
             kept: Origin = "pushed" if known and LinkRecord.decode(known.value).origin == "pushed" else origin
             if self._write(repository, Link(digest, size_bytes, self._clock.wall()), standing, fence, [], kept):
                 return
         raise crowded()
 
     def mount(self, source: Repository, target: Repository, digest: Digest, fence: Fence) -> Link:
-        """Link what ``source`` links. Raises SweepMovedError, BlobUnknownError."""
-        source_key, link_key, repository_key = (
-            keys.link(source, digest),
-            keys.link(target, digest),
-            keys.repository(target),
-        )
+        """Link what ``source`` links. Raises SweepMovedError, BlobUnknownError, TooManyRepositoriesError."""
+        source_key = keys.link(source, digest)
         for _ in range(ATTEMPTS):
-            standing = self._store.get_many([source_key, link_key, repository_key]).entries
+            standing = self._store.get_many(list({source_key, *read_with(target, digest)})).entries
             found = standing.get(source_key)
             if found is None:
                 raise BlobUnknownError("the repository to mount from does not link this blob", {"digest": str(digest)})
@@ -157,35 +160,19 @@ class Links:
         link_key = keys.link(repository, link.digest)
         fences = fence.compares(link.digest)
         record = LinkRecord(link.size_bytes, operation_id, link.renewed_seconds, origin)
-        compare, ops = first_of(repository, standing, operation_id, link.renewed_seconds)
+        write = linked(repository, link.digest, record, standing, self._room)
         change = Change(
             primary=link_key,
             standing=revision_of(standing, link_key),
             operation_id=operation_id,
-            compares=[*fences, *compares, compare],
-            ops=[*both_ways(repository, link.digest, record), *ops],
+            compares=[*fences, *compares, *write.compares],
+            ops=write.ops,
             also_read=[compare.key for compare in fences],
         )
         result = commit(self._store, change)
         if not result.succeeded:
             fence.require(result.found, link.digest)
         return result.succeeded
-
-
-def both_ways(repository: Repository, digest: Digest, record: LinkRecord) -> list[Op]:
-    """The link, and the link back."""
-    value = record.encode()
-    return [Put(keys.link(repository, digest), value), Put(keys.holder(digest, repository), value)]
-
-
-def first_of(
-    repository: Repository, standing: Mapping[bytes, Entry], operation_id: bytes, wall_seconds: float
-) -> tuple[Compare, list[Op]]:
-    """The repository's own key, written once: it stands as read, or it is made now."""
-    key = keys.repository(repository)
-    revision = revision_of(standing, key)
-    ops: list[Op] = [] if revision else [Put(key, encode_repository(operation_id, wall_seconds))]
-    return KeyAt(key, revision), ops
 
 
 def _read(digest: Digest, entry: Entry) -> Link:

@@ -28,7 +28,7 @@ from holdfast.errors import (
 )
 from holdfast.meta import keys
 from holdfast.meta.commit import ATTEMPTS, Change, commit, crowded, insist, revision_of
-from holdfast.meta.links import both_ways, first_of
+from holdfast.meta.counting import linked, read_with
 from holdfast.meta.records import LinkRecord, ManifestRecord, TagRecord, pack_references
 from holdfast.meta.store import MAX_OPS, KeyAt, Put, pages
 
@@ -39,13 +39,14 @@ if TYPE_CHECKING:
     from holdfast.digest import Digest
     from holdfast.errors import MissingError
     from holdfast.manifest import Reference
+    from holdfast.meta.ceilings import Room
     from holdfast.meta.links import Fence
     from holdfast.meta.records import Origin
     from holdfast.meta.store import Entry, Op, Store
     from holdfast.names import Repository, Tag
 
-# Record, link, holder, referrer entry and repository; the rest of a transaction is for tags and refs.
-_FIXED_OPS: Final = 5
+# Record, link, holder, count, referrer entry and repository; the rest of a transaction is for tags and refs.
+_FIXED_OPS: Final = 6
 MAX_TAGS: Final = 100
 # A base image's layer has thousands of parents, and the first one says all.
 _PARENTS: Final = 8
@@ -67,9 +68,10 @@ class NewManifest:
 
 
 class Manifests:
-    """``new_id`` gives 16 random bytes."""
+    """``new_id`` gives 16 random bytes; ``room`` is asked before a repository is made."""
 
-    def __init__(self, store: Store, new_id: Callable[[], bytes], clock: Clock) -> None:
+    def __init__(self, store: Store, new_id: Callable[[], bytes], clock: Clock, room: Room) -> None:
+        self._room = room
         self._store = store
         self._new_id = new_id
         self._clock = clock
@@ -123,7 +125,8 @@ class Manifests:
         fence: Fence,
         removals_revision: int,
     ) -> ManifestRecord:
-        """Make it visible. Raises SweepMovedError, LayoutMovedError, RemovalsMovedError, ManifestInvalidError, TooManyTagsError.
+        """Make it visible. Raises SweepMovedError, LayoutMovedError, RemovalsMovedError, ManifestInvalidError, TooManyTagsError,
+        TooManyRepositoriesError.
 
         ``tags`` with revisions are moved only from there; TagMovedError.
         """
@@ -134,7 +137,7 @@ class Manifests:
         removals = KeyAt(keys.removals(repository), removals_revision)
         announced = False
         for _ in range(ATTEMPTS):
-            standing = self._store.get_many([push.record_key, keys.repository(repository)]).entries
+            standing = self._store.get_many([push.record_key, *read_with(repository, new.digest)]).entries
             refs = push.missing_refs(standing)
             if not push.fits(refs) and not announced:
                 self._announce(refs)
@@ -153,7 +156,8 @@ class Manifests:
         refs: list[Put],
     ) -> bool:
         """False: the record or the repository changed meanwhile, look again."""
-        compare, ops = first_of(push.repository, standing, record.operation_id, record.created_seconds)
+        link = LinkRecord(record.size_bytes, record.operation_id, self._clock.wall(), record.origin)
+        write = linked(push.repository, record.digest, link, standing, self._room)
         fence, removals = fences
         fixed = [*fence.compares(push.new.digest), removals, *push.guards]
         standing_revision = revision_of(standing, push.record_key)
@@ -161,8 +165,8 @@ class Manifests:
             primary=push.record_key,
             standing=standing_revision,
             operation_id=record.operation_id,
-            compares=[*fixed, KeyAt(push.record_key, standing_revision), compare],
-            ops=[*push.ops(record, self._clock.wall()), *ops, *refs],
+            compares=[*fixed, KeyAt(push.record_key, standing_revision), *write.compares],
+            ops=[*push.ops(record, self._clock.wall()), *write.ops, *refs],
             also_read=[compare.key for compare in fixed],
         )
         result = commit(self._store, change)
@@ -235,9 +239,8 @@ class _Push:
         )
 
     def ops(self, record: ManifestRecord, wall_seconds: float) -> list[Op]:
-        link = LinkRecord(record.size_bytes, record.operation_id, wall_seconds, record.origin)
         tag = TagRecord(record.digest, record.incarnation, record.operation_id, wall_seconds).encode()
-        ops: list[Op] = [Put(self.record_key, record.encode()), *both_ways(self.repository, record.digest, link)]
+        ops: list[Op] = [Put(self.record_key, record.encode())]
         ops += [Put(keys.tag(self.repository, name), tag) for name in self.tags]
         if record.subject is not None:
             ops.append(Put(keys.referrer(self.repository, record.subject, record.digest), b""))

@@ -90,6 +90,7 @@ class Codec(Generic[_Wire]):
 REPOSITORY: Final = Codec(wire.RepositoryRecord)
 BUMP: Final = Codec(wire.BumpRecord)
 LINK: Final = Codec(wire.LinkRecord)
+USAGE: Final = Codec(wire.UsageRecord)
 TAG: Final = Codec(wire.TagRecord)
 MANIFEST: Final = Codec(wire.ManifestRecord)
 
@@ -172,6 +173,26 @@ class LinkRecord:
     def decode(cls, value: bytes) -> LinkRecord:
         message = LINK.decode(value)
         return cls(message.size_bytes, message.operation_id, message.renewed_seconds, _origin(message.origin))
+
+
+@dataclass(frozen=True, slots=True)
+class UsageRecord:
+    """``usage/<name>//<shard>``."""
+
+    blobs: int = 0
+    size_bytes: int = 0
+
+    def encode(self, operation_id: bytes) -> bytes:
+        return USAGE.encode(wire.UsageRecord(operation_id=operation_id, blobs=self.blobs, size_bytes=self.size_bytes))
+
+    @classmethod
+    def decode(cls, value: bytes) -> UsageRecord:
+        message = USAGE.decode(value)
+        return cls(message.blobs, message.size_bytes)
+
+    def changed(self, blobs: int, size_bytes: int) -> UsageRecord:
+        """So much more, or less; what was linked before anybody counted may go, so it ends at nothing."""
+        return UsageRecord(max(0, self.blobs + blobs), max(0, self.size_bytes + size_bytes))
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ Promises
   * Nothing that a live manifest of the repository references is removed; a push that commits in between is noticed.
   * Every removal of a record, a link or a ref bumps ``removals/<repository>`` in the same transaction, so that a push which has
     checked its references before it does not commit after it (ARCHITECTURE 3b).
+  * A repository goes with its last link: what reads it says that there is none, and whoever pushes makes it again.
   * What a removed record leaves behind (refs that did not fit, tags) reads as absent at once and is cleaned as far as possible.
 
 A ``subject`` does not keep its manifest: referrers outlive it (distribution-spec, "Deleting Manifests").
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 from holdfast.errors import BlobUnknownError, ManifestUnknownError, StillReferencedError, UnavailableError
 from holdfast.meta import keys
 from holdfast.meta.commit import ATTEMPTS, Change, commit, crowded, insist, revision_of
+from holdfast.meta.counting import read_with, unlinked
 from holdfast.meta.manifests import live_tag, unknown
 from holdfast.meta.records import ManifestRecord, encode_bump, pack_digest
 from holdfast.meta.store import MAX_OPS, Delete, KeyAt, Put, RangeNotAfter, pages
@@ -62,13 +64,14 @@ class Removals:
         """Raises ManifestUnknownError, RepositoryUnknownError, StillReferencedError."""
         key, removals_key = keys.manifest(repository, digest), keys.removals(repository)
         for _ in range(ATTEMPTS):
-            standing = self._store.get_many([key, removals_key]).entries
+            standing = self._store.get_many([key, *read_with(repository, digest)]).entries
             entry = standing.get(key)
             if entry is None:
                 raise unknown(self._store, repository, {"digest": str(digest)})
             record = ManifestRecord.decode(digest, entry.value)
-            ops, later = removal_of(repository, record)
-            compares = [KeyAt(key, entry.mod_revision), *self._unreferenced(repository, digest)]
+            write = unlinked(repository, digest, standing, self._new_id())
+            ops, later = removal_of(repository, record, write.ops)
+            compares = [KeyAt(key, entry.mod_revision), *write.compares, *self._unreferenced(repository, digest)]
             if self.remove(repository, revision_of(standing, removals_key), compares, ops):
                 self.clean(repository, record, later)
                 return
@@ -79,7 +82,7 @@ class Removals:
         link_key, record_key = keys.link(repository, digest), keys.manifest(repository, digest)
         removals_key = keys.removals(repository)
         for _ in range(ATTEMPTS):
-            standing = self._store.get_many([link_key, record_key, removals_key]).entries
+            standing = self._store.get_many([record_key, *read_with(repository, digest)]).entries
             if link_key not in standing:
                 missing = unknown(self._store, repository, {})
                 if isinstance(missing, ManifestUnknownError):
@@ -89,9 +92,10 @@ class Removals:
                 raise StillReferencedError(
                     "this digest is a manifest of the repository: delete it as a manifest", {"digest": str(digest)}
                 )
-            compares = [KeyAt(record_key, 0), *self._unreferenced(repository, digest)]
-            ops = [Delete(link_key), Delete(keys.holder(digest, repository))]
-            if self.remove(repository, revision_of(standing, removals_key), compares, ops):
+            write = unlinked(repository, digest, standing, self._new_id())
+            compares = [KeyAt(record_key, 0), *write.compares, *self._unreferenced(repository, digest)]
+            if self.remove(repository, revision_of(standing, removals_key), compares, write.ops):
+                self.leave(repository)
                 return
         raise crowded()
 
@@ -145,6 +149,18 @@ class Removals:
         with contextlib.suppress(UnavailableError):
             self._clean_refs(repository, keys.manifest(repository, record.digest), refs)
             self._clean_tags(repository, record.incarnation)
+        self.leave(repository)
+
+    def leave(self, repository: Repository) -> None:
+        """After a link is gone and acknowledged: the repository goes, if that was its last. If not now, then with the next one."""
+        key, (start, end) = keys.repository(repository), keys.links_of(repository)
+        with contextlib.suppress(UnavailableError):
+            if self._store.range(start, end, 1, keys_only=True).entries:
+                return
+            entry = self._store.get(key)
+            if entry is not None:
+                # "No key of the range was changed after revision 0": there is no link.
+                insist(self._store, [KeyAt(key, entry.mod_revision), RangeNotAfter(start, end, 0)], [Delete(key)])
 
     def _clean_refs(self, repository: Repository, record_key: bytes, refs: Sequence[Delete]) -> None:
         """Refs of a record that is gone. Ends when it is pushed again: its refs are that push's now."""
@@ -173,15 +189,11 @@ class Removals:
                 insist(self._store, [compare], [Delete(compare.key)])
 
 
-def removal_of(
-    repository: Repository, record: ManifestRecord, others: Sequence[Op] = ()
-) -> tuple[list[Op], list[Delete]]:
-    """What goes with the record, ``others`` included, and the refs that have to go after it because they do not fit."""
+def removal_of(repository: Repository, record: ManifestRecord, others: Sequence[Op]) -> tuple[list[Op], list[Delete]]:
+    """What goes with the record, ``others`` (its link) included, and the refs that have to go after it because they do not fit."""
     digest = record.digest
     ops: list[Op] = [
         Delete(keys.manifest(repository, digest)),
-        Delete(keys.link(repository, digest)),
-        Delete(keys.holder(digest, repository)),
         *others,
     ]
     if record.subject is not None:

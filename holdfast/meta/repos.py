@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from holdfast.meta.ceilings import unlimited
 from holdfast.meta.links import Fence, Link, Links
 from holdfast.meta.listing import Listing
 from holdfast.meta.manifests import Manifests, NewManifest
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from holdfast.clock import Clock
     from holdfast.digest import Digest
     from holdfast.manifest import Reference
+    from holdfast.meta.ceilings import Room
     from holdfast.meta.records import Origin
     from holdfast.meta.store import Store
     from holdfast.names import Repository, Tag
@@ -39,11 +41,14 @@ __all__ = ["Fence", "Link", "ManifestRecord", "NewManifest", "Repositories"]
 
 
 class Repositories:
-    """Every method may raise MetadataUnavailableError, mutations OutcomeUnknownError as well. ``new_id`` gives 16 random bytes."""
+    """Every method may raise MetadataUnavailableError, mutations OutcomeUnknownError as well. ``new_id`` gives 16 random bytes.
 
-    def __init__(self, store: Store, new_id: Callable[[], bytes], clock: Clock) -> None:
-        self._links = Links(store, new_id, clock)
-        self._manifests = Manifests(store, new_id, clock)
+    ``room`` is asked before a repository is made: by its first link, mount or manifest, which raise TooManyRepositoriesError then.
+    """
+
+    def __init__(self, store: Store, new_id: Callable[[], bytes], clock: Clock, room: Room = unlimited) -> None:
+        self._links = Links(store, new_id, clock, room)
+        self._manifests = Manifests(store, new_id, clock, room)
         self._removals = Removals(store, new_id)
         self._listing = Listing(store)
         self._sweeps = Sweeps(store, new_id)

@@ -4,6 +4,7 @@
     <root>/meta/       the metadata (SQLite)
     <root>/node/       the storage node's directory (see storagenode/disk/tree.py)
     <root>/run/        Unix sockets, mode 0700; where the path is too long for a socket, a private temporary directory
+    <root>/run/metrics what its processes have counted since it started
 
 Each of ``storage.subPaths`` has a directory ``node`` of the same kind, below its own root, for what its repositories keep.
 
@@ -29,6 +30,7 @@ from holdfast.clock import SystemClock
 from holdfast.errors import ConfigError, MetadataUnavailableError
 from holdfast.meta.installation import installation_id
 from holdfast.meta.sqlite import SqliteStore
+from holdfast.meters import emptied
 from holdfast.ops.announcing import announce
 from holdfast.ops.children import EXIT_CONFIG, Child, Supervisor
 from holdfast.ops.starting import (
@@ -151,13 +153,15 @@ def _children(
         word for route, store in storage.sub_paths.items() for word in _room(settings, route, store.root_directory)
     ]
     gateway = ["-m", "gateway", "--node", target, "--metadata", str(metadata), "--port", str(port)]
+    metrics = ["--metrics", str(emptied(run_dir / "metrics"))]
+    gateway += metrics
     if path is not None:
         gateway += ["--config", str(path.absolute())]
     children = [Child("storagenode", node, _NODE_STOP_SECONDS)]
     if path is not None and _fetches(settings):
         listen = f"unix:{run_dir / 'sync.sock'}"
         worker = ["--config", str(path.absolute()), "--node", target, "--metadata", str(metadata), "--listen", listen]
-        children.append(Child("syncworker", ["-m", "syncworker", *worker], _WORKER_STOP_SECONDS))
+        children.append(Child("syncworker", ["-m", "syncworker", *worker, *metrics], _WORKER_STOP_SECONDS))
         gateway += ["--worker", listen]
     return [*children, Child("gateway", gateway, settings.http.drain_seconds + 5)]
 

@@ -7,6 +7,8 @@ without them comes from gRPC itself or from the network and becomes an Unavailab
 from __future__ import annotations
 
 import json
+import threading
+from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 import grpc
@@ -30,6 +32,7 @@ _STATUS: Final[dict[type[errors.HoldfastError], grpc.StatusCode]] = {
     errors.InputError: grpc.StatusCode.INVALID_ARGUMENT,
     errors.RangeInvalidError: grpc.StatusCode.OUT_OF_RANGE,
     errors.UnsupportedError: grpc.StatusCode.UNIMPLEMENTED,
+    errors.QuotaError: grpc.StatusCode.FAILED_PRECONDITION,
     errors.MissingError: grpc.StatusCode.NOT_FOUND,
     errors.ConflictError: grpc.StatusCode.ABORTED,
     errors.OffsetError: grpc.StatusCode.FAILED_PRECONDITION,
@@ -107,8 +110,35 @@ def travelled(error: grpc.RpcError) -> errors.HoldfastError | None:
     return None
 
 
+class Seen:
+    """How many calls failed in which way, for whoever counts. What the caller did wrong is no failure of a node."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._counts: Counter[str] = Counter()
+
+    def note(self, error: errors.HoldfastError) -> None:
+        if isinstance(error, errors.UnavailableError | errors.CorruptError):
+            with self._lock:
+                self._counts[type(error).__name__] += 1
+
+    def counts(self) -> dict[str, int]:
+        with self._lock:
+            return dict(self._counts)
+
+
+# One for the process, because every client in it passes here.
+SEEN: Final = Seen()
+
+
 def from_rpc_error(error: grpc.RpcError) -> errors.HoldfastError:
     """What a failed call to a storage node means: the error that travelled, or how the network failed."""
+    found = _meaning(error)
+    SEEN.note(found)
+    return found
+
+
+def _meaning(error: grpc.RpcError) -> errors.HoldfastError:
     told = travelled(error)
     if told is not None:
         return told

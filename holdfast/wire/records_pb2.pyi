@@ -42,6 +42,16 @@ class LinkRecord(_message.Message):
     origin: Origin
     def __init__(self, operation_id: _Optional[bytes] = ..., size_bytes: _Optional[int] = ..., renewed_seconds: _Optional[float] = ..., origin: _Optional[_Union[Origin, str]] = ...) -> None: ...
 
+class UsageRecord(_message.Message):
+    __slots__ = ("operation_id", "blobs", "size_bytes")
+    OPERATION_ID_FIELD_NUMBER: _ClassVar[int]
+    BLOBS_FIELD_NUMBER: _ClassVar[int]
+    SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    operation_id: bytes
+    blobs: int
+    size_bytes: int
+    def __init__(self, operation_id: _Optional[bytes] = ..., blobs: _Optional[int] = ..., size_bytes: _Optional[int] = ...) -> None: ...
+
 class TagRecord(_message.Message):
     __slots__ = ("digest", "incarnation", "operation_id", "pushed_seconds")
     DIGEST_FIELD_NUMBER: _ClassVar[int]

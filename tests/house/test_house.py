@@ -74,6 +74,12 @@ def test_foreign_libraries_live_behind_their_adapters(path: Path) -> None:
     assert not found & {"pickle", "shelve", "marshal"}
 
 
+def test_what_is_linked_is_written_where_it_is_counted() -> None:
+    writes = re.compile(r"(?:Put|Delete)\(keys\.(?:link|holder|usage|usage_of|repository)\(")
+    writers = {named(p) for p in MODULES if writes.search(p.read_text(encoding="utf-8"))}
+    assert writers == {"holdfast/meta/counting.py"}
+
+
 @pytest.mark.parametrize("path", MODULES, ids=named)
 def test_no_shell(path: Path) -> None:
     for node in ast.walk(tree(path)):

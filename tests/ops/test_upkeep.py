@@ -40,6 +40,14 @@ def test_an_image_that_can_be_pulled_is_told_with_the_place_of_every_copy(four, 
     assert four.must("status", f"team/app@{image[0]}").out.startswith("can be pulled: 3 parts")
 
 
+def test_what_a_repository_holds_is_told_from_any_machine(four, image):
+    said = four.must("usage", "team/app", "--json").json
+    (held,) = said["repositories"]
+    assert (held["repository"], held["blobs"], held["sharedBytes"]) == ("team/app", len(image), 0)
+    assert held["ownBytes"] > 100_000
+    assert four.must("usage", "--recount", "--json").json["repaired"] == []
+
+
 def test_what_is_no_image_is_refused_and_what_is_not_there_is_told(four, image):
     absent = four.holdfast("status", "team/app:2")
     assert absent.code == 1

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from holdfast.config.settings import Settings
 
 # Paths that belong to the registry itself; metrics there would hide it.
-_TAKEN: Final = ("/v2", "/livez", "/readyz", "/startupz")
+_TAKEN: Final = ("/v2", "/livez", "/readyz", "/startupz", "/auth", "/zot")
 
 
 def pages_need_search(settings: Settings) -> Iterator[Finding]:

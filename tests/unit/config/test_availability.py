@@ -42,8 +42,7 @@ def test_the_defaults_ask_for_nothing_that_is_missing() -> None:
 @pytest.mark.parametrize(
     ("extra", "path"),
     [
-        ({"http": {"accessControl": {"metrics": {"anonymousPolicy": "read"}}}}, "http.accessControl.metrics"),
-        ({"storage": {"maxRepos": 1}}, "storage.maxRepos"),
+        ({"cluster": {"members": ["a:1"], "hashKey": "k" * 16, "tls": {"cacert": "c"}}}, "cluster.tls"),
     ],
 )
 def test_what_protects_is_refused(extra: dict[str, Any], path: str) -> None:
@@ -75,7 +74,6 @@ def test_what_would_put_data_elsewhere_is_refused(extra: dict[str, Any], path: s
         ({"storage": {"retention": {"dryRun": True}}}, "storage.retention"),
         ({"storage": {"subPaths": {"/a": {"rootDirectory": "/b", "gc": True}}}}, "storage.subPaths.*.gc"),
         ({"scheduler": {"numWorkers": 3}}, "scheduler.numWorkers"),
-        ({"extensions": {"metrics": {}}}, "extensions.metrics"),
         ({"extensions": {"search": {"cve": {}}}}, "extensions.search"),
     ],
 )
@@ -87,12 +85,22 @@ def test_what_only_adds_is_not_refused(extra: dict[str, Any], path: str) -> None
     "extra",
     [
         {"extensions": {"search": {"enable": False}, "metrics": {"enable": "false"}}},
-        {"storage": {"gc": False, "maxRepos": 0, "remoteCache": False, "subPaths": {}}},
-        {"storage": {"subPaths": {"/a": {"rootDirectory": "/b", "dedupe": True, "commit": True}}}},
+        {"storage": {"gc": False, "remoteCache": False, "subPaths": {}}},
+        {"storage": {"subPaths": {"/a": {"rootDirectory": "/b", "dedupe": True, "commit": True, "maxRepos": 3}}}},
         {"http": {"auth": {"apikey": False, "failDelay": 0, "htpasswd": {"path": ""}}, "externalUrl": ""}},
         {"http": {"compat": ["docker2s2"], "realm": "zot", "sparseManifests": True, "idleTimeout": "5s"}},
-        {"storage": {"dedupe": True, "commit": True, "fastRestart": True, "uploadExpiry": "1h"}},
+        {
+            "storage": {
+                "dedupe": True,
+                "commit": True,
+                "fastRestart": True,
+                "uploadExpiry": "1h",
+                "maxRepos": 3,
+                "quotas": {"a/**": "1GB"},
+            }
+        },
         {"cluster": {"etcd": {"endpoints": "http://127.0.0.1:2379"}, "insecure": True, "node": {"zone": "z"}}},
+        {"extensions": {"metrics": {}}, "http": {"accessControl": {"metrics": {"anonymousPolicy": "read"}}}},
         {"extensions": {}, "log": {"level": "debug", "output": "/dev/null", "format": "text"}},
     ],
 )
@@ -101,6 +109,7 @@ def test_what_is_off_or_there_is_not_reported(extra: dict[str, Any]) -> None:
 
 
 def test_a_feature_that_has_arrived_is_no_longer_reported() -> None:
-    settings = parse({"storage": {"rootDirectory": "/d", "maxRepos": 3}})
+    settings = parse({"storage": {"rootDirectory": "/d", "gc": True}})
+    assert unavailable(settings)
     arrived = tuple(replace(feature, available=True) for feature in FEATURES)
     assert unavailable(settings, arrived) == []

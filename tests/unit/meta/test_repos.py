@@ -488,12 +488,26 @@ def test_deleting_a_tag_leaves_the_manifest_and_its_other_tags():
         repos.delete_tag(REPO, V1)
 
 
-def test_a_repository_without_tags_is_still_there():
+def test_a_repository_without_tags_is_still_there_and_goes_with_the_last_that_it_links():
     _, repos = world()
-    push(repos, image("m"), V1)
+    push(repos, image("m", blob("layer")), V1)
     repos.delete_manifest(REPO, blob("m"))
     assert repos.exists(REPO)
     assert repos.repositories("", 10) == ([REPO], False)
+    repos.delete_blob(REPO, blob("layer"))
+    assert not repos.exists(REPO)
+    assert repos.repositories("", 10) == ([], False)
+
+
+def test_a_repository_that_is_pushed_into_while_it_goes_stays():
+    store, repos = world()
+    link(repos, blob("last"))
+    repos.delete_blob(REPO, blob("last"))
+    link(repos, blob("again"))
+    store.before_txn(lambda: store.before_txn(lambda: link(repos, blob("new"))))
+    repos.delete_blob(REPO, blob("again"))
+    assert repos.exists(REPO)
+    assert repos.link(REPO, blob("new")) is not None
 
 
 # Listing

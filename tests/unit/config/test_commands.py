@@ -46,16 +46,17 @@ def test_a_good_file_is_said_to_be_valid(tmp_path: Path) -> None:
 def test_a_good_file_with_missing_features_says_what_serve_will_do(tmp_path: Path) -> None:
     path = tmp_path / "good.json"
     content = {
-        "storage": {"rootDirectory": "/d", "redirectBlobURL": True},
+        "storage": {"rootDirectory": "/d"},
+        "cluster": {"members": ["a:8080", "b:8080"], "hashKey": "0123456789abcdef"},
         "extensions": {"lint": {}},
     }
     path.write_text(json.dumps(content), encoding="utf-8")
     result = run("verify", str(path))
     assert result.exit_code == 0
-    valid, redirect, lint = result.output.splitlines()
+    valid, members, _, lint = result.output.splitlines()
     assert valid.endswith("is valid")
-    assert redirect.startswith("warning: storage.redirectBlobURL: ")
-    assert "refuses to start" in redirect
+    assert members.startswith("warning: cluster.members: ")
+    assert "refuses to start" in members
     assert lint.startswith("warning: extensions.lint: ")
     assert "ignores it" in lint
 

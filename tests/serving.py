@@ -78,19 +78,26 @@ def start(root: Path, port: int = 0, wait: bool = True, **settings: Any) -> Serv
         config.setdefault(section, {}).update(values)
     path = root / "config.json"
     path.write_text(json.dumps(config))
+    return launched(root, path, port, wait=wait)
+
+
+def launched(
+    root: Path, config: Path, port: int, *, wait: bool = True, ready: Callable[[Server], bool] = Server.ready
+) -> Server:
+    """Start a registry on a configuration that is there; its lines go to ``log`` below ``root``."""
     log = root / "log"
     with log.open("ab") as out:
         process = subprocess.Popen(
-            [sys.executable, "-m", "holdfast.cli", "serve", str(path)],
+            [sys.executable, "-m", "holdfast.cli", "serve", str(config)],
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=out,
             env=os.environ | {"PYTHONUNBUFFERED": "1"},
         )
-    server = Server(root, port, process, log, path)
+    server = Server(root, port, process, log, config)
     if wait:
         try:
-            wait_for("the registry to be ready", lambda: process.poll() is not None or server.ready(), START_SECONDS)
+            wait_for("the registry to be ready", lambda: process.poll() is not None or ready(server), START_SECONDS)
             assert process.poll() is None, log.read_text()[-4000:]
         except BaseException:
             process.kill()

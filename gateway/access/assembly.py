@@ -15,6 +15,7 @@ from gateway.access.logins import Logins
 from gateway.access.passwordfile import PasswordFile
 from gateway.access.throttle import Throttle
 from gateway.access.tokens import Tokens
+from gateway.access.ways import Standings, Ways
 from holdfast.meta.signing import SigningKeys
 
 if TYPE_CHECKING:
@@ -48,17 +49,18 @@ def guard(options: AccessOptions, store: Store, clock: Clock, sleep: Callable[[f
     rights = options.rights()
     foreign = options.foreign
     if foreign is not None:
-        gate = Gate(rights, None, ForeignTokens(foreign.key, foreign.service, clock))
-        return Access(gate, None, audit, options.external_url, clock, foreign)
+        ways = Ways(tokens=(ForeignTokens(foreign.key, foreign.service, clock),), needs_token=True)
+        return Access(Gate(rights, ways), None, audit, options.external_url, clock, foreign)
     if options.passwords is None:
-        return Access(Gate(rights, None, None), None, audit, options.external_url, clock)
+        return Access(Gate(rights, Ways()), None, audit, options.external_url, clock)
     file = PasswordFile(options.passwords)
     file.start()
     delay = _Delay(options.fail_delay_seconds, sleep)
     logins = Logins(file, Throttle(clock), clock, secrets.token_bytes(_KEY_BYTES), delay.wait)
     keys = SigningKeys(store, lambda: os.urandom(_ID_BYTES), lambda: secrets.token_bytes(_KEY_BYTES), clock)
-    tokens = Tokens(keys, logins.standing, clock)
-    return Access(Gate(rights, logins, tokens), tokens, audit, options.external_url, clock)
+    passwords = (logins,)
+    tokens = Tokens(keys, Standings(passwords), clock)
+    return Access(Gate(rights, Ways(passwords, (tokens,))), tokens, audit, options.external_url, clock)
 
 
 class _Delay:

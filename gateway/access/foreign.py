@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import jwt
 
-from gateway.access.tokens import Bearer
+from gateway.access.ways import Proven
 from holdfast.access.identity import ANONYMOUS, Identity, Way
 from holdfast.access.scopes import Grant
 from holdfast.certs.keys import VerifyingKey, verifying_key
@@ -46,7 +46,11 @@ class ForeignTokens:
         # Whose signature was right: claims by text.
         self._verified: Callable[[str], dict[str, Any]] = functools.lru_cache(_REMEMBERED)(self._decoded)
 
-    def read(self, text: str) -> Bearer:
+    def recognises(self, text: str) -> bool:
+        """All but none: it is asked last."""
+        return bool(text)
+
+    def read(self, text: str) -> Proven:
         """Whom it is for, and what it may be used for. Raises LoginRefusedError."""
         try:
             claims = self._verified(text)
@@ -55,7 +59,7 @@ class ForeignTokens:
                 raise LoginRefusedError(_REFUSAL)
             name = str(claims.get("sub") or "")[:_LONGEST_NAME]
             identity = Identity(name, Way.TOKEN) if name else ANONYMOUS
-            return Bearer(identity, Grant.of_claims(claims.get("access") or []))
+            return Proven(identity, (Grant.of_claims(claims.get("access") or []),))
         except (jwt.PyJWTError, KeyError, TypeError, ValueError, RecursionError) as error:
             raise LoginRefusedError(_REFUSAL) from error
 

@@ -18,32 +18,36 @@ from __future__ import annotations
 import base64
 import binascii
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
+from gateway.access.ways import Proven
 from holdfast.access import scopes
 from holdfast.access.conditions import Facts
-from holdfast.access.identity import ANONYMOUS, Identity
 from holdfast.errors import DeniedError, LoginNeededError, LoginRefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gateway.access.logins import Logins
-    from gateway.access.tokens import Bearer
+    from gateway.access.ways import Ways
     from holdfast.access.actions import Action
+    from holdfast.access.identity import Identity
     from holdfast.access.rights import Rights, Verdict
-    from holdfast.access.scopes import Grant, Scope
+    from holdfast.access.scopes import Scope
 
 _LONGEST_HEADER: Final = 16 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """``grant`` None: not by token, so all that its rights allow. ``facts`` are what conditions may look at."""
+    """``facts`` are what conditions may look at. ``by_token``: a Bearer token was shown."""
 
-    identity: Identity = ANONYMOUS
-    grant: Grant | None = None
+    proven: Proven = Proven()  # noqa: RUF009 - frozen
     facts: Facts = Facts()  # noqa: RUF009 - frozen
+    by_token: bool = False
+
+    @property
+    def identity(self) -> Identity:
+        return self.proven.identity
 
     def about(self, reference: str) -> Caller:
         """The same, asking about this tag or digest."""
@@ -53,54 +57,45 @@ class Caller:
 NOBODY: Final = Caller()
 
 
-class TokenReader(Protocol):
-    """Ours, or another service's."""
-
-    def read(self, text: str) -> Bearer:
-        """Raises LoginRefusedError, MetadataUnavailableError."""
-        ...
-
-
 class Gate:
-    """``logins`` None: nobody logs in here. ``tokens`` without them are another service's: nothing goes without one then."""
+    """Shared by threads."""
 
-    def __init__(self, rights: Rights, logins: Logins | None, tokens: TokenReader | None) -> None:
+    def __init__(self, rights: Rights, ways: Ways) -> None:
         self._rights = rights
-        self._logins = logins
-        self._tokens = tokens
-        self._needs_token = logins is None and tokens is not None
+        self._ways = ways
 
     @property
     def knows_somebody(self) -> bool:
-        return self._tokens is not None
+        return self._ways.knows_somebody
 
     def who(self, authorization: str | None, facts: Facts) -> Caller:
-        """Raises LoginRefusedError, TooManyLoginsError, OverloadedError, MetadataUnavailableError."""
-        if not authorization or self._tokens is None:
+        """Raises LoginRefusedError, TooManyLoginsError, OverloadedError, UnavailableError."""
+        if not self._ways.knows_somebody:
             return Caller(facts=facts)
-        kind, _, rest = authorization[:_LONGEST_HEADER].partition(" ")
-        if kind.lower() == "basic" and self._logins is not None:
-            return Caller(self._by_password(rest, facts.client_address), None, facts)
+        if not authorization:
+            return Caller(self._ways.by_nothing(facts), facts)
+        if len(authorization) > _LONGEST_HEADER:
+            raise LoginRefusedError("the credentials are too long")
+        kind, _, rest = authorization.partition(" ")
+        if kind.lower() == "basic" and self._ways.passwords:
+            return Caller(self._by_password(rest, facts.client_address), facts)
         if kind.lower() == "bearer":
-            bearer = self._tokens.read(rest.strip())
-            return Caller(bearer.identity, bearer.grant, facts)
+            return Caller(self._ways.by_token(rest.strip()), facts, by_token=True)
         raise LoginRefusedError("credentials of this kind are not taken here; get a token")
 
-    def _by_password(self, encoded: str, address: str) -> Identity:
+    def _by_password(self, encoded: str, address: str) -> Proven:
         try:
             text = base64.b64decode(encoded.strip(), validate=True).decode()
         except (binascii.Error, UnicodeDecodeError) as error:
             raise LoginRefusedError("the credentials are malformed") from error
         user, colon, password = text.partition(":")
         if not user and not password and colon:
-            return ANONYMOUS  # podman without a login sends it
+            return Proven()  # podman without a login sends it
         return self.login(user, password, address)
 
-    def login(self, user: str, password: str, address: str) -> Identity:
+    def login(self, user: str, password: str, address: str) -> Proven:
         """Raises as ``who``."""
-        if self._logins is None:
-            raise LoginRefusedError("nobody can log in here")
-        return self._logins.check(user, password, address)
+        return self._ways.by_password(user, password, address)
 
     def greet(self, caller: Caller) -> None:
         """``/v2/`` itself: clients learn from this one answer whether to send credentials, and how (docker, podman).
@@ -108,13 +103,13 @@ class Gate:
         Raises:
             LoginNeededError: somebody can log in, and this caller shows neither password nor token.
         """
-        if self.knows_somebody and caller.identity.is_anonymous and caller.grant is None:
+        if self.knows_somebody and caller.identity.is_anonymous and not caller.by_token:
             raise LoginNeededError("log in, or ask for a token")
 
     def admit(self, caller: Caller) -> None:
         """What belongs to no repository. Raises LoginNeededError: only somebody may do anything here (CVE-2020-29662)."""
-        if self._needs_token:
-            if caller.grant is None or not caller.grant.shows_catalog:
+        if self._is_ruled_elsewhere(caller):
+            if not caller.by_token or not all(limit.shows_catalog for limit in caller.proven.limits):
                 raise LoginNeededError("this needs a token for the catalog", scope=str(scopes.WHOLE_CATALOG))
         elif self.knows_somebody and caller.identity.is_anonymous and not self._rights.serves_anybody:
             raise LoginNeededError("this registry is for those who log in")
@@ -141,15 +136,20 @@ class Gate:
             detail["reason"] = verdict.message
         raise DeniedError(f"you may not {action.value} in {repository}", detail)
 
-    def granted(self, identity: Identity, asked: Sequence[Scope]) -> tuple[Scope, ...]:
-        """What of a scope a token for this identity gets."""
+    def granted(self, proven: Proven, asked: Sequence[Scope]) -> tuple[Scope, ...]:
+        """What of a scope a token for this caller gets."""
 
         def could(action: Action, repository: str) -> bool:
-            return self._rights.could(identity, action, repository)
+            within = all(limit.allows(action, repository) for limit in proven.limits)
+            return within and self._rights.could(proven.identity, action, repository)
 
         return scopes.granted(asked, could)
 
     def _grants(self, caller: Caller, action: Action, repository: str) -> bool:
-        if caller.grant is None:
-            return not self._needs_token
-        return caller.grant.allows(action, repository)
+        if self._is_ruled_elsewhere(caller) and not caller.by_token:
+            return False
+        return all(limit.allows(action, repository) for limit in caller.proven.limits)
+
+    def _is_ruled_elsewhere(self, caller: Caller) -> bool:
+        """Whether another service's token says what this caller may: all of it is in ``limits``."""
+        return self._ways.needs_token and (bool(caller.proven.limits) or caller.identity.is_anonymous)

@@ -14,6 +14,7 @@ import hmac
 import threading
 from typing import TYPE_CHECKING, Final, Protocol
 
+from gateway.access.ways import Proven, Standing
 from holdfast.access.identity import Identity, Way
 from holdfast.access.passwords import fits
 from holdfast.errors import LoginRefusedError, OverloadedError, TooManyLoginsError
@@ -36,7 +37,7 @@ _REFUSAL: Final = "unknown user, or wrong password"
 _NOBODY: Final = "$2b$10$C6UzMDM.H6dfI/f/IKcEeO5d1gH5xJwqGqG8sJqT1hSKQ1p5n6hKa"
 
 
-class Accounts(Protocol):
+class Hashes(Protocol):
     """Where hashes of passwords come from."""
 
     def hash_of(self, user: str) -> str | None:
@@ -53,7 +54,7 @@ class Logins:
 
     def __init__(
         self,
-        accounts: Accounts,
+        accounts: Hashes,
         throttle: Throttle,
         clock: Clock,
         key: bytes,
@@ -67,12 +68,17 @@ class Logins:
         self._comparing: Joined[bytes, bool] = Joined(_PATIENCE_SECONDS * 2)
         self._places = threading.BoundedSemaphore(_COMPARISONS)
 
-    def standing(self, user: str) -> str | None:
-        """A value that changes when the password of a user does; None: no such user."""
-        return self._accounts.hash_of(user)
+    @property
+    def word(self) -> str:
+        return Way.PASSWORD.value
 
-    def check(self, user: str, password: str, address: str) -> Identity:
-        """Who that is.
+    def standing(self, name: str) -> Standing | None:
+        """Its mark is the hash of the password."""
+        hashed = self._accounts.hash_of(name)
+        return None if hashed is None else Standing(hashed, self._proven(name))
+
+    def check(self, user: str, password: str, address: str) -> Proven | None:
+        """Who that is; never None, because this way is asked last and an unknown user takes as long as a wrong password.
 
         Raises:
             LoginRefusedError: nobody. TooManyLoginsError: not looked at. OverloadedError: too many are compared now.
@@ -80,14 +86,17 @@ class Logins:
         hashed = self._accounts.hash_of(user)
         mark = self._mark(user, password, hashed or "")
         if hashed is not None and self._known.get(mark):
-            return Identity(user, Way.PASSWORD)
+            return self._proven(user)
         if self._throttle.is_shut(address, user):
             raise TooManyLoginsError("too many wrong passwords came from this address; wait a minute")
         if self._comparing.run(mark, lambda: self._compared(mark, password, hashed)):
-            return Identity(user, Way.PASSWORD)
+            return self._proven(user)
         self._throttle.failed(address, user)
         self._delay()
         raise LoginRefusedError(_REFUSAL)
+
+    def _proven(self, user: str) -> Proven:
+        return Proven(Identity(user, Way.PASSWORD), account=f"{self.word}:{user}")
 
     def _mark(self, user: str, password: str, hashed: str) -> bytes:
         """Stands for all three: what was found of a password says nothing of another hash of the same account."""

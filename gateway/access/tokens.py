@@ -17,18 +17,20 @@ import functools
 import hmac
 import secrets
 import threading
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import jwt
 
-from holdfast.access.identity import ANONYMOUS, Identity, Way
+from gateway.access.ways import Proven
+from holdfast.access.identity import Identity, Way
 from holdfast.access.scopes import Grant
 from holdfast.errors import LoginRefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from gateway.access.ways import Standing
     from holdfast.access.scopes import Scope
     from holdfast.clock import Clock
     from holdfast.meta.signing import SigningKey, SigningKeys
@@ -49,18 +51,10 @@ _REFRESH: Final = "refresh"
 _REFUSAL: Final = "the token does not count (any more); log in again"
 
 
-@dataclass(frozen=True, slots=True)
-class Bearer:
-    """Whom an access token is for, and what it may be used for."""
-
-    identity: Identity
-    grant: Grant
-
-
 class Tokens:
-    """``standing`` gives a value that changes with a user's password, None when there is no such user."""
+    """``standing``: of an account by its full name, as it is now; None when there is no such account."""
 
-    def __init__(self, keys: SigningKeys, standing: Callable[[str], str | None], clock: Clock) -> None:
+    def __init__(self, keys: SigningKeys, standing: Callable[[str], Standing | None], clock: Clock) -> None:
         self._keys = keys
         self._standing = standing
         self._clock = clock
@@ -70,56 +64,81 @@ class Tokens:
         self._asked_at = 0.0
         # Whose signature was right: claims by text.
         self._verified: Callable[[str], dict[str, Any]] = functools.lru_cache(_REMEMBERED)(self._decoded)
+        self._recognised: Callable[[str], bool] = functools.lru_cache(_REMEMBERED)(_says_ours)
 
-    def access(self, identity: Identity, scopes: Sequence[Scope]) -> str:
-        """Raises MetadataUnavailableError: there is no key to sign with."""
-        claims = {"access": [scope.as_claim() for scope in scopes]}
-        return self._signed(_ACCESS, identity, ACCESS_SECONDS, claims)
+    def access(self, owner: Proven, scopes: Sequence[Scope]) -> str:
+        """Raises MetadataUnavailableError: there is no key to sign with. LoginRefusedError: the owner's account is gone."""
+        claims: dict[str, Any] = {"access": [scope.as_claim() for scope in scopes]}
+        if not owner.account and owner.identity.groups:
+            claims["groups"] = sorted(owner.identity.groups)
+        return self._signed(_ACCESS, owner, ACCESS_SECONDS, claims)
 
-    def refresh(self, identity: Identity) -> str:
-        """Raises MetadataUnavailableError."""
-        return self._signed(_REFRESH, identity, REFRESH_SECONDS, {})
+    def refresh(self, owner: Proven) -> str:
+        """Raises as ``access``. ValueError: without an account there is nothing that could end it."""
+        if not owner.account:
+            raise ValueError("a refresh token needs an account")
+        return self._signed(_REFRESH, owner, REFRESH_SECONDS, {})
 
-    def read(self, text: str) -> Bearer:
-        """Raises LoginRefusedError, MetadataUnavailableError."""
+    def recognises(self, text: str) -> bool:
+        """Whether it says that we issued it."""
+        return self._recognised(text)
+
+    def read(self, text: str) -> Proven:
+        """Raises LoginRefusedError, UnavailableError."""
         claims = self._claims(text, _ACCESS)
         try:
-            return Bearer(self._owner(claims), Grant.of_claims(claims["access"]))
+            owner = self._owner(claims)
+            return replace(owner, limits=(*owner.limits, Grant.of_claims(claims["access"])))
         except (KeyError, TypeError, ValueError) as error:
             raise LoginRefusedError(_REFUSAL) from error
 
-    def owner_of_refresh(self, text: str) -> Identity:
-        """Raises LoginRefusedError, MetadataUnavailableError."""
+    def owner_of_refresh(self, text: str) -> Proven:
+        """As its account is now. Raises LoginRefusedError, UnavailableError."""
         return self._owner(self._claims(text, _REFRESH))
 
-    def _signed(self, kind: str, identity: Identity, seconds: int, more: dict[str, Any]) -> str:
+    def _signed(self, kind: str, owner: Proven, seconds: int, more: dict[str, Any]) -> str:
         key, now = self._current()[-1], int(self._clock.wall())
         claims = {
             "iss": SERVICE,
             "aud": SERVICE,
-            "sub": identity.name,
+            "sub": owner.identity.name,
+            "acc": owner.account,
             "iat": now,
             "exp": now + seconds,
             "jti": secrets.token_hex(8),
             "use": kind,
-            "by": self._mark(key, identity.name),
+            "by": self._mark(key, owner.account, self._stands(owner.account)),
             **more,
         }
         return jwt.encode(claims, key.secret, _ALGORITHM, headers={"kid": str(key.number)})
 
-    def _mark(self, key: SigningKey, user: str) -> str:
-        """Ties a token to the password of its owner, and tells nobody anything about it."""
-        standing = self._standing(user) if user else ""
+    def _stands(self, account: str) -> Standing | None:
+        """None: of no account."""
+        if not account:
+            return None
+        standing = self._standing(account)
         if standing is None:
             raise LoginRefusedError(_REFUSAL)
-        return hmac.digest(key.secret, f"{user}:{standing}".encode(), "sha256").hex()[:32]
+        return standing
 
-    def _owner(self, claims: dict[str, Any]) -> Identity:
-        user = str(claims["sub"])
-        key = self._key(claims["kid"])
-        if key is None or not hmac.compare_digest(self._mark(key, user), str(claims.get("by", ""))):
+    @staticmethod
+    def _mark(key: SigningKey, account: str, standing: Standing | None) -> str:
+        """Ties a token to the password of its owner, and tells nobody anything about it."""
+        text = f"{account}:{standing.mark if standing is not None else ''}"
+        return hmac.digest(key.secret, text.encode(errors="surrogatepass"), "sha256").hex()[:32]
+
+    def _owner(self, claims: dict[str, Any]) -> Proven:
+        user, account = str(claims["sub"]), str(claims.get("acc", ""))
+        key, standing = self._key(claims["kid"]), self._stands(account)
+        if key is None or not hmac.compare_digest(self._mark(key, account, standing), str(claims.get("by", ""))):
             raise LoginRefusedError(_REFUSAL)
-        return Identity(user, Way.TOKEN) if user else ANONYMOUS
+        if standing is None:
+            groups = frozenset(map(str, claims.get("groups", ())))
+            return Proven(Identity(user, Way.TOKEN, groups)) if user else Proven()
+        proven = standing.proven
+        if proven.identity.name != user:
+            raise LoginRefusedError(_REFUSAL)
+        return replace(proven, identity=replace(proven.identity, way=Way.TOKEN), account=account)
 
     def _claims(self, text: str, kind: str) -> dict[str, Any]:
         claims = self._verified(text)
@@ -168,3 +187,12 @@ class Tokens:
         with self._lock:
             self._held, self._held_until, self._asked_at = found, now + _KEYS_SECONDS, now
         return found
+
+
+def _says_ours(text: str) -> bool:
+    if len(text) > _LONGEST:
+        return False
+    try:
+        return bool(jwt.decode(text, options={"verify_signature": False}).get("iss") == SERVICE)
+    except (jwt.PyJWTError, ValueError, RecursionError):
+        return False

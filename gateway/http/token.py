@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from gateway.access.gate import Gate
     from gateway.access.tokens import Tokens
-    from holdfast.access.identity import Identity
+    from gateway.access.ways import Proven
     from holdfast.clock import Clock
 
 _FORM_BYTES: Final = 64 * 1024
@@ -42,10 +42,10 @@ class TokenResource:
 
     def on_get(self, req: Request, resp: Response) -> None:
         caller = self._gate.who(req.get_header("Authorization"), facts_of(req, self._clock))
-        if caller.grant is not None:
+        if caller.by_token:
             raise RequestInvalidError("a token is not got with a token; send user and password, or nothing")
         offline = (req.get_param("offline_token") or "") in _TRUE
-        self._answer(resp, caller.identity, req.get_param_as_list("scope") or [], offline=offline)
+        self._answer(resp, caller.proven, req.get_param_as_list("scope") or [], offline=offline)
 
     def on_post(self, req: Request, resp: Response) -> None:
         form = _form(WireBody(req.env).read_all(_FORM_BYTES))
@@ -53,17 +53,17 @@ class TokenResource:
         kind = _first(form, "grant_type")
         offline = _first(form, "access_type") == "offline"
         if kind == "password":
-            identity = self._gate.login(_first(form, "username"), _first(form, "password"), facts.client_address)
+            owner = self._gate.login(_first(form, "username"), _first(form, "password"), facts.client_address)
         elif kind == "refresh_token":
             # Whoever has one keeps it: it ends with its password, or by its age.
-            identity, offline = self._tokens.owner_of_refresh(_first(form, "refresh_token")), False
+            owner, offline = self._tokens.owner_of_refresh(_first(form, "refresh_token")), False
         else:
             raise RequestInvalidError("grant_type is password or refresh_token")
-        self._answer(resp, identity, form.get("scope", []), offline=offline)
+        self._answer(resp, owner, form.get("scope", []), offline=offline)
 
-    def _answer(self, resp: Response, identity: Identity, asked: Sequence[str], *, offline: bool) -> None:
-        granted = self._gate.granted(identity, scopes.parse(asked))
-        token = self._tokens.access(identity, granted)
+    def _answer(self, resp: Response, owner: Proven, asked: Sequence[str], *, offline: bool) -> None:
+        granted = self._gate.granted(owner, scopes.parse(asked))
+        token = self._tokens.access(owner, granted)
         answer: dict[str, object] = {
             "token": token,
             "access_token": token,
@@ -71,8 +71,8 @@ class TokenResource:
             "issued_at": datetime.fromtimestamp(int(self._clock.wall()), UTC).isoformat().replace("+00:00", "Z"),
             "scope": " ".join(map(str, granted)),
         }
-        if offline and not identity.is_anonymous:
-            answer["refresh_token"] = self._tokens.refresh(identity)
+        if offline and owner.account:
+            answer["refresh_token"] = self._tokens.refresh(owner)
         resp.set_header("Cache-Control", "no-store")
         resp.content_type = "application/json"
         resp.data = json.dumps(answer).encode()

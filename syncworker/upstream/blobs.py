@@ -191,20 +191,21 @@ class BlobStream:
                 break
             pieces.append(piece)
             size_bytes += len(piece)
-            if self._position == self.offset_bytes:
-                break
-            now = clock.monotonic()
-            until = until or now + _GATHERED_SECONDS
-            if now >= until or self._position + size_bytes == self.total_bytes:
-                break
-            # Whoever reads along is not kept waiting for what has come by what has not.
-            if not self._part.answer.has_more(until - now):
+            until = until or clock.monotonic() + _GATHERED_SECONDS
+            if self._is_enough(size_bytes, until):
                 break
         if not pieces and self.total_bytes is not None:
             raise UpstreamUnavailableError(
                 f"the upstream sent {self._position} of {self.total_bytes} bytes of {self.digest}"
             )
         return self._accept(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+
+    def _is_enough(self, held_bytes: int, until: float) -> bool:
+        """Whoever reads along is not kept waiting for what has come by what has not."""
+        left_seconds = until - self._resumption.time.clock.monotonic()
+        if self._position == self.offset_bytes or self._position + held_bytes == self.total_bytes or left_seconds <= 0:
+            return True
+        return not self._part.answer.has_more(left_seconds)
 
     def _wanted(self, held_bytes: int) -> int:
         """How much more goes into a chunk. What an upstream sends behind the end is left on the connection, which is closed."""

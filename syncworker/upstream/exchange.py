@@ -121,8 +121,8 @@ class Answer:
         """Whether anything comes within this time. True where that cannot be told; False may be said of what was read already but
         lies in a buffer, so that :meth:`some` is asked in the end.
         """
-        connection = self._response.connection
-        sock = None if connection is None else connection.sock
+        # Not in the interface of connections, but there as long as they have one (as http.client has it).
+        sock = getattr(self._response.connection, "sock", None)
         if sock is None or isinstance(sock, SSLTransport):
             return True
         if isinstance(sock, ssl.SSLSocket) and sock.pending():

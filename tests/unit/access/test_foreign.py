@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from gateway.access.foreign import ForeignTokens
 from holdfast.access.actions import Action
+from holdfast.access.scopes import Grant
 from holdfast.clock import ManualClock
 from holdfast.errors import ConfigError, LoginRefusedError
 
@@ -63,15 +64,15 @@ def door(tmp_path: Path) -> Door:
 def test_a_token_is_good_for_what_it_names(door: Door, key: Any, algorithm: str) -> None:
     bearer = door.knows(key).read(jwt.encode(door.claims(aud=["x", "myauth"]), key, algorithm))
     assert bearer.identity.name == "ann"
-    assert bearer.grant.allows(Action.READ, "team/app")
-    assert not bearer.grant.allows(Action.CREATE, "team/app")
-    assert not bearer.grant.allows(Action.READ, "team/other")
+    assert bearer.limits[0].allows(Action.READ, "team/app")
+    assert not bearer.limits[0].allows(Action.CREATE, "team/app")
+    assert not bearer.limits[0].allows(Action.READ, "team/other")
 
 
 def test_a_token_for_nobody_in_particular_and_one_for_nothing(door: Door) -> None:
     tokens = door.knows(EC)
     assert tokens.read(jwt.encode(door.claims(sub=None), EC, "ES256")).identity.is_anonymous
-    assert tokens.read(jwt.encode(door.claims(access=None), EC, "ES256")).grant.scopes == ()
+    assert tokens.read(jwt.encode(door.claims(access=None), EC, "ES256")).limits == (Grant(()),)
 
 
 @pytest.mark.parametrize(

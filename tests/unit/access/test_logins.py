@@ -42,9 +42,10 @@ class Door:
 
     def enters(self, user: str, password: str, address: str = "192.0.2.1") -> bool:
         try:
-            return self.logins.check(user, password, address).name == user
+            proven = self.logins.check(user, password, address)
         except LoginRefusedError:
             return False
+        return proven is not None and proven.identity.name == user
 
 
 @pytest.fixture

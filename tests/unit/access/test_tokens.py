@@ -12,14 +12,15 @@ import jwt
 import pytest
 
 from gateway.access.tokens import ACCESS_SECONDS, REFRESH_SECONDS, Tokens
+from gateway.access.ways import Proven, Standing
 from holdfast.access.identity import ANONYMOUS, Identity, Way
-from holdfast.access.scopes import Scope
+from holdfast.access.scopes import Grant, Scope
 from holdfast.clock import ManualClock
 from holdfast.errors import LoginRefusedError
 from holdfast.meta.signing import KEPT_SECONDS, RENEWAL_SECONDS, SigningKeys
 from tests.fakes.memory_store import MemoryStore
 
-ANN = Identity("ann", Way.PASSWORD)
+ANN = Proven(Identity("ann", Way.PASSWORD), account="htpasswd:ann")
 SCOPES = (Scope("repository", "a", ("pull",)),)
 
 
@@ -34,7 +35,12 @@ class World:
         self.tokens = self.gateway()
 
     def gateway(self) -> Tokens:
-        return Tokens(self.keys, self.passwords.get, self.clock)
+        return Tokens(self.keys, self.standing, self.clock)
+
+    def standing(self, account: str) -> Standing | None:
+        user = account.removeprefix("htpasswd:")
+        mark = self.passwords.get(user)
+        return None if mark is None else Standing(mark, Proven(Identity(user, Way.PASSWORD)))
 
     def refuses(self, token: str) -> bool:
         try:
@@ -51,8 +57,8 @@ def world() -> World:
 
 def test_every_gateway_knows_the_tokens_of_every_other(world: World) -> None:
     bearer = world.gateway().read(world.tokens.access(ANN, SCOPES))
-    assert (bearer.identity, bearer.grant.scopes) == (Identity("ann", Way.TOKEN), SCOPES)
-    assert world.gateway().read(world.tokens.access(ANONYMOUS, ())).identity == ANONYMOUS
+    assert (bearer.identity, bearer.limits) == (Identity("ann", Way.TOKEN), (Grant(SCOPES),))
+    assert world.gateway().read(world.tokens.access(Proven(), ())).identity == ANONYMOUS
 
 
 def test_a_token_ends_by_its_age(world: World) -> None:
@@ -65,7 +71,7 @@ def test_a_token_ends_by_its_age(world: World) -> None:
 
 def test_a_token_ends_with_the_password_and_with_the_user(world: World) -> None:
     token, refresh = world.tokens.access(ANN, SCOPES), world.tokens.refresh(ANN)
-    assert world.tokens.owner_of_refresh(refresh).name == "ann"
+    assert world.tokens.owner_of_refresh(refresh).identity.name == "ann"
     world.passwords["ann"] = "hash two"
     assert world.refuses(token)
     world.passwords["ann"] = "hash one"
@@ -90,7 +96,7 @@ def test_keys_are_renewed_and_old_tokens_go_on_until_they_end(world: World) -> N
     world.tokens.access(ANN, ())
     assert [key.number for key in world.keys.all()] == [1, 2]
     assert REFRESH_SECONDS < KEPT_SECONDS
-    assert world.tokens.owner_of_refresh(refresh).name == "ann"
+    assert world.tokens.owner_of_refresh(refresh).identity.name == "ann"
 
 
 def test_a_key_that_signed_long_ago_goes(world: World) -> None:

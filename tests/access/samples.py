@@ -29,6 +29,32 @@ SHARED: Final = Path(__file__).parents[3] / "shared" / "configs"
 FOLDERS: Final = ("seeds", "zot")
 REMOVED: Final = object()
 """As the value of a change: this setting is left out."""
+_SYNC: Final = "the sync worker's own tests start what it says, against upstreams on this machine (tests/sync)"
+_LATER: Final = "asks for nothing but what a later version brings, which is warned of at the start"
+_HEALTH: Final = "storage health: collection and retention are warned of at the start until they come"
+ELSEWHERE: Final = {
+    "config-all-remote.json": _LATER,
+    "config-cve.json": _LATER,
+    "config-cve-trivy.json": _LATER,
+    "config-multiple-cve.json": _LATER,
+    "config-events.json": _LATER,
+    "config-lint.json": _LATER,
+    "config-metrics.json": _LATER,
+    "config-search.json": _LATER,
+    "config-ui.json": _LATER,
+    "config-gc-periodic.json": _HEALTH,
+    "config-retention.json": _HEALTH,
+    "config-scheduler.json": _HEALTH,
+    "on-demand-cache.json": _SYNC,
+    "config-popular-registries.json": _SYNC,
+    "config-sync.json": _SYNC,
+    "config-sync-ecr-credential-helper.json": _SYNC,
+    "config-sync-gcp-credential-helper.json": _SYNC,
+    "config-sync-oauth2-assertion-file.json": _SYNC,
+    "config-sync-oauth2-credential-helper.json": _SYNC,
+    "config-sync-oauth2-token-exchange.json": _SYNC,
+}
+"""Samples that no test starts, and why; those that this version refuses to start with are not among them."""
 _FILES: Final = frozenset({"credentialsfile", "sessionkeysfile", "cert", "key", "cacert", "certdir"})
 
 
@@ -81,7 +107,7 @@ def _place(value: str | int, root: Path, port: int, at: tuple[str, ...]) -> str 
         case ["log", "output" | "audit"]:
             return str(root / f"{key}.log")
         case ["storage", *route, "rootdirectory"]:
-            return str(root / "data" / "".join(route).replace("/", "-"))
+            return str(root / "data" / "-".join(("storage", *(word.strip("/") for word in route[1:]))))
         case [*_, "htpasswd", "path"]:
             return str(root / "files" / Path(str(value)).name)
     return str(root / "files" / Path(value).name) if key in _FILES and isinstance(value, str) and value else value
@@ -99,6 +125,9 @@ def written(name: str, root: Path, port: int, files: Mapping[str, str | bytes], 
         (place / file).write_bytes(content if isinstance(content, bytes) else content.encode())
         (place / file).chmod(0o600)
     tree = rewritten(read(sample), root, port, changes)
+    http = next(tree[key] for key in tree if key.lower() == "http")
+    if not any(key.lower() == "port" for key in http):
+        http["port"] = str(port)
     path = root / sample.name
     path.write_text(json.dumps(tree) if sample.suffix == ".json" else yaml.safe_dump(tree), encoding="utf-8")
     return path

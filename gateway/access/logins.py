@@ -4,20 +4,21 @@ Promises
   * A password that was right is known again by a keyed hash (the key is this process's, made at its start) and by the hash of
     the account as it was; a change of the account ends that at once. Nothing else of a password is kept.
   * An unknown user and a wrong password take the same time and get the same answer.
-  * Comparing costs a processor a tenth of a second: only a few run at a time, callers with the same name and password share one,
-    and an address that sends many wrong ones is not listened to for a while. Whoever is remembered waits for none of that.
+  * Comparing is dear (:mod:`gateway.access.comparing`): callers with the same name and password share one, and an address that
+    sends many wrong ones is not listened to for a while. Whoever is remembered waits for none of that.
 """
 
 from __future__ import annotations
 
+import functools
 import hmac
-import threading
 from typing import TYPE_CHECKING, Final, Protocol
 
+from gateway.access.comparing import Comparing
 from gateway.access.ways import Proven, Standing
 from holdfast.access.identity import Identity, Way
 from holdfast.access.passwords import fits
-from holdfast.errors import LoginRefusedError, OverloadedError, TooManyLoginsError
+from holdfast.errors import LoginRefusedError, TooManyLoginsError
 from holdfast.joined import Joined
 from holdfast.replicas.remembered import Remembered
 
@@ -29,9 +30,7 @@ if TYPE_CHECKING:
 
 _REMEMBERED_SECONDS: Final = 300.0
 _REMEMBERED: Final = 20_000
-# More at a time would leave no processor to those who are remembered.
-_COMPARISONS: Final = 2
-_PATIENCE_SECONDS: Final = 20.0
+_PATIENCE_SECONDS: Final = 40.0
 _REFUSAL: Final = "unknown user, or wrong password"
 # bcrypt of a password that nobody has; for a file without any account to compare with.
 _NOBODY: Final = "$2b$10$C6UzMDM.H6dfI/f/IKcEeO5d1gH5xJwqGqG8sJqT1hSKQ1p5n6hKa"
@@ -65,8 +64,8 @@ class Logins:
         self._key = key
         self._delay = delay
         self._known: Remembered[bytes, bool] = Remembered(clock, _REMEMBERED_SECONDS, _REMEMBERED)
-        self._comparing: Joined[bytes, bool] = Joined(_PATIENCE_SECONDS * 2)
-        self._places = threading.BoundedSemaphore(_COMPARISONS)
+        self._sharing: Joined[bytes, bool] = Joined(_PATIENCE_SECONDS)
+        self._comparing = Comparing()
 
     @property
     def word(self) -> str:
@@ -89,7 +88,8 @@ class Logins:
             return self._proven(user)
         if self._throttle.is_shut(address, user):
             raise TooManyLoginsError("too many wrong passwords came from this address; wait a minute")
-        if self._comparing.run(mark, lambda: self._compared(mark, password, hashed)):
+        shared = functools.partial(self._sharing.run, mark, lambda: self._compared(mark, password, hashed))
+        if self._comparing.admitted(shared):
             return self._proven(user)
         self._throttle.failed(address, user)
         self._delay()
@@ -107,16 +107,9 @@ class Logins:
         """Whether it is the password of an account; by one caller at a time for the same."""
         if self._known.get(mark):
             return True  # whoever was at it has just finished
-        fitting = self._compare(password, hashed or self._accounts.any_hash() or _NOBODY)
+        against = hashed or self._accounts.any_hash() or _NOBODY
+        fitting = self._comparing.run(lambda: fits(password, against))
         if not fitting or hashed is None:
             return False
         self._known.put(mark, True)
         return True
-
-    def _compare(self, password: str, hashed: str) -> bool:
-        if not self._places.acquire(timeout=_PATIENCE_SECONDS):
-            raise OverloadedError("too many logins at once; try again in a moment")
-        try:
-            return fits(password, hashed)
-        finally:
-            self._places.release()

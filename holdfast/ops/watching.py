@@ -36,8 +36,7 @@ def watch(
     every_seconds: float,
 ) -> NoReturn:
     """``as_json``: for programs; None: pages for people."""
-    # A terminal that is left by a signal's default action stays on its other screen, without a cursor.
-    signal.signal(signal.SIGTERM, _end)
+    ending = _Ending(signal.SIGTERM, signal.SIGINT)
     people = console.people()
     with contextlib.ExitStack() as stack:
         live = None
@@ -51,8 +50,27 @@ def watch(
                 live.update(Group(*describe(report)), refresh=True)
             else:
                 console.show(*describe(report), "")
+            ending.require_none()
             time.sleep(every_seconds)
+            ending.require_none()
 
 
-def _end(signum: int, _frame: object) -> NoReturn:
-    sys.exit(128 + signum)
+class _Ending:
+    """Ends the process by an exception: a terminal that is left by a signal's default action stays on its other screen, without a
+    cursor. An exception that reaches the main thread in a destructor or a callback is swallowed there, and so was a Ctrl-C now and
+    then: the signal is remembered as well.
+    """
+
+    def __init__(self, *signums: int) -> None:
+        self._got: int | None = None
+        for signum in signums:
+            signal.signal(signum, self._on_signal)
+
+    def _on_signal(self, signum: int, _frame: object) -> NoReturn:
+        self._got = signum
+        sys.exit(128 + signum)
+
+    def require_none(self) -> None:
+        """Raises SystemExit."""
+        if self._got is not None:
+            sys.exit(128 + self._got)

@@ -66,6 +66,7 @@ class Logins:
         self._known: Remembered[bytes, bool] = Remembered(clock, _REMEMBERED_SECONDS, _REMEMBERED)
         self._sharing: Joined[bytes, bool] = Joined(_PATIENCE_SECONDS)
         self._comparing = Comparing()
+        self._proven: Callable[[str], Proven] = functools.lru_cache(_REMEMBERED)(self._proving)
 
     @property
     def word(self) -> str:
@@ -95,7 +96,7 @@ class Logins:
         self._delay()
         raise LoginRefusedError(_REFUSAL)
 
-    def _proven(self, user: str) -> Proven:
+    def _proving(self, user: str) -> Proven:
         return Proven(Identity(user, Way.PASSWORD), account=f"{self.word}:{user}")
 
     def _mark(self, user: str, password: str, hashed: str) -> bytes:

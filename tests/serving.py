@@ -13,6 +13,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from tests import secrets
 from tests.asking import Asked
 
 if TYPE_CHECKING:
@@ -62,7 +63,9 @@ class Server(Asked):
     def stop(self, signum: int = signal.SIGTERM) -> int:
         if self.process.poll() is None:
             self.process.send_signal(signum)
-        return self.process.wait(STOP_SECONDS)
+        code = self.process.wait(STOP_SECONDS)
+        secrets.require_none(self.root)
+        return code
 
 
 def start(root: Path, port: int = 0, wait: bool = True, **settings: Any) -> Server:

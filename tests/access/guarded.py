@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
+from tests import secrets
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
 
 def basic(user: str, password: str) -> dict[str, str]:
+    secrets.keep_credentials(user, password)
     return {"Authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()}
 
 

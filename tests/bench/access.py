@@ -18,7 +18,6 @@ import json
 import os
 import random
 import re
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -90,7 +89,9 @@ class LoginError(Exception):
 
 def ask(port: int, method: str, path: str, body: bytes = b"", **headers: str) -> tuple[int, Mapping[str, str], bytes]:
     with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=_PATIENCE_SECONDS)) as connection:
-        connection.request(method, path, body or None, {name.replace("_", "-"): value for name, value in headers.items()})
+        connection.request(
+            method, path, body or None, {name.replace("_", "-"): value for name, value in headers.items()}
+        )
         answer = connection.getresponse()
         return answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read()
 
@@ -185,7 +186,9 @@ def filled(name: str, endpoint: Endpoint) -> Place:
     push = "" if name == NOBODY else basic("user0")
     sent = {"Authorization": push} if push else {}
     blob = Contents(Path(), 1).small(1_000)
-    status, _, _ = ask(endpoint.port, "POST", f"/v2/{REPOSITORY}/blobs/uploads/?digest={blob.digest}", blob.data, **sent)
+    status, _, _ = ask(
+        endpoint.port, "POST", f"/v2/{REPOSITORY}/blobs/uploads/?digest={blob.digest}", blob.data, **sent
+    )
     if status != 201:
         raise LoginError(f"{name}: a blob was answered with {status}")
     layer = {"mediaType": "application/vnd.oci.image.layer.v1.tar", "size": blob.size_bytes, "digest": str(blob.digest)}
@@ -250,7 +253,9 @@ class Comparison:
                 tally = place.flooded(place.headers[BASIC], self.sizes.victims, seconds)
             self.note_failures(place, tally)
             p99[case] = tally.latency.quantile(0.99) or 0.0
-            say(f"  {case} wrong passwords: p99 {p99[case] * 1000:.2f} ms, {tally.requests / tally.seconds:,.0f}/s {dict(statuses)}")
+            say(
+                f"  {case} wrong passwords: p99 {p99[case] * 1000:.2f} ms, {tally.requests / tally.seconds:,.0f}/s {dict(statuses)}"
+            )
         if p99["without"]:
             self.values[FLOODED][place.name].append(p99["with"] / p99["without"])
 
@@ -281,7 +286,9 @@ def attack(port: int, attackers: int, seconds: float) -> None:
             address = ".".join(["127", *(str(chance.randrange(1, 255)) for _ in range(3))])
             header = basic(f"user{chance.randrange(20_000)}", str(chance.random()))
             try:
-                with closing(http.client.HTTPConnection("127.0.0.1", port, 60, source_address=(address, 0))) as connection:
+                with closing(
+                    http.client.HTTPConnection("127.0.0.1", port, 60, source_address=(address, 0))
+                ) as connection:
                     connection.request("GET", "/v2/", headers={"Authorization": header})
                     statuses[str(connection.getresponse().status)] += 1
             except OSError as error:
@@ -305,7 +312,10 @@ def run(arguments: argparse.Namespace, comparison: Comparison, directory: Path) 
         MANY: ours(MANY, guarded(directory, sizes.users, sizes.policies)),
     }
     with ExitStack() as guard:
-        running = {name: guard.enter_context(subjects.running(one, directory / f"s{n}")) for n, (name, one) in enumerate(made.items())}
+        running = {
+            name: guard.enter_context(subjects.running(one, directory / f"s{n}"))
+            for n, (name, one) in enumerate(made.items())
+        }
         places = {name: filled(name, one.endpoint) for name, one in running.items()}
         for number in range(arguments.rounds):
             say(f"round {number + 1} of {arguments.rounds}")

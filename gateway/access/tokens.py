@@ -99,10 +99,10 @@ class Tokens:
         try:
             owner = self._owner(claims)
             proven = replace(owner, limits=(*owner.limits, Grant.of_claims(claims["access"])))
-            self._read.put(text, (key, standing, proven))
-            return proven
         except (KeyError, TypeError, ValueError) as error:
             raise LoginRefusedError(_REFUSAL) from error
+        self._read.put(text, (key, standing, proven))
+        return proven
 
     def owner_of_refresh(self, text: str) -> Proven:
         """As its account is now. Raises LoginRefusedError, UnavailableError."""

@@ -97,20 +97,23 @@ def rewritten(tree: Any, root: Path, port: int, changes: Mapping[str, Any], at: 
 
 def _place(value: str | int, root: Path, port: int, at: tuple[str, ...]) -> str | int:
     *above, key = at or ("",)
+    place = value
     match (*above, key):
         case ["http", "address"]:
-            return "127.0.0.1"
+            place = "127.0.0.1"
         case ["http", "port"]:
-            return type(value)(port)
+            place = type(value)(port)
         case ["http", "externalurl"]:
-            return f"{str(value).partition('://')[0]}://127.0.0.1:{port}"
+            place = f"{str(value).partition('://')[0]}://127.0.0.1:{port}"
         case ["log", "output" | "audit"]:
-            return str(root / f"{key}.log")
+            place = str(root / f"{key}.log")
         case ["storage", *route, "rootdirectory"]:
-            return str(root / "data" / "-".join(("storage", *(word.strip("/") for word in route[1:]))))
+            place = str(root / "data" / "-".join(("storage", *(word.strip("/") for word in route[1:]))))
         case [*_, "htpasswd", "path"]:
-            return str(root / "files" / Path(str(value)).name)
-    return str(root / "files" / Path(value).name) if key in _FILES and isinstance(value, str) and value else value
+            place = str(root / "files" / Path(str(value)).name)
+        case _ if key in _FILES and isinstance(value, str) and value:
+            place = str(root / "files" / Path(value).name)
+    return place
 
 
 def written(name: str, root: Path, port: int, files: Mapping[str, str | bytes], changes: Mapping[str, Any]) -> Path:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
+from tests.secrets import pytest_runtest_teardown  # noqa: F401 - a hook, found by its name
 from tests.serving import Server, serving
 
 if TYPE_CHECKING:

@@ -13,6 +13,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from tests import secrets
 from tests.asking import Asked
 
 if TYPE_CHECKING:
@@ -70,7 +71,9 @@ class Server(Asked):
     def stop(self, signum: int = signal.SIGTERM) -> int:
         if self.process.poll() is None:
             self.process.send_signal(signum)
-        return self.process.wait(STOP_SECONDS)
+        code = self.process.wait(STOP_SECONDS)
+        secrets.require_none(self.root)
+        return code
 
 
 def start(
@@ -95,19 +98,35 @@ def start(
         config.setdefault(section, {}).update(values)
     path = root / "config.json"
     path.write_text(json.dumps(config))
+    address = config["http"]["address"]
+    return launched(root, path, port, wait=wait, trust=trust, within=within, address=address)
+
+
+def launched(
+    root: Path,
+    config: Path,
+    port: int,
+    *,
+    wait: bool = True,
+    ready: Callable[[Server], bool] = Server.ready,
+    trust: ssl.SSLContext | None = None,
+    within: Sequence[str] = (),
+    address: str = "127.0.0.1",
+) -> Server:
+    """Start a registry on a configuration that is there; its lines go to ``log`` below ``root``."""
     log = root / "log"
     with log.open("ab") as out:
         process = subprocess.Popen(
-            [*within, sys.executable, "-m", "holdfast.cli", "serve", str(path)],
+            [*within, sys.executable, "-m", "holdfast.cli", "serve", str(config)],
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=out,
             env=os.environ | {"PYTHONUNBUFFERED": "1"},
         )
-    server = Server(root, port, process, log, path, trust=trust, address=config["http"]["address"])
+    server = Server(root, port, process, log, config, trust=trust, address=address)
     if wait:
         try:
-            wait_for("the registry to be ready", lambda: process.poll() is not None or server.ready(), START_SECONDS)
+            wait_for("the registry to be ready", lambda: process.poll() is not None or ready(server), START_SECONDS)
             assert process.poll() is None, log.read_text()[-4000:]
         except BaseException:
             process.kill()

@@ -26,6 +26,7 @@ from gateway.access.ways import Proven
 from holdfast.access.identity import Identity, Way
 from holdfast.access.scopes import Grant
 from holdfast.errors import DirectoryUnavailableError, LoginRefusedError
+from holdfast.replicas.remembered import Remembered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -56,6 +57,10 @@ class Tokens:
         self._ring = KeyRing(keys.all, clock)
         self._standing = standing
         self._clock = clock
+        # What came of a token, with what that stands on.
+        self._read: Remembered[str, tuple[SigningKey | None, Standing | None, Proven]] = Remembered(
+            clock, ACCESS_SECONDS, _REMEMBERED
+        )
         # Whose signature was right: claims by text.
         self._verified: Callable[[str], dict[str, Any]] = functools.lru_cache(_REMEMBERED)(self._decoded)
         self._recognised: Callable[[str], bool] = functools.lru_cache(_REMEMBERED)(_says_ours)
@@ -80,11 +85,20 @@ class Tokens:
     def read(self, text: str) -> Proven:
         """Raises LoginRefusedError, UnavailableError."""
         claims = self._claims(text, _ACCESS)
+        key, standing = self._key(claims["kid"]), self._stands(str(claims.get("acc", "")))
+        found = self._read.get(text)
+        # Nothing has changed that it stands on: most requests come with a token that came before.
+        if found is not None and found[0] is key and found[1] == standing:
+            return found[2]
         try:
             owner = self._owner(claims)
-            return replace(owner, limits=(*owner.limits, Grant.of_claims(claims["access"])))
+            proven = replace(owner, limits=(*owner.limits, Grant.of_claims(claims["access"])))
         except (KeyError, TypeError, ValueError) as error:
             raise LoginRefusedError(_REFUSAL) from error
+        # Not where the account had to be asked again: that answer is not kept anywhere.
+        if key is not None and self._fits(key, claims, standing):
+            self._read.put(text, (key, standing, proven))
+        return proven
 
     def owner_of_refresh(self, text: str) -> Proven:
         """As its account is now. Raises LoginRefusedError, UnavailableError: also while that is only known of a while ago."""

@@ -123,6 +123,8 @@ class Router:
     def __call__(self, req: Request, resp: Response, **_: object) -> None:
         resp.set_header("Docker-Distribution-Api-Version", "registry/2.0")
         resp.set_header("X-Content-Type-Options", "nosniff")
+        # What somebody pushed is no page of ours, whatever a browser makes of it.
+        resp.set_header("Content-Security-Policy", "default-src 'none'; sandbox")
         path = req.path
         route = paths.parse(path[4:]) if path.startswith("/v2/") else paths.parse("") if path == "/v2" else None
         if route is None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import cel
 
@@ -24,6 +24,9 @@ from holdfast.errors import ConfigError
 if TYPE_CHECKING:
     from holdfast.access.actions import Action
     from holdfast.access.identity import Identity
+
+# A chain of twenty thousand additions overflows the library's stack, and ends the process with it.
+_LONGEST: Final = 4_096
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,7 @@ class Condition:
     """One compiled expression, and what is told to whom it refuses.
 
     Raises:
-        ConfigError: it does not compile.
+        ConfigError: it does not compile, or is too long.
     """
 
     expression: str
@@ -75,6 +78,8 @@ class Condition:
     _program: cel.Program = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        if len(self.expression) > _LONGEST:
+            raise ConfigError(f"an expression has at most {_LONGEST} characters; this one has {len(self.expression)}")
         try:
             program = cel.compile(self.expression)
         except ValueError as error:

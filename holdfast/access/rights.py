@@ -83,6 +83,7 @@ class Rights:
         # Which groups a user is in, and which rules a repository has: asked at every request, changed by none.
         self._groups: dict[str, frozenset[str]] = {}
         self._rules_of: Callable[[str], _Rules | None] = functools.lru_cache(_REMEMBERED)(self._matching)
+        self._verdict: Callable[[Identity, Action, str], Verdict | None] = functools.lru_cache(_REMEMBERED)(self._fixed)
         if control is not None:
             rules = [_rules(glob, control.repositories[glob]) for glob in control.repositories]
             # The longest glob first; equal lengths by their text, so that the order in the file decides nothing.
@@ -106,11 +107,18 @@ class Rights:
 
     def decide(self, identity: Identity, action: Action, repository: str, facts: Facts) -> Verdict:
         """Whether it may be done now."""
-        return self._decide(identity, action, repository, facts)
+        return self._verdict(identity, action, repository) or self._decide(identity, action, repository, facts)
 
     def could(self, identity: Identity, action: Action, repository: str) -> bool:
         """Whether some request of this kind would be allowed: conditions are taken to hold."""
         return self._decide(identity, action, repository, None).allowed
+
+    def _fixed(self, identity: Identity, action: Action, repository: str) -> Verdict | None:
+        """What is decided whatever else a request says; None: there are conditions."""
+        applying = self._applying(self._rules_of(repository), identity, self.groups_of(identity), action)
+        if any(policy.conditions for policy in applying):
+            return None
+        return self._decide(identity, action, repository, None)
 
     def _decide(self, identity: Identity, action: Action, repository: str, facts: Facts | None) -> Verdict:
         if action is Action.DETECT_COLLISION and self._is_open:

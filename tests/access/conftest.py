@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import bcrypt
 import pytest
 
+from tests import secrets
 from tests.access.guarded import Guarded
 from tests.serving import serving
 
@@ -47,4 +48,5 @@ def starting(
 
 
 def line(name: str, password: str) -> str:
+    secrets.keep(password, name)
     return f"{name}:{bcrypt.hashpw(password.encode(), bcrypt.gensalt(4)).decode()}\n"

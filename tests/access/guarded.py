@@ -16,6 +16,7 @@ from holdfast.access.robots import of_path
 from holdfast.clock import SystemClock
 from holdfast.meta.robots import Robot, RobotBook
 from holdfast.meta.sqlite import SqliteStore
+from tests import secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 
 def basic(user: str, password: str) -> dict[str, str]:
+    secrets.keep_credentials(user, password)
     return {"Authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()}
 
 

@@ -256,6 +256,34 @@ def manifests_of(name: Repository) -> Range:
     return _range(f"manifest/{name}//")
 
 
+def links_of(name: Repository) -> Range:
+    return _range(f"link/{name}//")
+
+
+def refs_of(name: Repository) -> Range:
+    return _range(f"ref/{name}//")
+
+
+def after_name(key: bytes) -> bytes:
+    """The digest as it is spelled in ``link/<name>//<digest>`` and ``manifest/<name>//<digest>``."""
+    return key[key.index(b"//") + 2 :]
+
+
+def child_named(key: bytes) -> bytes:
+    """The child as it is spelled in ``ref/<name>//<child digest>//<parent digest>``."""
+    return key.split(b"//")[1]
+
+
+def parent_named(key: bytes) -> bytes:
+    """The parent as it is spelled in ``ref/<name>//<child digest>//<parent digest>``."""
+    return key.split(b"//")[2]
+
+
+def manifest_named(name: Repository, digest: bytes) -> bytes:
+    """As ``manifest``, for a digest that another key spells."""
+    return f"manifest/{name}//".encode() + digest
+
+
 def parents_of(name: Repository, child: Digest) -> Range:
     return _range(f"ref/{name}//{child}//")
 

@@ -68,7 +68,7 @@ class Removals:
                 raise unknown(self._store, repository, {"digest": str(digest)})
             record = ManifestRecord.decode(digest, entry.value)
             ops, later = removal_of(repository, record)
-            compares = [KeyAt(key, entry.mod_revision), *self._unreferenced(repository, digest)]
+            compares = [KeyAt(key, entry.mod_revision), *self.unreferenced(repository, digest)]
             if self.remove(repository, revision_of(standing, removals_key), compares, ops):
                 self.clean(repository, record, later)
                 return
@@ -89,7 +89,7 @@ class Removals:
                 raise StillReferencedError(
                     "this digest is a manifest of the repository: delete it as a manifest", {"digest": str(digest)}
                 )
-            compares = [KeyAt(record_key, 0), *self._unreferenced(repository, digest)]
+            compares = [KeyAt(record_key, 0), *self.unreferenced(repository, digest)]
             ops = [Delete(link_key), Delete(keys.holder(digest, repository))]
             if self.remove(repository, revision_of(standing, removals_key), compares, ops):
                 return
@@ -107,7 +107,7 @@ class Removals:
         )
         return commit(self._store, change).succeeded
 
-    def _unreferenced(self, repository: Repository, child: Digest) -> list[Compare]:
+    def unreferenced(self, repository: Repository, child: Digest) -> list[Compare]:
         """Compares that hold while no live manifest of the repository references ``child``.
 
         Refs without a live parent that references the child are leftovers, or a push that has not committed: their parents'

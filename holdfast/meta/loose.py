@@ -3,9 +3,9 @@
 They come from pushes that broke off before their manifest, and stay behind when a manifest is deleted.
 
 Promises
-  * One walk reads links, refs and manifests of a repository side by side, in pages, each sorted by digest: memory does not grow with
-    what is stored, but for the digests of the repository's manifests, of which :data:`MANIFESTS` are kept. In a repository with more
-    of them every ref counts as a living manifest's, so that too little is found, never too much.
+  * One walk reads links, refs and manifests of a repository side by side, in pages, each sorted by digest: memory does not grow
+    with what is stored, but for the digests of the repository's manifests, of which :data:`MANIFESTS` are kept. Where there are
+    more, every ref counts as a living manifest's, so that too little is found, never too much.
   * A walk only suspects. :meth:`LooseLinks.remove` removes a link if it stands as it was seen (a renewal is a change), there is no
     manifest by its digest, and no living manifest references it, in one transaction that pushes notice (``removals/``).
 

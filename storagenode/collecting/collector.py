@@ -128,8 +128,8 @@ class Collector:
                 cycle.orphans += 1
                 cycle.orphan_bytes += copy.size_bytes
                 # Just marked is never due, not even without any grace: a whole walk lies between a mark and a sweep.
-                age_seconds = self._marks.see(copy)
-                if age_seconds >= terms.grace_seconds and self._marks.knows(copy):
+                age_seconds = self._marks.see(str(copy.digest), copy.stamp)
+                if age_seconds is not None and age_seconds >= terms.grace_seconds:
                     due.setdefault(partition, []).append(copy)
         self._marks.end()
         return due

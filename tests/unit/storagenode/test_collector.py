@@ -46,7 +46,7 @@ class Node:
 
 
 class World:
-    def __init__(self, *digests, most=100):
+    def __init__(self, *digests, most=1000):
         self.clock = ManualClock()
         self.store = MemoryStore(self.clock)
         self.repos = Repositories(self.store, new_ids(), self.clock)

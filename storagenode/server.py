@@ -20,6 +20,7 @@ import grpc
 from holdfast.addresses import UNIX
 from holdfast.clock import Clock, SystemClock
 from holdfast.errors import ConfigError
+from holdfast.meta.sqlite import SqliteStore
 from holdfast.rpc import methods as m
 from holdfast.rpc.admission import admit_anybody, admit_cluster, admit_meant_for
 from holdfast.rpc.channel import SERVER_OPTIONS
@@ -29,6 +30,7 @@ from holdfast.rpc.serving import LanePool, ServiceHandler
 from holdfast.settled import settled
 from holdfast.signals import Signals
 from storagenode.cluster.ear import listening
+from storagenode.collecting.assembly import Side, collecting
 from storagenode.disk import identity, roombook
 from storagenode.disk.fsio import Files
 from storagenode.disk.proofs import Proofs
@@ -48,8 +50,10 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from storagenode.cluster.side import ClusterSide
+    from storagenode.collecting.loop import Loop
     from storagenode.disk.identity import Identity
     from storagenode.options import NodeOptions
+    from storagenode.store import BlobStore
 
     Join: TypeAlias = Callable[[Identity, DiskStore, Space], ClusterSide]
 
@@ -79,8 +83,9 @@ class NodeServer:
         try:
             known = identity.prepare(tree, files, options.cluster_id)
             rooms = roombook.take(tree, known, options.rooms, files, self._rooms, options.lock_wait_seconds)
-            self._side, self.node = _assemble(options, known, [tree, *rooms], files, clock, join)
+            self._side, self.node, store = _assemble(options, known, [tree, *rooms], files, clock, join)
             self.node.recover()
+            self._collecting = _collecting(options, store, self._side, clock, self._rooms)
         except BaseException:
             self._rooms.close()
             os.close(self._lock)
@@ -118,6 +123,8 @@ class NodeServer:
             Path(listen.removeprefix(UNIX)).chmod(0o600)
         self._server.start()
         self._housekeeping.start()
+        if self._collecting is not None:
+            self._collecting.start()
         address = listen if listen.startswith(UNIX) else f"{listen.rpartition(':')[0]}:{port}"
         status = self.node.status()
         _LOG.info("storage node is up", extra={"node": status.node_id, "listen": address, "uploads": status.uploads})
@@ -127,6 +134,8 @@ class NodeServer:
 
     def stop(self, drain_seconds: float = DRAIN_SECONDS) -> None:
         """No new calls; those under way get ``drain_seconds``; finishes that were begun end."""
+        if self._collecting is not None:
+            self._collecting.stop()
         if self._side is not None:
             self._side.leave()
         self._server.stop(drain_seconds).wait()
@@ -151,7 +160,7 @@ def _credentials(options: NodeOptions) -> Credentials | None:
 
 def _assemble(
     options: NodeOptions, known: Identity, trees: Sequence[Tree], files: Files, clock: Clock, join: Join | None
-) -> tuple[ClusterSide | None, StorageNode]:
+) -> tuple[ClusterSide | None, StorageNode, BlobStore]:
     """``trees``: the main one, then those of the rooms."""
 
     def open_disk(tree: Tree, reserve_bytes: int) -> tuple[DiskStore, Space]:
@@ -163,12 +172,27 @@ def _assemble(
         Room(room.route, *open_disk(tree, room.reserve_bytes))
         for room, tree in zip(options.rooms, trees[1:], strict=True)
     ]
-    store = RoomedStore(main, rooms) if rooms else main
+    store: BlobStore = RoomedStore(main, rooms) if rooms else main
     finishes = Finishes(options.finish_threads, clock)
     side = join(known, main, space) if join is not None else None
     placer = side.placer if side is not None else StaysHere()
     node = StorageNode(known, store, space, finishes, clock, host_id(), placer, max_uploads=options.max_uploads)
-    return side, node
+    return side, node, store
+
+
+def _collecting(
+    options: NodeOptions, store: BlobStore, side: ClusterSide | None, clock: Clock, opened: contextlib.ExitStack
+) -> Loop | None:
+    """None where garbage stays, or nobody says what is linked."""
+    if options.collect is None:
+        return None
+    if side is not None:
+        return collecting(options.collect, store, side.for_collecting(), clock)
+    if options.metadata is None:
+        return None
+    metadata = SqliteStore(options.metadata, clock)
+    opened.callback(metadata.close)
+    return collecting(options.collect, store, Side(metadata, lambda _: None, lambda: True), clock)
 
 
 def _round(node: StorageNode, trashes: Sequence[Trash], options: NodeOptions) -> None:

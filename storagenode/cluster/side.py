@@ -23,6 +23,7 @@ from storagenode.cluster.pace import Pace
 from storagenode.cluster.placing import ClusterPlacer
 from storagenode.cluster.rounds import Repair
 from storagenode.cluster.settle import Settler
+from storagenode.collecting.assembly import Side
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -88,6 +89,17 @@ class ClusterSide:
         self.pace = Pace(clock, self._stopping, options.repair_bytes_per_second)
         self._membership: Membership | None = None
         self._repair: Repair | None = None
+
+    def for_collecting(self) -> Side:
+        """The first of the living nodes looks after links."""
+        me = self._identity.node_id
+
+        def short(partition: int) -> None:
+            view = self.directory.view
+            if view.layouts is not None:
+                self.book.mark_dirty(partition, view.layouts.newest.version)
+
+        return Side(self._metadata, short, lambda: min(self.directory.view.alive, default=me) >= me)
 
     def start(self, node: StorageNode, address: str) -> None:
         """Join.

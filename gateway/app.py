@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from gateway.health import Health
     from gateway.lanes import Lanes
     from gateway.mirroring import Mirroring
+    from gateway.renewal import Renewal
     from gateway.staleness import Staleness
     from holdfast.digest import Digest
     from holdfast.meta.repos import Repositories
@@ -44,13 +45,14 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Guards:
     """What stands around the services: who may come in, how many may be served, whether any can be, what is said of an answer's
-    age, and who hears of pulls.
+    age, what is renewed when somebody asks for it, and who hears of pulls.
     """
 
     access: Access
     lanes: Lanes
     health: Health
     staleness: Staleness
+    renewal: Renewal
     pulled: Callable[[Repository, Digest], None] = noted_by_nobody
 
 
@@ -65,7 +67,7 @@ def create_app(
     sparse: bool = False,
 ) -> falcon.App[Any, Any]:
     """The registry as a WSGI application."""
-    blobs = Blobs(repos, reader, mirroring)
+    blobs = Blobs(repos, reader, mirroring, guards.renewal)
     uploads = Uploads(repos, reader, writer, open_staging, mirroring)
     manifests = Manifests(repos, reader, writer, cache, mirroring, sparse=sparse)
     listing = Listing(repos, manifests, mirroring)

@@ -24,6 +24,7 @@ from gateway.health import Health
 from gateway.lanes import Lanes
 from gateway.mirroring import Mirroring
 from gateway.pulls import Pulls
+from gateway.renewal import Renewal
 from gateway.sharing import Sharing
 from gateway.staleness import FallsBack, Staleness
 from holdfast import __version__, logs
@@ -127,7 +128,7 @@ def assemble(options: Options, refused: Callable[[], None]) -> Gateway:
         ReplicaWriter(nodes, FanOut(nodes, pool, clock), book.mark_dirty, reader.remember),
         ManifestCache(MANIFEST_CACHE_BYTES),
         _mirroring(policy, parts, repos, reader, clock, staleness),
-        Guards(guarded, lanes, health, staleness, pulls.note),
+        Guards(guarded, lanes, health, staleness, Renewal(repos, clock, options.gc_delay_seconds), pulls.note),
         sparse=options.sparse,
     )
 

@@ -47,7 +47,8 @@
     │   ├── PeerRefusedError        a storage node does not serve a process with this certificate
     │   ├── WorkerUnreachableError  no answer from a sync worker
     │   ├── MetadataUnavailableError
-    │   │   └── MetadataFullError    the metadata store is near its quota or at it; deletions go on
+    │   │   ├── MetadataFullError    the metadata store is near its quota or at it; deletions go on
+    │   │   └── RolledBackError     it is in an older state than this process has seen
     │   ├── OutcomeUnknownError     a transaction may or may not have happened
     │   └── CompactedError          a watch asked for revisions that are gone
     ├── UpstreamError               a registry that is mirrored did not give what was asked for
@@ -284,6 +285,10 @@ class NodeSilentError(NodeUnreachableError):
 
 class MetadataUnavailableError(UnavailableError):
     """The metadata store did not answer; nothing was changed."""
+
+
+class RolledBackError(MetadataUnavailableError):
+    """The metadata is in an older state than this process has seen. Nothing may be deleted for its word."""
 
 
 class MetadataFullError(MetadataUnavailableError):

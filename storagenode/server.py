@@ -21,6 +21,7 @@ from holdfast.addresses import UNIX
 from holdfast.clock import Clock, SystemClock
 from holdfast.errors import ConfigError
 from holdfast.meta.sqlite import SqliteStore
+from holdfast.meta.witness import Witness
 from holdfast.rpc import methods as m
 from holdfast.rpc.admission import admit_anybody, admit_cluster, admit_meant_for
 from holdfast.rpc.channel import SERVER_OPTIONS
@@ -40,6 +41,7 @@ from storagenode.disk.stamps import Stamps
 from storagenode.disk.store import DiskStore
 from storagenode.disk.trash import Trash
 from storagenode.disk.tree import Tree
+from storagenode.disk.witnessbook import WitnessBook
 from storagenode.housekeeping import Housekeeping
 from storagenode.node import StaysHere, StorageNode
 from storagenode.results import Finishes
@@ -85,7 +87,8 @@ class NodeServer:
             rooms = roombook.take(tree, known, options.rooms, files, self._rooms, options.lock_wait_seconds)
             self._side, self.node, store = _assemble(options, known, [tree, *rooms], files, clock, join)
             self.node.recover()
-            self._collecting = _collecting(options, store, self._side, clock, self._rooms)
+            witness = WitnessBook(tree, files)
+            self._collecting = _collecting(options, known, store, self._side, witness, clock, self._rooms)
         except BaseException:
             self._rooms.close()
             os.close(self._lock)
@@ -181,18 +184,25 @@ def _assemble(
 
 
 def _collecting(
-    options: NodeOptions, store: BlobStore, side: ClusterSide | None, clock: Clock, opened: contextlib.ExitStack
+    options: NodeOptions,
+    known: Identity,
+    store: BlobStore,
+    side: ClusterSide | None,
+    book: WitnessBook,
+    clock: Clock,
+    opened: contextlib.ExitStack,
 ) -> Loop | None:
     """None where garbage stays, or nobody says what is linked."""
     if options.collect is None:
         return None
     if side is not None:
-        return collecting(options.collect, store, side.for_collecting(), clock)
+        return collecting(options.collect, store, side.for_collecting(book), clock)
     if options.metadata is None:
         return None
     metadata = SqliteStore(options.metadata, clock)
     opened.callback(metadata.close)
-    return collecting(options.collect, store, Side(metadata, lambda _: None, lambda: True), clock)
+    witness = Witness(metadata, known.node_id, book, lambda: secrets.token_bytes(16))
+    return collecting(options.collect, store, Side(metadata, witness, lambda _: None, lambda: True), clock)
 
 
 def _round(node: StorageNode, trashes: Sequence[Trash], options: NodeOptions) -> None:

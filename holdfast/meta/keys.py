@@ -18,6 +18,7 @@
     mirror/part/<entry>/<name>                        a repository of the run under way, and who copies it
     pulled/<partition>/<digest>//<name>               when <name> was last asked for it, in the order of holder/
     signing/<number>                                  a key that tokens are signed with
+    witness/<node>                                    what the node wrote last: an older state of the metadata has another
 
     layout/current                                    the live versions; its revision is the layout revision
     layout/version/<number>                           one version, written once
@@ -29,6 +30,7 @@
     task/repair                                       bumped when somebody wants every node to compare its copies
     task/mirror/<entry>                               bumped when somebody wants a run of that mirror
     task/pause/<entry>                                that mirror is not to run
+    task/trust                                        bumped when an operator says that the metadata is right as it is
     task/keep                                         the sync worker whose turn it is to take from caches
     task/keep-asked                                   bumped when somebody wants caches to be looked at now
 
@@ -64,6 +66,7 @@ CLUSTER_ENTERED: Final = b"cluster/entered"
 CLUSTER_COPYING: Final = b"cluster/copying"
 LAYOUT_CURRENT: Final = b"layout/current"
 REPAIR_TASK: Final = b"task/repair"
+TRUST_TASK: Final = b"task/trust"
 KEEP_TASK: Final = b"task/keep"
 KEEP_ASKED: Final = b"task/keep-asked"
 # What a store that is nearly full still takes: without these nothing could be removed, and no node could say that it lives.
@@ -78,6 +81,7 @@ HOUSEKEEPING: Final = (
     b"dirty/",
     b"lease/",
     b"task/",
+    b"witness/",
 )
 
 _REPOSITORIES: Final = b"repo/"
@@ -186,6 +190,10 @@ def member(node_id: str) -> bytes:
 
 def alive(node_id: str) -> bytes:
     return f"alive/{node_id}".encode()
+
+
+def witness(node_id: str) -> bytes:
+    return f"witness/{node_id}".encode()
 
 
 def process(kind: str, process_id: str) -> bytes:

@@ -16,6 +16,7 @@ from holdfast import __version__
 from holdfast.meta import versions
 from holdfast.meta.layouts import LayoutBook
 from holdfast.meta.members import Alive, Declared, Members, Progress
+from holdfast.meta.witness import Witness
 from holdfast.replicas.cluster import ClusterDirectory
 from holdfast.replicas.fanout import FanOut
 from storagenode.cluster.membership import TTL_SECONDS, Membership, Presence
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from holdfast.clock import Clock
     from holdfast.meta.store import Store
+    from holdfast.meta.witness import Book
     from holdfast.rpc.node import NodeClient
     from storagenode.disk.identity import Identity
     from storagenode.disk.space import Space
@@ -90,7 +92,7 @@ class ClusterSide:
         self._membership: Membership | None = None
         self._repair: Repair | None = None
 
-    def for_collecting(self) -> Side:
+    def for_collecting(self, book: Book) -> Side:
         """The first of the living nodes looks after links."""
         me = self._identity.node_id
 
@@ -99,7 +101,8 @@ class ClusterSide:
             if view.layouts is not None:
                 self.book.mark_dirty(partition, view.layouts.newest.version)
 
-        return Side(self._metadata, short, lambda: min(self.directory.view.alive, default=me) >= me)
+        witness = Witness(self._metadata, me, book, _new_id)
+        return Side(self._metadata, witness, short, lambda: min(self.directory.view.alive, default=me) >= me)
 
     def start(self, node: StorageNode, address: str) -> None:
         """Join.

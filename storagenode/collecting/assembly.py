@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from holdfast.clock import Clock
     from holdfast.meta.store import Store
+    from holdfast.meta.witness import Witness
     from storagenode.collecting.collector import Copies, Cycle
     from storagenode.collecting.loosening import Loosened
 
@@ -42,11 +43,12 @@ class CollectOptions:
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """``short``: told a partition that has lost a copy of what is linked. ``is_first``: whether this node is the one that looks
-    after links; two that believe so only do it twice.
+    """``witness`` sees whether the metadata has gone back in time. ``short``: told a partition that has lost a copy of what is
+    linked. ``is_first``: whether this node is the one that looks after links; two that believe so only do it twice.
     """
 
     store: Store
+    witness: Witness
     short: Callable[[int], object]
     is_first: Callable[[], bool]
 
@@ -54,12 +56,14 @@ class Side:
 def collecting(options: CollectOptions, copies: Copies, side: Side, clock: Clock) -> Loop:
     """Not started yet."""
     links = Repositories(side.store, _new_id, clock)
-    collector = Collector(copies, side.store, links, Marks(clock), side.short)
+    collector = Collector(copies, side.store, links, Marks(clock), side.short, side.witness.require_right)
+    witnessed = Witnessed(copies, side.witness)
     loosening = Loosening(LooseLinks(side.store, _new_id), Marks(clock))
     terms = Terms(options.delay_seconds)
 
     def cycle(goes_on: Callable[[], bool]) -> bool:
         waiting = 0
+        side.witness.require_right()
         if side.is_first():
             loosened = loosening.cycle(options.delay_seconds, goes_on)
             _tell_links(loosened)
@@ -69,7 +73,23 @@ def collecting(options: CollectOptions, copies: Copies, side: Side, clock: Clock
         return waiting + found.waiting > 0
 
     rhythm = Rhythm(options.interval_seconds, options.delay_seconds, Window.parse(options.window))
-    return Loop(cycle, rhythm, clock)
+    return Loop(cycle, witnessed.look, rhythm, clock)
+
+
+class Witnessed:
+    """Leaves a value in the metadata when somebody may have come to rely on what is here."""
+
+    def __init__(self, copies: Copies, witness: Witness) -> None:
+        self._copies = copies
+        self._witness = witness
+        self._seen = -1
+
+    def look(self) -> None:
+        """Raises RolledBackError, MetadataUnavailableError, OutcomeUnknownError."""
+        activity = self._copies.activity
+        if activity != self._seen:
+            self._witness.leave()
+            self._seen = activity
 
 
 def _tell_links(found: Loosened) -> None:

@@ -10,7 +10,8 @@ Promises
   * Who links a digest at any moment either made the link first, and nothing goes; or finds that a sweep has begun, and looks at the
     copies again; or was told "have it" by this node, which changes the stamp (ARCHITECTURE 3b).
   * Memory does not grow with what is stored: of each partition one listing at a time, and the marks.
-  * No lock is held that a push or pull waits for. Metadata that is not this node's deletes nothing (``is_trusted``).
+  * No lock is held that a push or pull waits for. Metadata that has gone back in time deletes
+    nothing (``holdfast.meta.witness``).
 
 Never here: how long the grace is, when a cycle is due, links.
 """
@@ -41,6 +42,9 @@ class Copies(Protocol):
     def listing(self, partition: int) -> list[ListedBlob]: ...
 
     def delete(self, digest: Digest, stamp: str) -> bool: ...
+
+    @property
+    def activity(self) -> int: ...
 
 
 class Links(Protocol):
@@ -89,16 +93,25 @@ class Cycle:
 
 
 class Collector:
-    """For one thread. ``short``: told a partition that has lost a copy of what is linked."""
+    """For one thread. ``short``: told a partition that has lost a copy of what is linked. ``require_right`` raises an
+    UnavailableError where the metadata is not to be believed.
+    """
 
     def __init__(
-        self, copies: Copies, store: Store, links: Links, marks: Marks, short: Callable[[int], object]
+        self,
+        copies: Copies,
+        store: Store,
+        links: Links,
+        marks: Marks,
+        short: Callable[[int], object],
+        require_right: Callable[[], None],
     ) -> None:
         self._copies = copies
         self._store = store
         self._links = links
         self._marks = marks
         self._short = short
+        self._require_right = require_right
 
     def cycle(self, terms: Terms, goes_on: Callable[[], bool], *, dry_run: bool = False) -> Cycle:
         """One of them; ends early, and takes nothing more, when ``goes_on`` says so.
@@ -106,12 +119,14 @@ class Collector:
         Raises:
             MetadataUnavailableError, OutcomeUnknownError, UnavailableError: what was not done is done by the next one.
         """
+        self._require_right()
         cycle = Cycle()
         held = Held(self._store)
         is_empty = held.is_empty
         due = self._walk(held, terms, cycle, goes_on)
         cycle.refused = self._judged(cycle, due, terms, is_empty=is_empty)
-        if not cycle.refused and not dry_run:
+        if due and not cycle.refused and not dry_run:
+            self._require_right()
             for partition, copies in due.items():
                 if not goes_on():
                     break

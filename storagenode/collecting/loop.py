@@ -57,12 +57,19 @@ class Rhythm:
 
 
 class Loop:
-    """``cycle`` is told how to ask whether to go on, and says whether something waits for its grace. ``start`` once, ``stop``
-    once.
+    """``cycle`` is told how to ask whether to go on, and says whether something waits for its grace. ``between`` is done every
+    second. ``start`` once, ``stop`` once.
     """
 
-    def __init__(self, cycle: Callable[[Callable[[], bool]], bool], rhythm: Rhythm, clock: Clock) -> None:
+    def __init__(
+        self,
+        cycle: Callable[[Callable[[], bool]], bool],
+        between: Callable[[], None],
+        rhythm: Rhythm,
+        clock: Clock,
+    ) -> None:
         self._cycle = cycle
+        self._between = between
         self._rhythm = rhythm
         self._clock = clock
         self._stopping = threading.Event()
@@ -81,6 +88,7 @@ class Loop:
     def _run(self) -> None:
         while not self._stopping.wait(min(_LOOK_SECONDS, self._rhythm.interval_seconds)):
             try:
+                self._between()
                 self.look()
             except HoldfastError as error:
                 _LOG.warning("a collection was broken off; it is tried again", extra={"reason": error.message})

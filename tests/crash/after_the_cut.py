@@ -16,6 +16,7 @@ from gateway.app import Guards, create_app
 from gateway.cache import ManifestCache
 from gateway.health import Health
 from gateway.lanes import Lanes
+from gateway.renewal import Renewal
 from gateway.staleness import Staleness
 from holdfast.clock import SystemClock
 from holdfast.meta.repos import Repositories
@@ -63,7 +64,13 @@ def started(data: Path) -> Iterator[Callable[..., Answer]]:
         lanes = Lanes(_PLACES, _PLACES, _PLACES)
         # One node alone is written to without a fan-out.
         writer = ReplicaWriter(nodes, FanOut(nodes, ThreadPoolExecutor(1), SystemClock()), lambda *_: None)
-        guards = Guards(guard(AccessOptions(), store, SystemClock(), time.sleep), lanes, Health({}), Staleness())
+        guards = Guards(
+            guard(AccessOptions(), store, SystemClock(), time.sleep),
+            lanes,
+            Health({}),
+            Staleness(),
+            Renewal(repos, SystemClock(), 3600.0),
+        )
         app = create_app(repos, reader, writer, ManifestCache(1 << 20), no_mirrors(repos), guards)
         client = TestClient(app)
 

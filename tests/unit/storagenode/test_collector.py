@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from holdfast.clock import ManualClock
-from holdfast.errors import SweepMovedError
+from holdfast.errors import RolledBackError, SweepMovedError
 from holdfast.meta import keys
 from holdfast.meta.holders import Held
 from holdfast.meta.repos import Repositories
@@ -52,11 +52,16 @@ class World:
         self.repos = Repositories(self.store, new_ids(), self.clock)
         self.node = Node(*digests)
         self.short = []
+        self.error = None
         self.marks = Marks(self.clock, most)
 
     def collector(self, store=None):
         links = Repositories(store, new_ids(), self.clock) if store is not None else self.repos
-        return Collector(self.node, store or self.store, links, self.marks, self.short.append)
+        return Collector(self.node, store or self.store, links, self.marks, self.short.append, self.look)
+
+    def look(self):
+        if self.error is not None:
+            raise self.error
 
     def cycle(self, terms=GRACE, goes_on=lambda: True, **options):
         return self.collector().cycle(terms, goes_on, **options)
@@ -140,6 +145,16 @@ def test_empty_metadata_deletes_nothing_until_somebody_says_so():
     assert cycle.swept == 0
     assert "right metadata" in cycle.refused
     assert world.cycle(Terms(60.0, share=1)).swept == 2
+
+
+def test_metadata_that_went_back_in_time_deletes_nothing():
+    world = World(A, B)
+    link(world.repos, B)
+    world.cycle()
+    world.error = RolledBackError("older")
+    with pytest.raises(RolledBackError):
+        world.after_grace()
+    assert set(world.node.stamps) == {A, B}
 
 
 def test_more_than_its_share_stops_a_cycle():

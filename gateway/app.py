@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from gateway.lanes import Lanes
     from gateway.mirroring import Mirroring
     from gateway.rates import Rates
+    from gateway.renewal import Renewal
     from gateway.staleness import Staleness
     from holdfast.access.scrapers import Scrapers
     from holdfast.digest import Digest
@@ -65,7 +66,8 @@ class MetricsRoute:
 @dataclass(frozen=True, slots=True)
 class Guards:
     """What stands around the services: who may come in, how many may be served, whether any can be, what is said of an answer's
-    age, how fast they may ask, who hears of pulls, how much may be stored, and who reads what is counted.
+    age, how fast they may ask, what is renewed when somebody asks for it, who hears of pulls, how much may be stored, and who
+    reads what is counted.
     """
 
     access: Access
@@ -73,6 +75,7 @@ class Guards:
     health: Health
     staleness: Staleness
     rates: Rates
+    renewal: Renewal
     pulled: Callable[[Repository, Digest], None] = noted_by_nobody
     quotas: Quotas = UNLIMITED
     metrics: MetricsRoute | None = None
@@ -89,7 +92,7 @@ def create_app(
     sparse: bool = False,
 ) -> falcon.App[Any, Any]:
     """The registry as a WSGI application."""
-    blobs = Blobs(repos, reader, mirroring, guards.quotas)
+    blobs = Blobs(repos, reader, mirroring, guards.renewal, guards.quotas)
     uploads = Uploads(repos, reader, writer, open_staging, mirroring, guards.quotas)
     manifests = Manifests(repos, reader, writer, cache, mirroring, guards.quotas, sparse=sparse)
     listing = Listing(repos, manifests, mirroring)

@@ -27,6 +27,7 @@ from gateway.mirroring import Mirroring
 from gateway.pulls import Pulls
 from gateway.quotas import Quotas
 from gateway.rates import Rates
+from gateway.renewal import Renewal
 from gateway.sharing import Sharing
 from gateway.staleness import FallsBack, Staleness
 from holdfast import __version__, logs
@@ -144,6 +145,7 @@ def assemble(options: Options, refused: Callable[[], None], buckets: Buckets) ->
             health,
             staleness,
             Rates(options.limits.paces, buckets),
+            Renewal(repos, clock, options.gc_delay_seconds),
             pulls.note,
             _quotas(options, store, repos, clock),
             _route(options, meters),

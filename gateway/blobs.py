@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from gateway.mirroring import Mirroring
+    from gateway.renewal import Renewal
     from holdfast.digest import Digest
+    from holdfast.meta.links import Link
     from holdfast.meta.repos import Repositories
     from holdfast.names import Repository
     from holdfast.replicas.read import ReplicaReader
@@ -50,12 +52,18 @@ class Blobs:
     """Reading, mounting and unlinking."""
 
     def __init__(
-        self, repos: Repositories, reader: ReplicaReader, mirroring: Mirroring, quotas: Quotas = UNLIMITED
+        self,
+        repos: Repositories,
+        reader: ReplicaReader,
+        mirroring: Mirroring,
+        renewal: Renewal,
+        quotas: Quotas = UNLIMITED,
     ) -> None:
         self._repos = repos
         self._quotas = quotas
         self._reader = reader
         self._mirroring = mirroring
+        self._renewal = renewal
 
     def linked(self, repo: Repository, digest: Digest) -> BlobInfo:
         """What the link says, or a mirrored manifest, or the repository's own upstream; no node is asked for the bytes.
@@ -85,13 +93,28 @@ class Blobs:
         Raises:
             BlobUnknownError, RepositoryUnknownError; NodeUnreachableError when nobody has it and not all could be asked.
         """
-        info = self._linked(repo, digest) or self._refuse(repo, digest)
-        if info.expected_in is None and self._reader.stat([Want(digest, info.size_bytes)])[0] is None:
-            expected = self._expected(repo, digest)
-            if expected is None:
-                raise BlobUnknownError("no copy of this blob is left; push it again", {"digest": str(digest)})
+        link = self._repos.link(repo, digest)
+        if link is not None and self._is_stored(repo, link):
+            return BlobInfo(digest, link.size_bytes, again_in=repo if self._mirroring.is_mirrored(repo) else None)
+        expected = self._expected(repo, digest)
+        if expected is not None:
             return expected
-        return info
+        if link is None:
+            self._refuse(repo, digest)
+        raise BlobUnknownError("no copy of this blob is left; push it again", {"digest": str(digest)})
+
+    def _is_stored(self, repo: Repository, link: Link) -> bool:
+        """A node confirms it, and whoever asked may rely on the link for a while."""
+        want = Want(link.digest, link.size_bytes)
+        for _ in range(_TRIES):
+            fence = self._renewal.fence(link)
+            if fence is not None:
+                self._reader.forget(link.digest)  # what is remembered is older than the fence
+            if self._reader.stat([want])[0] is None:
+                return False
+            if fence is None or self._renewal.renew(repo, link, fence):
+                return True
+        return False
 
     def open_local(self, info: BlobInfo) -> LocalBlob | None:
         """The short-circuit read, when an owner is on this host. Raises BlobUnknownError, CorruptError."""

@@ -46,6 +46,7 @@ class Options:
     worker_target: str = ""
     sync: Sync | None = None
     cluster: Cluster | None = None
+    gc_delay_seconds: float = 3600.0
     access: AccessOptions = AccessOptions()  # noqa: RUF009 - frozen
     tls: ServerFiles | None = None
     limits: Limits = Limits()  # noqa: RUF009 - frozen
@@ -82,6 +83,7 @@ def from_settings(
         metadata_path=metadata_path,
         worker_target=worker_target,
         sync=settings.extensions.sync,
+        gc_delay_seconds=settings.storage.gc_delay.seconds,
         access=AccessOptions.of(settings),
         tls=_tls(http.tls),
         limits=Limits.of(http, workers),

@@ -54,7 +54,8 @@
     │   ├── DirectoryUnavailableError  the directory of users (LDAP) cannot be asked
     │   ├── IssuerUnreachableError  no answer, or none of use, from a service that vouches for users
     │   ├── MetadataUnavailableError
-    │   │   └── MetadataFullError    the metadata store is near its quota or at it; deletions go on
+    │   │   ├── MetadataFullError    the metadata store is near its quota or at it; deletions go on
+    │   │   └── RolledBackError     it is in an older state than this process has seen
     │   ├── OutcomeUnknownError     a transaction may or may not have happened
     │   └── CompactedError          a watch asked for revisions that are gone
     ├── UpstreamError               a registry that is mirrored did not give what was asked for
@@ -331,6 +332,10 @@ class IssuerUnreachableError(UnavailableError):
 
 class MetadataUnavailableError(UnavailableError):
     """The metadata store did not answer; nothing was changed."""
+
+
+class RolledBackError(MetadataUnavailableError):
+    """The metadata is in an older state than this process has seen. Nothing may be deleted for its word."""
 
 
 class MetadataFullError(MetadataUnavailableError):

@@ -14,6 +14,7 @@ from holdfast import config, logs
 from holdfast.errors import ConfigError, MetadataUnavailableError, UnavailableError
 from holdfast.parent import die_with_parent
 from holdfast.rpc.credentials import TlsFiles
+from storagenode.collecting.assembly import CollectOptions
 from storagenode.configured import configured
 from storagenode.options import NodeOptions, RoomOptions
 from storagenode.server import run
@@ -53,6 +54,8 @@ def main(arguments: list[str] | None = None) -> int:
                 lock_wait_seconds=_LOCK_WAIT_SECONDS,
                 tls=_tls(parsed),
                 insecure=parsed.insecure,
+                collect=_collect(parsed),
+                metadata=parsed.metadata,
                 rooms=tuple(RoomOptions(route, Path(at), _bytes(reserve)) for route, at, reserve in parsed.room),
             )
         )
@@ -86,6 +89,15 @@ def _when_etcd_answers(settings: Settings) -> tuple[NodeOptions, Join]:
         except MetadataUnavailableError as error:
             log.warning("waiting for etcd", extra={"reason": error.message})
             time.sleep(_RETRY_SECONDS)
+
+
+def _collect(parsed: argparse.Namespace) -> CollectOptions | None:
+    if parsed.metadata is None:
+        return None
+    try:
+        return CollectOptions(parsed.gc_delay_seconds, parsed.gc_interval_seconds, parsed.gc_window)
+    except ValueError as error:
+        raise ConfigError(f"the collector cannot be run so: {error}") from error
 
 
 def _bytes(text: str) -> int:
@@ -126,6 +138,10 @@ def _parser() -> argparse.ArgumentParser:
         help="a further disk, for what belongs to repositories below a route such as /infra",
     )
     parser.add_argument("--upload-expiry-seconds", type=float, default=24 * 3600.0)
+    parser.add_argument("--metadata", type=Path, help="the registry's SQLite file: collect what nobody links in it")
+    parser.add_argument("--gc-delay-seconds", type=float, default=3600.0)
+    parser.add_argument("--gc-interval-seconds", type=float, default=3600.0)
+    parser.add_argument("--gc-window", default="", metavar="HH:MM-HH:MM", help="of the day, in UTC")
     parser.add_argument("--ca-file", type=Path, help="the cluster's authority, for TLS on a TCP address")
     parser.add_argument("--cert-file", type=Path, help="this node's certificate")
     parser.add_argument("--key-file", type=Path, help="its key")

@@ -15,6 +15,7 @@ from holdfast.replicas.access import connector, new_id, open_metadata
 from holdfast.rpc.credentials import configured_files
 from holdfast.rpc.host import host_id
 from storagenode.cluster.side import ClusterOptions, ClusterSide
+from storagenode.collecting.assembly import CollectOptions
 from storagenode.options import NodeOptions
 
 if TYPE_CHECKING:
@@ -25,6 +26,14 @@ if TYPE_CHECKING:
     from storagenode.server import Join
 
 _LOCK_WAIT_SECONDS = 15.0
+
+
+def collect_options(settings: Settings) -> CollectOptions | None:
+    """None: ``storage.gc`` is off."""
+    storage = settings.storage
+    if not storage.gc:
+        return None
+    return CollectOptions(storage.gc_delay.seconds, storage.gc_interval.seconds, storage.gc_time_window)
 
 
 def configured(settings: Settings) -> tuple[NodeOptions, Join]:
@@ -54,6 +63,7 @@ def configured(settings: Settings) -> tuple[NodeOptions, Join]:
         lock_wait_seconds=_LOCK_WAIT_SECONDS,
         tls=configured_files(cluster),
         insecure=cluster.insecure,
+        collect=collect_options(settings),
     )
     part = ClusterOptions(
         advertise=node.advertised if node.advertise else "",

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from holdfast.rpc.credentials import TlsFiles
+    from storagenode.collecting.assembly import CollectOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,8 @@ class NodeOptions:
     it lasts, so ``read_threads`` is how many readers and followers there may be. They start when they are needed.
     ``lock_wait_seconds``: how long a former process may take to let go of the directory. ``tls``: this node's certificate, which
     every TCP address needs that is not loopback, unless ``insecure``; a Unix socket never uses it. ``rooms``: further disks.
+    ``collect`` None: garbage stays. ``metadata``: the SQLite file, for a node that is all of a registry; a cluster's node has its
+    own.
     """
 
     data_dir: Path
@@ -58,6 +61,8 @@ class NodeOptions:
     tls: TlsFiles | None = None
     insecure: bool = False
     rooms: tuple[RoomOptions, ...] = ()
+    collect: CollectOptions | None = None
+    metadata: Path | None = None
 
     def __post_init__(self) -> None:
         """Raises ConfigError."""

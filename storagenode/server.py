@@ -20,6 +20,8 @@ import grpc
 from holdfast.addresses import UNIX
 from holdfast.clock import Clock, SystemClock
 from holdfast.errors import ConfigError
+from holdfast.meta.sqlite import SqliteStore
+from holdfast.meta.witness import Witness
 from holdfast.rpc import methods as m
 from holdfast.rpc.admission import admit_anybody, admit_cluster, admit_meant_for
 from holdfast.rpc.channel import SERVER_OPTIONS
@@ -29,6 +31,7 @@ from holdfast.rpc.serving import LanePool, ServiceHandler
 from holdfast.settled import settled
 from holdfast.signals import Signals
 from storagenode.cluster.ear import listening
+from storagenode.collecting.assembly import Side, collecting
 from storagenode.disk import identity, roombook
 from storagenode.disk.fsio import Files
 from storagenode.disk.proofs import Proofs
@@ -38,6 +41,7 @@ from storagenode.disk.stamps import Stamps
 from storagenode.disk.store import DiskStore
 from storagenode.disk.trash import Trash
 from storagenode.disk.tree import Tree
+from storagenode.disk.witnessbook import WitnessBook
 from storagenode.housekeeping import Housekeeping
 from storagenode.node import StaysHere, StorageNode
 from storagenode.results import Finishes
@@ -48,8 +52,10 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from storagenode.cluster.side import ClusterSide
+    from storagenode.collecting.loop import Loop
     from storagenode.disk.identity import Identity
     from storagenode.options import NodeOptions
+    from storagenode.store import BlobStore
 
     Join: TypeAlias = Callable[[Identity, DiskStore, Space], ClusterSide]
 
@@ -79,8 +85,10 @@ class NodeServer:
         try:
             known = identity.prepare(tree, files, options.cluster_id)
             rooms = roombook.take(tree, known, options.rooms, files, self._rooms, options.lock_wait_seconds)
-            self._side, self.node = _assemble(options, known, [tree, *rooms], files, clock, join)
+            self._side, self.node, store = _assemble(options, known, [tree, *rooms], files, clock, join)
             self.node.recover()
+            witness = WitnessBook(tree, files)
+            self._collecting = _collecting(options, known, store, self._side, witness, clock, self._rooms)
         except BaseException:
             self._rooms.close()
             os.close(self._lock)
@@ -118,6 +126,8 @@ class NodeServer:
             Path(listen.removeprefix(UNIX)).chmod(0o600)
         self._server.start()
         self._housekeeping.start()
+        if self._collecting is not None:
+            self._collecting.start()
         address = listen if listen.startswith(UNIX) else f"{listen.rpartition(':')[0]}:{port}"
         status = self.node.status()
         _LOG.info("storage node is up", extra={"node": status.node_id, "listen": address, "uploads": status.uploads})
@@ -127,6 +137,8 @@ class NodeServer:
 
     def stop(self, drain_seconds: float = DRAIN_SECONDS) -> None:
         """No new calls; those under way get ``drain_seconds``; finishes that were begun end."""
+        if self._collecting is not None:
+            self._collecting.stop()
         if self._side is not None:
             self._side.leave()
         self._server.stop(drain_seconds).wait()
@@ -151,7 +163,7 @@ def _credentials(options: NodeOptions) -> Credentials | None:
 
 def _assemble(
     options: NodeOptions, known: Identity, trees: Sequence[Tree], files: Files, clock: Clock, join: Join | None
-) -> tuple[ClusterSide | None, StorageNode]:
+) -> tuple[ClusterSide | None, StorageNode, BlobStore]:
     """``trees``: the main one, then those of the rooms."""
 
     def open_disk(tree: Tree, reserve_bytes: int) -> tuple[DiskStore, Space]:
@@ -163,12 +175,34 @@ def _assemble(
         Room(room.route, *open_disk(tree, room.reserve_bytes))
         for room, tree in zip(options.rooms, trees[1:], strict=True)
     ]
-    store = RoomedStore(main, rooms) if rooms else main
+    store: BlobStore = RoomedStore(main, rooms) if rooms else main
     finishes = Finishes(options.finish_threads, clock)
     side = join(known, main, space) if join is not None else None
     placer = side.placer if side is not None else StaysHere()
     node = StorageNode(known, store, space, finishes, clock, host_id(), placer, max_uploads=options.max_uploads)
-    return side, node
+    return side, node, store
+
+
+def _collecting(
+    options: NodeOptions,
+    known: Identity,
+    store: BlobStore,
+    side: ClusterSide | None,
+    book: WitnessBook,
+    clock: Clock,
+    opened: contextlib.ExitStack,
+) -> Loop | None:
+    """None where garbage stays, or nobody says what is linked."""
+    if options.collect is None:
+        return None
+    if side is not None:
+        return collecting(options.collect, store, side.for_collecting(book), clock)
+    if options.metadata is None:
+        return None
+    metadata = SqliteStore(options.metadata, clock)
+    opened.callback(metadata.close)
+    witness = Witness(metadata, known.node_id, book, lambda: secrets.token_bytes(16))
+    return collecting(options.collect, store, Side(metadata, witness, lambda _: None, lambda: True), clock)
 
 
 def _round(node: StorageNode, trashes: Sequence[Trash], options: NodeOptions) -> None:

@@ -107,6 +107,11 @@ class BlobStore(Protocol):
     @property
     def quarantined(self) -> int: ...
 
+    @property
+    def activity(self) -> int:
+        """Grows with everything that somebody may rely on: a commit, a "have it"."""
+        ...
+
     def rooms(self) -> tuple[RoomStatus, ...]:
         """The disks beside the main one."""
         ...

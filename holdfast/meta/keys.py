@@ -24,6 +24,7 @@
     apikeys-of/<owner>/<id>                           the same key from its owner's side
     robots/<namespace>//<name>                        a robot account
     used/<key>                                        when an API key or a robot was used last
+    witness/<node>                                    what the node wrote last: an older state of the metadata has another
 
     layout/current                                    the live versions; its revision is the layout revision
     layout/version/<number>                           one version, written once
@@ -35,6 +36,7 @@
     task/repair                                       bumped when somebody wants every node to compare its copies
     task/mirror/<entry>                               bumped when somebody wants a run of that mirror
     task/pause/<entry>                                that mirror is not to run
+    task/trust                                        bumped when an operator says that the metadata is right as it is
     task/keep                                         the sync worker whose turn it is to take from caches
     task/keep-asked                                   bumped when somebody wants caches to be looked at now
 
@@ -73,6 +75,7 @@ CLUSTER_ENTERED: Final = b"cluster/entered"
 CLUSTER_COPYING: Final = b"cluster/copying"
 LAYOUT_CURRENT: Final = b"layout/current"
 REPAIR_TASK: Final = b"task/repair"
+TRUST_TASK: Final = b"task/trust"
 KEEP_TASK: Final = b"task/keep"
 KEEP_ASKED: Final = b"task/keep-asked"
 # What a store that is nearly full still takes: without these nothing could be removed, and no node could say that it lives.
@@ -88,6 +91,7 @@ HOUSEKEEPING: Final = (
     b"dirty/",
     b"lease/",
     b"task/",
+    b"witness/",
 )
 
 _REPOSITORIES: Final = b"repo/"
@@ -248,6 +252,10 @@ def alive(node_id: str) -> bytes:
     return f"alive/{node_id}".encode()
 
 
+def witness(node_id: str) -> bytes:
+    return f"witness/{node_id}".encode()
+
+
 def process(kind: str, process_id: str) -> bytes:
     return f"process/{kind}/{process_id}".encode()
 
@@ -319,16 +327,40 @@ def usage_below(path: str) -> Range:
     return _range(f"usage/{path}/" if path else "usage/")
 
 
-def links_of(name: Repository) -> Range:
-    return _range(f"link/{name}//")
-
-
 def holders_of(digest: Digest) -> Range:
     return _range(f"holder/{digest.partition:03x}/{digest}//")
 
 
 def manifests_of(name: Repository) -> Range:
     return _range(f"manifest/{name}//")
+
+
+def links_of(name: Repository) -> Range:
+    return _range(f"link/{name}//")
+
+
+def refs_of(name: Repository) -> Range:
+    return _range(f"ref/{name}//")
+
+
+def after_name(key: bytes) -> bytes:
+    """The digest as it is spelled in ``link/<name>//<digest>`` and ``manifest/<name>//<digest>``."""
+    return key[key.index(b"//") + 2 :]
+
+
+def child_named(key: bytes) -> bytes:
+    """The child as it is spelled in ``ref/<name>//<child digest>//<parent digest>``."""
+    return key.split(b"//")[1]
+
+
+def parent_named(key: bytes) -> bytes:
+    """The parent as it is spelled in ``ref/<name>//<child digest>//<parent digest>``."""
+    return key.split(b"//")[2]
+
+
+def manifest_named(name: Repository, digest: bytes) -> bytes:
+    """As ``manifest``, for a digest that another key spells."""
+    return f"manifest/{name}//".encode() + digest
 
 
 def parents_of(name: Repository, child: Digest) -> Range:

@@ -71,7 +71,7 @@ class Removals:
             record = ManifestRecord.decode(digest, entry.value)
             write = unlinked(repository, digest, standing, self._new_id())
             ops, later = removal_of(repository, record, write.ops)
-            compares = [KeyAt(key, entry.mod_revision), *write.compares, *self._unreferenced(repository, digest)]
+            compares = [KeyAt(key, entry.mod_revision), *write.compares, *self.unreferenced(repository, digest)]
             if self.remove(repository, revision_of(standing, removals_key), compares, ops):
                 self.clean(repository, record, later)
                 return
@@ -93,7 +93,7 @@ class Removals:
                     "this digest is a manifest of the repository: delete it as a manifest", {"digest": str(digest)}
                 )
             write = unlinked(repository, digest, standing, self._new_id())
-            compares = [KeyAt(record_key, 0), *write.compares, *self._unreferenced(repository, digest)]
+            compares = [KeyAt(record_key, 0), *write.compares, *self.unreferenced(repository, digest)]
             if self.remove(repository, revision_of(standing, removals_key), compares, write.ops):
                 self.leave(repository)
                 return
@@ -111,7 +111,7 @@ class Removals:
         )
         return commit(self._store, change).succeeded
 
-    def _unreferenced(self, repository: Repository, child: Digest) -> list[Compare]:
+    def unreferenced(self, repository: Repository, child: Digest) -> list[Compare]:
         """Compares that hold while no live manifest of the repository references ``child``.
 
         Refs without a live parent that references the child are leftovers, or a push that has not committed: their parents'

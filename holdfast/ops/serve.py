@@ -149,6 +149,13 @@ def _children(
         "--log-format", settings.log.format,
         "--log-output", settings.log.output,
     ]  # fmt: skip
+    if storage.gc:
+        node += [
+            "--metadata", str(metadata),
+            "--gc-delay-seconds", str(storage.gc_delay.seconds),
+            "--gc-interval-seconds", str(storage.gc_interval.seconds),
+            "--gc-window", storage.gc_time_window,
+        ]  # fmt: skip
     node += [
         word for route, store in storage.sub_paths.items() for word in _room(settings, route, store.root_directory)
     ]

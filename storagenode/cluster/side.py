@@ -16,6 +16,7 @@ from holdfast import __version__
 from holdfast.meta import versions
 from holdfast.meta.layouts import LayoutBook
 from holdfast.meta.members import Alive, Declared, Members, Progress
+from holdfast.meta.witness import Witness
 from holdfast.replicas.cluster import ClusterDirectory
 from holdfast.replicas.fanout import FanOut
 from storagenode.cluster.membership import TTL_SECONDS, Membership, Presence
@@ -23,12 +24,14 @@ from storagenode.cluster.pace import Pace
 from storagenode.cluster.placing import ClusterPlacer
 from storagenode.cluster.rounds import Repair
 from storagenode.cluster.settle import Settler
+from storagenode.collecting.assembly import Side
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from holdfast.clock import Clock
     from holdfast.meta.store import Store
+    from holdfast.meta.witness import Book
     from holdfast.rpc.node import NodeClient
     from storagenode.disk.identity import Identity
     from storagenode.disk.space import Space
@@ -88,6 +91,18 @@ class ClusterSide:
         self.pace = Pace(clock, self._stopping, options.repair_bytes_per_second)
         self._membership: Membership | None = None
         self._repair: Repair | None = None
+
+    def for_collecting(self, book: Book) -> Side:
+        """The first of the living nodes looks after links."""
+        me = self._identity.node_id
+
+        def short(partition: int) -> None:
+            view = self.directory.view
+            if view.layouts is not None:
+                self.book.mark_dirty(partition, view.layouts.newest.version)
+
+        witness = Witness(self._metadata, me, book, _new_id)
+        return Side(self._metadata, witness, short, lambda: min(self.directory.view.alive, default=me) >= me)
 
     def start(self, node: StorageNode, address: str) -> None:
         """Join.

@@ -69,6 +69,10 @@ class RoomedStore:
         # Where an upload lies is what counts for it, whatever the routes say after a restart. Who has the upload holds its stage.
         self._staged: WeakValueDictionary[str, DiskStage] = WeakValueDictionary()
 
+    @property
+    def activity(self) -> int:
+        return sum(store.activity for store in self._stores)
+
     # -- where things go
 
     def _store_for(self, place: str) -> DiskStore:

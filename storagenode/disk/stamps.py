@@ -54,6 +54,12 @@ class Stamps:
             self._of[key] = self._counter
             return self._text(self._counter)
 
+    @property
+    def given(self) -> int:
+        """How many so far: it grows with every commit and every "have it"."""
+        with self._lock:
+            return self._counter
+
     def current(self, digest: Digest) -> str:
         with self._lock:
             return self._text(self._of.get(_key(digest), self._floor))

@@ -63,6 +63,11 @@ class DiskStore:
     def quarantined(self) -> int:
         return self._quarantine.count
 
+    @property
+    def activity(self) -> int:
+        """Grows with everything that somebody may rely on."""
+        return self._stamps.given
+
     def take_bereft(self) -> set[int]:
         return self._quarantine.take_bereft()
 

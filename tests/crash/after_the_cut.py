@@ -18,6 +18,7 @@ from gateway.cache import ManifestCache
 from gateway.health import Health
 from gateway.lanes import Lanes
 from gateway.rates import Paces, Rates
+from gateway.renewal import Renewal
 from gateway.staleness import Staleness
 from holdfast.clock import SystemClock
 from holdfast.meta.repos import Repositories
@@ -67,7 +68,12 @@ def started(data: Path) -> Iterator[Callable[..., Answer]]:
         writer = ReplicaWriter(nodes, FanOut(nodes, ThreadPoolExecutor(1), SystemClock()), lambda *_: None)
         unlimited = Rates(Paces(), Buckets(SystemClock(), b"any key"))
         guards = Guards(
-            guard(AccessOptions(), store, SystemClock(), time.sleep), lanes, Health({}), Staleness(), unlimited
+            guard(AccessOptions(), store, SystemClock(), time.sleep),
+            lanes,
+            Health({}),
+            Staleness(),
+            unlimited,
+            Renewal(repos, SystemClock(), 3600.0),
         )
         app = create_app(repos, reader, writer, ManifestCache(1 << 20), no_mirrors(repos), guards)
         client = TestClient(app)

@@ -15,6 +15,7 @@ import pytest
 from gateway.blobs import Blobs
 from gateway.cache import ManifestCache
 from gateway.manifests import Manifests
+from gateway.renewal import Renewal
 from gateway.uploads import Uploads
 from holdfast import digest as digests
 from holdfast import manifest as manifests
@@ -174,7 +175,9 @@ def run(
 def test_a_mount_gets_the_blob_or_a_no_and_never_an_empty_link() -> None:
     def mount(scene: Scene, store: Any) -> None:
         parts = scene.parts(store)
-        mounted = Blobs(parts.repos, parts.reader, parts.mirroring).mount(OURS, CACHE, DIGEST, lambda _: True)
+        mounted = Blobs(parts.repos, parts.reader, parts.mirroring, Renewal(parts.repos, ManualClock(), 3600.0)).mount(
+            OURS, CACHE, DIGEST, lambda _: True
+        )
         scene.acknowledged = mounted is not None
 
     seen = set()
@@ -257,7 +260,7 @@ def test_a_fetch_that_begins_before_the_link_goes_keeps_it() -> None:
 def test_a_reader_gets_the_whole_blob_or_is_told_that_it_is_gone() -> None:
     def read(scene: Scene, store: Any) -> None:
         parts = scene.parts(store)
-        blobs = Blobs(parts.repos, parts.reader, parts.mirroring)
+        blobs = Blobs(parts.repos, parts.reader, parts.mirroring, Renewal(parts.repos, ManualClock(), 3600.0))
         try:
             body = b"".join(blobs.read(blobs.linked(CACHE, DIGEST), 0, None))
         except HoldfastError:

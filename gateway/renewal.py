@@ -1,0 +1,51 @@
+"""Links of blobs that clients ask about are renewed, so that a collector does not take what a push relies on.
+
+docker asks for each layer whether it is there, and names it in a manifest minutes later. A link that no manifest needs yet, and
+that is nearly as old as the collector's grace, would go in between (ARCHITECTURE 3b: HEAD renews).
+
+Promises: written only when the last renewal is older than a quarter of the grace, so at most four times in it, whoever asks how
+often. A renewal that cannot be written is no reason to say that the blob is not there.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final
+
+from holdfast.errors import LayoutMovedError, SweepMovedError, UnavailableError
+
+if TYPE_CHECKING:
+    from holdfast.clock import Clock
+    from holdfast.meta.links import Fence, Link
+    from holdfast.meta.repos import Repositories
+    from holdfast.names import Repository
+
+_log: Final = logging.getLogger("holdfast.gateway")
+
+_SHARE: Final = 0.25
+
+
+class Renewal:
+    """``grace_seconds``: after which a collector takes a link that nothing needs."""
+
+    def __init__(self, repos: Repositories, clock: Clock, grace_seconds: float) -> None:
+        self._repos = repos
+        self._clock = clock
+        self._after_seconds = grace_seconds * _SHARE
+
+    def fence(self, link: Link) -> Fence | None:
+        """To be taken before a node confirms the copy; None: the link is young enough."""
+        # A wall clock that jumped back makes it look younger than new: renewed as well.
+        if 0 <= self._clock.wall() - link.renewed_seconds < self._after_seconds:
+            return None
+        return self._repos.fence(link.digest)
+
+    def renew(self, repo: Repository, link: Link, fence: Fence) -> bool:
+        """After a node has confirmed a copy. False: a sweep began meanwhile, so look at the copies again."""
+        try:
+            self._repos.add_link(repo, link.digest, link.size_bytes, fence, link.origin)
+        except SweepMovedError:
+            return False
+        except (UnavailableError, LayoutMovedError) as error:
+            _log.warning("a link was not renewed", extra={"digest": str(link.digest), "reason": error.message})
+        return True

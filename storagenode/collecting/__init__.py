@@ -1,0 +1,1 @@
+"""Online garbage collection, as one storage node does it for its own copies (ARCHITECTURE 3b)."""

@@ -1,0 +1,189 @@
+"""A cycle: what nobody links is found, waited for, and moved to the trash, while everything goes on.
+
+    walk      copies and links side by side, each sorted by partition and digest; what nobody links is marked
+    judge     more than a set share of what is here, or everything because nobody links anything: not without being told to
+    sweep     of what has been marked for the grace: `sweep/<partition>` is bumped where nothing links it, then each copy goes if it
+              still has the stamp that was listed
+    mend      what somebody links all the same by then has lost one of its copies: its partition is marked as short of copies
+
+Promises
+  * Who links a digest at any moment either made the link first, and nothing goes; or finds that a sweep has begun, and looks at the
+    copies again; or was told "have it" by this node, which changes the stamp (ARCHITECTURE 3b).
+  * Memory does not grow with what is stored: of each partition one listing at a time, and the marks.
+  * No lock is held that a push or pull waits for. Metadata that has gone back in time deletes
+    nothing (``holdfast.meta.witness``).
+
+Never here: how long the grace is, when a cycle is due, links.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Protocol
+
+from holdfast.digest import PARTITIONS
+from holdfast.meta.holders import Held
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from holdfast.digest import Digest
+    from holdfast.meta.store import Store
+    from holdfast.rpc.node import ListedBlob
+    from storagenode.collecting.marks import Marks
+
+# A few copies may always go, or an empty registry could never be tidied up.
+_FEW: Final = 100
+
+
+class Copies(Protocol):
+    """What a collector needs of ``storagenode.store.BlobStore``."""
+
+    def listing(self, partition: int) -> list[ListedBlob]: ...
+
+    def delete(self, digest: Digest, stamp: str) -> bool: ...
+
+    @property
+    def activity(self) -> int: ...
+
+
+class Links(Protocol):
+    """What a collector needs of ``holdfast.meta.repos.Repositories``."""
+
+    def begin_sweep(self, partition: int, digests: Sequence[Digest]) -> list[Digest]: ...
+
+    def holders(self, digest: Digest, limit: int) -> Sequence[object]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """``grace_seconds``: how long a copy has to have been nobody's. ``share``: of the node's bytes that one cycle may take, 0 to 1;
+    1: all of them, and without any doubt about the metadata.
+    """
+
+    grace_seconds: float
+    share: float = 0.5
+
+    def __post_init__(self) -> None:
+        """Raises ValueError."""
+        if self.grace_seconds < 0 or not 0 <= self.share <= 1:
+            raise ValueError("a grace is not negative, and a share is between 0 and 1")
+
+
+@dataclass(slots=True)
+class Cycle:
+    """What came of it. ``refused``: why nothing was taken although something could have been. ``waiting``: marked, and not yet due.
+
+    ``kept``: were due, and linked or asked for again meanwhile. Bytes are those moved to the trash.
+    """
+
+    blobs: int = 0
+    bytes: int = 0
+    orphans: int = 0
+    orphan_bytes: int = 0
+    swept: int = 0
+    swept_bytes: int = 0
+    kept: int = 0
+    refused: str = ""
+    mended: set[int] = field(default_factory=set)
+
+    @property
+    def waiting(self) -> int:
+        return self.orphans - self.swept - self.kept
+
+
+class Collector:
+    """For one thread. ``short``: told a partition that has lost a copy of what is linked. ``require_right`` raises an
+    UnavailableError where the metadata is not to be believed.
+    """
+
+    def __init__(
+        self,
+        copies: Copies,
+        store: Store,
+        links: Links,
+        marks: Marks,
+        short: Callable[[int], object],
+        require_right: Callable[[], None],
+    ) -> None:
+        self._copies = copies
+        self._store = store
+        self._links = links
+        self._marks = marks
+        self._short = short
+        self._require_right = require_right
+
+    def cycle(self, terms: Terms, goes_on: Callable[[], bool], *, dry_run: bool = False) -> Cycle:
+        """One of them; ends early, and takes nothing more, when ``goes_on`` says so.
+
+        Raises:
+            MetadataUnavailableError, OutcomeUnknownError, UnavailableError: what was not done is done by the next one.
+        """
+        self._require_right()
+        cycle = Cycle()
+        held = Held(self._store)
+        is_empty = held.is_empty
+        due = self._walk(held, terms, cycle, goes_on)
+        cycle.refused = self._judged(cycle, due, terms, is_empty=is_empty)
+        if due and not cycle.refused and not dry_run:
+            self._require_right()
+            for partition, copies in due.items():
+                if not goes_on():
+                    break
+                self._sweep(partition, copies, cycle)
+        return cycle
+
+    def _walk(self, held: Held, terms: Terms, cycle: Cycle, goes_on: Callable[[], bool]) -> dict[int, list[ListedBlob]]:
+        due: dict[int, list[ListedBlob]] = {}
+        self._marks.begin()
+        for partition in range(PARTITIONS):
+            if not goes_on():
+                return {}  # the marks stay as the last whole walk left them
+            for copy in self._unheld(partition, held, cycle):
+                cycle.orphans += 1
+                cycle.orphan_bytes += copy.size_bytes
+                # Just marked is never due, not even without any grace: a whole walk lies between a mark and a sweep.
+                age_seconds = self._marks.see(str(copy.digest), copy.stamp)
+                if age_seconds is not None and age_seconds >= terms.grace_seconds:
+                    due.setdefault(partition, []).append(copy)
+        self._marks.end()
+        return due
+
+    def _unheld(self, partition: int, held: Held, cycle: Cycle) -> Iterator[ListedBlob]:
+        # Links are read ahead, so what was linked a moment ago may look like nobody's: it is marked, and not taken.
+        copies = self._copies.listing(partition)
+        linked = set(held.in_partition(partition)) if copies else ()
+        for copy in copies:
+            cycle.blobs += 1
+            cycle.bytes += copy.size_bytes
+            if copy.digest not in linked:
+                yield copy
+
+    @staticmethod
+    def _judged(cycle: Cycle, due: dict[int, list[ListedBlob]], terms: Terms, *, is_empty: bool) -> str:
+        if not due or terms.share == 1:
+            return ""
+        if is_empty:
+            return f"nobody links anything, and {cycle.blobs} blobs are here: is this the right metadata?"
+        # All of them, due or not: a cycle takes no more than are remembered, and the next one would take the rest.
+        if cycle.orphans > _FEW and cycle.orphan_bytes > terms.share * cycle.bytes:
+            return f"{cycle.orphans} blobs of {cycle.orphan_bytes} bytes are nobody's, of {cycle.bytes} bytes that are here"
+        return ""
+
+    def _sweep(self, partition: int, copies: Sequence[ListedBlob], cycle: Cycle) -> None:
+        free = set(self._links.begin_sweep(partition, [copy.digest for copy in copies]))
+        gone: list[Digest] = []
+        for copy in copies:
+            if copy.digest in free and self._copies.delete(copy.digest, copy.stamp):
+                gone.append(copy.digest)
+                cycle.swept += 1
+                cycle.swept_bytes += copy.size_bytes
+            else:
+                cycle.kept += 1
+        self._mend(partition, gone, cycle)
+
+    def _mend(self, partition: int, gone: Iterable[Digest], cycle: Cycle) -> None:
+        """Somebody was told "have it" by another node, and links it by now: it has fewer copies than it should."""
+        if any(self._links.holders(digest, 1) for digest in gone):
+            self._short(partition)
+            cycle.mended.add(partition)

@@ -1,0 +1,273 @@
+"""A collector's cycle: what goes, what waits, what stops it."""
+
+from __future__ import annotations
+
+import pytest
+
+from holdfast.clock import ManualClock
+from holdfast.errors import RolledBackError, SweepMovedError
+from holdfast.meta import keys
+from holdfast.meta.holders import Held
+from holdfast.meta.repos import Repositories
+from holdfast.rpc.node import ListedBlob
+from storagenode.collecting.collector import Collector, Terms
+from storagenode.collecting.marks import Marks
+from tests.fakes.memory_store import MemoryStore
+from tests.unit.meta.interleaving import every_interleaving
+from tests.unit.meta.world import OTHER, REPO, blob, faults, keys_below, link, new_ids
+
+A, B, C = blob("a"), blob("b"), blob("c")
+GRACE = Terms(grace_seconds=60.0)
+
+
+class Node:
+    """Copies of 10 bytes with stamps: every "have it" and every write changes the stamp."""
+
+    def __init__(self, *digests):
+        self.stamps = dict.fromkeys(digests, 0)
+
+    def listing(self, partition):
+        here = sorted((digest for digest in self.stamps if digest.partition == partition), key=str)
+        return [ListedBlob(digest, 10, str(self.stamps[digest])) for digest in here]
+
+    def delete(self, digest, stamp):
+        if str(self.stamps.get(digest)) != stamp:
+            return False
+        del self.stamps[digest]
+        return True
+
+    def has(self, digest):
+        if digest in self.stamps:
+            self.stamps[digest] += 1
+        return digest in self.stamps
+
+    def write(self, digest):
+        self.stamps[digest] = self.stamps.get(digest, 0) + 1
+
+
+class World:
+    def __init__(self, *digests, most=1000):
+        self.clock = ManualClock()
+        self.store = MemoryStore(self.clock)
+        self.repos = Repositories(self.store, new_ids(), self.clock)
+        self.node = Node(*digests)
+        self.short = []
+        self.error = None
+        self.marks = Marks(self.clock, most)
+
+    def collector(self, store=None):
+        links = Repositories(store, new_ids(), self.clock) if store is not None else self.repos
+        return Collector(self.node, store or self.store, links, self.marks, self.short.append, self.look)
+
+    def look(self):
+        if self.error is not None:
+            raise self.error
+
+    def cycle(self, terms=GRACE, goes_on=lambda: True, **options):
+        return self.collector().cycle(terms, goes_on, **options)
+
+    def after_grace(self, **options):
+        self.clock.advance(61)
+        return self.cycle(**options)
+
+
+def test_what_nobody_links_goes_after_the_grace_and_not_before():
+    world = World(A, B)
+    link(world.repos, B)
+    first = world.cycle()
+    assert (first.orphans, first.orphan_bytes, first.swept, first.waiting) == (1, 10, 0, 1)
+    world.clock.advance(59)
+    assert world.cycle().swept == 0
+    world.clock.advance(1)
+    last = world.cycle()
+    assert (last.swept, last.swept_bytes, last.waiting) == (1, 10, 0)
+    assert set(world.node.stamps) == {B}
+
+
+def test_without_any_grace_a_whole_walk_still_lies_between():
+    world = World(A, B)
+    link(world.repos, B)
+    assert world.cycle(Terms(0.0)).swept == 0
+    assert world.cycle(Terms(0.0)).swept == 1
+
+
+@pytest.mark.parametrize("touch", [Node.has, Node.write], ids=["asked for", "written again"])
+def test_a_copy_that_somebody_touched_waits_anew(touch):
+    world = World(A, B)
+    link(world.repos, B)
+    world.cycle()
+    touch(world.node, A)
+    assert world.after_grace().swept == 0
+    assert world.after_grace().swept == 1
+
+
+def test_a_copy_that_is_asked_for_after_the_listing_stays():
+    world = World(A, B)
+    link(world.repos, B)
+    world.cycle()
+    begin = world.repos.begin_sweep
+
+    def meanwhile(partition, digests):
+        free = begin(partition, digests)
+        world.node.has(A)
+        return free
+
+    world.repos.begin_sweep = meanwhile
+    cycle = world.after_grace()
+    assert (cycle.swept, cycle.kept) == (0, 1)
+    assert A in world.node.stamps
+
+
+def test_what_is_linked_again_is_nobodys_no_more():
+    world = World(A, B)
+    link(world.repos, B)
+    world.cycle()
+    link(world.repos, A)
+    assert world.after_grace().orphans == 0
+    assert world.marks.waiting == 0
+
+
+def test_links_of_every_repository_count_and_come_in_order():
+    world = World()
+    digests = [blob(f"{number}") for number in range(300)]
+    link(world.repos, *digests)
+    link(world.repos, *digests[::3], repo=OTHER)
+    held = Held(world.store)
+    assert not held.is_empty
+    found = [digest for partition in range(4096) for digest in held.in_partition(partition)]
+    assert found == sorted(digests, key=lambda digest: (digest.partition, str(digest)))
+
+
+def test_empty_metadata_deletes_nothing_until_somebody_says_so():
+    world = World(A, B)
+    world.cycle()
+    cycle = world.after_grace()
+    assert cycle.swept == 0
+    assert "right metadata" in cycle.refused
+    assert world.cycle(Terms(60.0, share=1)).swept == 2
+
+
+def test_metadata_that_went_back_in_time_deletes_nothing():
+    world = World(A, B)
+    link(world.repos, B)
+    world.cycle()
+    world.error = RolledBackError("older")
+    with pytest.raises(RolledBackError):
+        world.after_grace()
+    assert set(world.node.stamps) == {A, B}
+
+
+def test_more_than_its_share_stops_a_cycle():
+    digests = [blob(f"{number}") for number in range(300)]
+    world = World(*digests)
+    link(world.repos, *digests[:140])
+    world.cycle()
+    cycle = world.after_grace()
+    assert cycle.swept == 0
+    assert cycle.refused
+    link(world.repos, *digests[140:160])
+    assert world.after_grace().swept == 140
+
+
+def test_a_few_may_go_however_little_is_left():
+    digests = [blob(f"{number}") for number in range(90)]
+    world = World(*digests)
+    link(world.repos, digests[0])
+    world.cycle()
+    assert world.after_grace().swept == 89
+
+
+def test_a_dry_run_takes_nothing_and_says_what_it_would():
+    world = World(A, B)
+    link(world.repos, B)
+    world.cycle()
+    cycle = world.after_grace(dry_run=True)
+    assert (cycle.orphans, cycle.swept) == (1, 0)
+    assert A in world.node.stamps
+
+
+def test_more_than_are_remembered_get_their_turn_later():
+    digests = [blob(f"{number}") for number in range(10)]
+    world = World(B, *digests, most=4)
+    link(world.repos, B)
+    world.cycle()
+    assert world.marks.is_full
+    swept = [world.after_grace().swept for _ in range(6)]
+    assert sum(swept) == 10
+    assert max(swept) <= 4
+
+
+def test_a_walk_that_is_broken_off_leaves_the_marks_as_they_were():
+    world = World(A, B)
+    link(world.repos, B)
+    world.cycle()
+    calls = iter([True] * 10 + [False] * 5000)
+    world.clock.advance(61)
+    assert world.cycle(goes_on=lambda: next(calls)).swept == 0
+    assert world.cycle().swept == 1
+
+
+def test_a_link_that_came_by_another_nodes_word_marks_the_partition_short():
+    world = World(A, B)
+    link(world.repos, B)
+    world.cycle()
+    delete = world.node.delete
+
+    def linked_behind(digest, stamp):
+        gone = delete(digest, stamp)
+        link(world.repos, A)  # under a fence taken after the sweep began: another node said "have it"
+        return gone
+
+    world.node.delete = linked_behind
+    assert world.after_grace().mended == {A.partition}
+    assert world.short == [A.partition]
+
+
+def _writer(world, repo):
+    """A gateway: it asks, or writes, under a fence, and begins again when told to."""
+
+    def actor(store):
+        repos = Repositories(store, new_ids(), world.clock)
+        while True:
+            fence = repos.fence(A)
+            store.get(b"the node is asked at any time")
+            if not world.node.has(A):
+                store.get(b"the bytes take a while")
+                world.node.write(A)
+            try:
+                repos.add_link(repo, A, 10, fence)
+            except SweepMovedError:
+                continue
+            return
+
+    return actor
+
+
+def _held_without_bytes(world):
+    return [key for key in keys_below(world.store, b"holder/") if keys.held_in(key) not in world.node.stamps]
+
+
+def _marked():
+    world = World(A, B)
+    link(world.repos, B)
+    world.cycle()
+    world.clock.advance(61)
+    return world
+
+
+def test_in_no_order_of_steps_does_a_push_lose_its_bytes():
+    worlds, swept = [], set()
+
+    def scene():
+        world = _marked()
+        worlds.append(world)
+        return world.store, [
+            _writer(world, REPO),
+            lambda store: swept.add(world.collector(store).cycle(GRACE, lambda: True).swept),
+        ]
+
+    for _, order in every_interleaving(scene):
+        assert not _held_without_bytes(worlds[-1]), order
+        assert not faults(worlds[-1].store), order
+    assert len(worlds) > 50
+    assert swept == {0, 1}

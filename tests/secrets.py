@@ -10,6 +10,7 @@ looked at when it stops. What is read once is not read again. Logs of other prog
 from __future__ import annotations
 
 import base64
+import contextlib
 import os
 import re
 from pathlib import Path
@@ -56,17 +57,23 @@ def require_none(place: Path) -> None:
 
 def _found(place: Path) -> Iterator[str]:
     for path in _logs(place, _DEPTH):
-        state = path.stat()
-        key = (str(path), state.st_ino)
-        with path.open("rb") as file:
-            if not any(word in file.read(4096) for word in _OURS):
-                continue
-            file.seek(_read_bytes.get(key, 0))
-            text = file.read()
-        # A line that is not whole yet is read again.
-        _read_bytes[key] = _read_bytes.get(key, 0) + text.rfind(b"\n") + 1
-        for kind, line in _secrets_in(text):
-            yield f"{path}: {kind} in {line[:60]!r}..."
+        with contextlib.suppress(FileNotFoundError):  # gone meanwhile
+            for kind, line in _secrets_in(_new_in(path)):
+                yield f"{path}: {kind} in {line[:60]!r}..."
+
+
+def _new_in(path: Path) -> bytes:
+    """What has been written since it was last read; nothing of what others wrote."""
+    with path.open("rb") as file:
+        key = (str(path), os.fstat(file.fileno()).st_ino)
+        begin = file.read(4096)
+        if not any(word in begin for word in _OURS):
+            return b""
+        file.seek(_read_bytes.get(key, 0))
+        text = file.read()
+    # A line that is not whole yet is read again.
+    _read_bytes[key] = _read_bytes.get(key, 0) + text.rfind(b"\n") + 1
+    return text
 
 
 def _secrets_in(text: bytes) -> Iterator[tuple[str, bytes]]:

@@ -35,10 +35,12 @@ _REFUSAL: Final = "too many logins at once; try again in a moment"
 class Comparing:
     """Shared by threads."""
 
-    def __init__(self, waiting: int = _WAITING, patience_seconds: float = _PATIENCE_SECONDS) -> None:
+    def __init__(
+        self, waiting: int = _WAITING, patience_seconds: float = _PATIENCE_SECONDS, together: int = _TOGETHER
+    ) -> None:
         self._patience_seconds = patience_seconds
         self._places = threading.BoundedSemaphore(waiting)
-        self._pool = ThreadPoolExecutor(_TOGETHER, "passwords", _give_way)
+        self._pool = ThreadPoolExecutor(together, "passwords", _give_way)
 
     def admitted(self, work: Callable[[], Answer]) -> Answer:
         """``work`` in this thread, which counts as one that waits. Raises OverloadedError: too many do."""

@@ -9,6 +9,7 @@ import bcrypt
 import pytest
 
 from gateway.access import logins as module
+from gateway.access.comparing import Comparing
 from gateway.access.logins import Logins
 from gateway.access.proving import Doorkeeper
 from gateway.access.throttle import Throttle
@@ -89,6 +90,7 @@ def test_what_was_compared_with_an_old_hash_says_nothing_of_a_new_one(
         return bcrypt.checkpw(password.encode(), hashed.encode())
 
     monkeypatch.setattr(module, "fits", slow)
+    door.logins._comparing = Comparing(together=2)
     first: list[bool] = []
     thread = threading.Thread(target=lambda: first.append(door.enters("ann", "right")))
     thread.start()

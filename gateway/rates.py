@@ -79,4 +79,4 @@ class Rates:
     def _take(self, wanted: list[tuple[str, Pace]]) -> None:
         seconds = self._buckets.take(wanted)
         if seconds > 0:
-            raise TooManyRequestsError(math.ceil(seconds))
+            raise TooManyRequestsError.until(math.ceil(seconds))

@@ -73,6 +73,13 @@ This module imports nothing of ours. Messages are written for the person who rea
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from typing import Self
+
+_NO_DIRECTORY: Final = "the directory of users cannot be asked now; try again in a moment"
+
 
 class HoldfastError(Exception):
     """Root of the tree. ``str()`` is a sentence for people, ``detail`` is for programs.
@@ -285,9 +292,11 @@ class TooManyLoginsError(OverloadedError):
 class TooManyRequestsError(OverloadedError):
     """Requests come faster than is allowed; ``retry_after_seconds`` is when one would be taken."""
 
-    def __init__(self, retry_after_seconds: int) -> None:
-        super().__init__(f"too many requests; the next one is taken in {retry_after_seconds} s")
-        self.retry_after_seconds = retry_after_seconds
+    @classmethod
+    def until(cls, retry_after_seconds: int) -> Self:
+        made = cls(f"too many requests; the next one is taken in {retry_after_seconds} s")
+        made.retry_after_seconds = retry_after_seconds
+        return made
 
 
 class TooManyConnectionsError(OverloadedError):
@@ -315,8 +324,8 @@ class DirectoryUnavailableError(UnavailableError):
 
     retry_after_seconds = 5
 
-    def __init__(self, reason: str) -> None:
-        super().__init__("the directory of users cannot be asked now; try again in a moment")
+    def __init__(self, message: str = _NO_DIRECTORY, detail: object = None, *, reason: str = "") -> None:
+        super().__init__(message, detail)
         self.reason = reason
 
 

@@ -55,8 +55,9 @@ class _Found:
             identity = replace(owner.proven.identity, way=Way.API_KEY)
             limits = (*owner.proven.limits, self.scopes)
             account = f"{Way.API_KEY.value}:{self.key.key_id}"
-            proven = replace(owner.proven, identity=identity, limits=limits, account=account)
-            made = self.made = owner, Standing(f"{self.key.digest.hex()}:{owner.mark}", proven)
+            mark = f"{self.key.digest.hex()}:{owner.mark}"
+            proven = replace(owner.proven, identity=identity, limits=limits, account=account, mark=mark)
+            made = self.made = owner, Standing(mark, proven)
         return made[1]
 
 

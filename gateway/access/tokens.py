@@ -158,7 +158,7 @@ class Tokens:
         if not self._fits(key, claims, standing):
             raise LoginRefusedError(_REFUSAL)
         if standing is not None and not standing.is_current and claims.get("use") == _REFRESH:
-            raise DirectoryUnavailableError("a refresh token waits until its owner can be asked about")
+            raise DirectoryUnavailableError(reason="a refresh token waits until its owner can be asked about")
         if standing is None:
             groups = frozenset(map(str, claims.get("groups", ())))
             return Proven(Identity(user, Way.TOKEN, groups)) if user else Proven()

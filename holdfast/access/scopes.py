@@ -78,7 +78,8 @@ def granted(asked: Iterable[Scope], could: Callable[[Action, str], bool]) -> tup
     found: list[Scope] = []
     for scope in asked:
         if scope.kind == REGISTRY and scope.name == CATALOG:
-            found.append(scope)  # the catalog shows only what may be read
+            if _ALL in scope.words:
+                found.append(WHOLE_CATALOG)  # the catalog shows only what may be read
         elif scope.kind == REPOSITORY:
             words = tuple(_WORDS) if _ALL in scope.words else scope.words
             kept = tuple(

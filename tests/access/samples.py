@@ -23,6 +23,7 @@ from tests.access.guarded import Guarded
 from tests.serving import Server, free_port, launched
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable, Iterator, Mapping
 
 SHARED: Final = Path(__file__).parents[3] / "shared" / "configs"
@@ -39,12 +40,14 @@ ELSEWHERE: Final = {
     "config-multiple-cve.json": _LATER,
     "config-events.json": _LATER,
     "config-lint.json": _LATER,
-    "config-metrics.json": _LATER,
     "config-search.json": _LATER,
     "config-ui.json": _LATER,
     "config-gc-periodic.json": _HEALTH,
     "config-retention.json": _HEALTH,
     "config-scheduler.json": _HEALTH,
+    "config-ldap.json": "acts before a real directory in tests/access/test_ldap.py",
+    "config-tls.json": "acts with certificates of the test's own in tests/access/test_mtls.py",
+    "config-mtls.json": "acts with certificates of the test's own in tests/access/test_mtls.py",
     "on-demand-cache.json": _SYNC,
     "config-popular-registries.json": _SYNC,
     "config-sync.json": _SYNC,
@@ -143,13 +146,14 @@ def acting(
     files: Mapping[str, str | bytes] | None = None,
     changes: Mapping[str, Any] | None = None,
     ready: Callable[[Server], bool] = Server.ready,
+    trust: ssl.SSLContext | None = None,
 ) -> Iterator[Guarded]:
-    """A registry on a sample for the length of a block; it must stop cleanly."""
+    """A registry on a sample for the length of a block; it must stop cleanly. ``trust``: it speaks HTTPS."""
     port = free_port()
     config = written(name, root, port, files or {}, changes or {})
     place = root / "registry"
     place.mkdir()
-    server = launched(place, config, port, ready=ready)
+    server = launched(place, config, port, ready=ready, trust=trust)
     try:
         yield Guarded(server, root / "files" / "htpasswd")
     finally:

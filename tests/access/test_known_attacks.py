@@ -29,6 +29,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from gateway.access import logins as logins_module
 from gateway.access.logins import Logins
+from gateway.access.proving import Doorkeeper
 from gateway.access.throttle import Throttle
 from holdfast.clock import ManualClock
 from holdfast.errors import LoginRefusedError
@@ -441,7 +442,7 @@ def test_cve_2023_20902_an_unknown_user_costs_what_a_wrong_password_costs(monkey
 
     monkeypatch.setattr(logins_module, "fits", fits)
     clock = ManualClock()
-    logins = Logins(Accounts(), Throttle(clock), clock, b"k" * 32, lambda: None)
+    logins = Logins(Accounts(), Doorkeeper(Throttle(clock), clock, b"k" * 32, lambda: None))
     for user, password in (("ann", "wrong"), ("nobody", "wrong"), ("nobody", "right")):
         with pytest.raises(LoginRefusedError):
             logins.check(user, password, "192.0.2.1")

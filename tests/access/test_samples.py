@@ -25,6 +25,7 @@ from tests.access.conftest import line
 from tests.access.guarded import basic
 from tests.access.samples import acting
 from tests.access.test_users import push
+from tests.certificates import Authority
 from tests.conformance.content import LAYER, compact, digest_of
 from tests.conformance.oci import OCI_MANIFEST
 
@@ -202,3 +203,49 @@ def test_tokens_of_another_service_open_what_they_say(tmp_path: Path) -> None:
         assert push(registry, token(key), "team/app", "v1")[0] == 201
         assert registry.status("GET", "/v2/team/other/tags/list", token(key)) == 401
         assert registry.status("GET", "/v2/team/app/tags/list", token(ec.generate_private_key(ec.SECP256R1()))) == 401
+
+
+@pytest.mark.parametrize(
+    ("name", "statuses"),
+    [
+        ("config-metrics.json", (200, 200)),
+        ("config-metrics-authn-anonymous-access.json", (200, 200)),
+        ("config-metrics-authz.json", (401, 403)),
+    ],
+)
+def test_metrics_are_read_by_whom_they_are_meant_for(tmp_path: Path, name: str, statuses: tuple[int, int]) -> None:
+    """Nobody in particular, and somebody else than the one who is named."""
+    names = {"htpasswd": everybody("metrics", "ann"), "zot-test-htpasswd": everybody("metrics", "ann")}
+    with acting(name, tmp_path, names) as registry:
+        knows_users = name != "config-metrics.json"
+        assert registry.status("GET", "/metrics") == statuses[0]
+        assert registry.status("GET", "/metrics", who("ann") if knows_users else None) == statuses[1]
+        if knows_users:
+            status, _, body = registry.ask("GET", "/metrics", who("metrics"))
+            assert (status, b"http_requests" in body) == (200, True)
+
+
+def test_more_requests_than_the_rate_are_put_off(tmp_path: Path) -> None:
+    with acting("config-ratelimit.json", tmp_path) as registry:
+        answers = [registry.ask("GET", "/v2/") for _ in range(30)]
+        late = [headers for status, headers, _ in answers if status == 429]
+        assert late
+        assert all(int(headers["retry-after"]) >= 1 for headers in late)
+        assert {status for status, _, _ in answers} == {200, 429}
+
+
+@pytest.mark.parametrize("name", ["config-example.json", "config-example.yaml"])
+def test_users_of_the_file_get_in_by_https_while_the_directory_is_away(tmp_path: Path, name: str) -> None:
+    authority = Authority(tmp_path / "authority")
+    shown = authority.server()
+    files = {
+        "server.cert": shown.certificate.read_bytes(),
+        "server.key": shown.key.read_bytes(),
+        "htpasswd": everybody("ann"),
+    }
+    # Nobody is to be asked but this machine, where nobody listens.
+    away = {"http.auth.ldap.address": "127.0.0.1", "http.auth.ldap.port": 1, "http.auth.faildelay": 1}
+    with acting(name, tmp_path, files, away, trust=authority.trust) as registry:
+        assert registry.status("GET", "/v2/") == 401
+        assert registry.status("GET", "/v2/", who("ann")) == 200
+        assert registry.status("GET", "/v2/", basic("ann", "another word")) == 503

@@ -62,7 +62,7 @@ class Breaker:
             if self._rests_until is None:
                 return False
             if self._is_tried or self._clock.monotonic() < self._rests_until:
-                raise DirectoryUnavailableError("it has failed a moment ago, and is left alone")
+                raise DirectoryUnavailableError(reason="it has failed a moment ago, and is left alone")
             self._is_tried = True
             return True
 

@@ -167,7 +167,9 @@ class Directory:
                 self._context = self._options.tls()
             return Connection(self._options, self._context, deadline)
         except OSError as error:
-            raise DirectoryUnavailableError(f"the certificate of its authority cannot be read: {error}") from error
+            raise DirectoryUnavailableError(
+                reason=f"the certificate of its authority cannot be read: {error}"
+            ) from error
         except DirectoryUnavailableError:
             # The authority may have been replaced.
             self._context = None
@@ -189,4 +191,4 @@ class Directory:
 
 def _require(holds: bool, otherwise: str, code: LDAPResultCode) -> None:
     if not holds:
-        raise DirectoryUnavailableError(f"{otherwise}: {code.name}")
+        raise DirectoryUnavailableError(reason=f"{otherwise}: {code.name}")

@@ -197,7 +197,7 @@ def _translated() -> Iterator[None]:
         yield
     except UnicodeError as error:
         # Its text would show a letter of a password.
-        raise DirectoryUnavailableError("something is no text") from error
+        raise DirectoryUnavailableError(reason="something is no text") from error
     except (OSError, LDAPError, ValueError, RecursionError) as error:
         reason = f"{type(error).__name__}: {error}"[:_LONGEST_REASON]
-        raise DirectoryUnavailableError(reason) from error
+        raise DirectoryUnavailableError(reason=reason) from error

@@ -63,7 +63,7 @@ class Users:
     def _note(self, what: str) -> None:
         self.asked.append(what)
         if self.is_down:
-            raise DirectoryUnavailableError("stopped")
+            raise DirectoryUnavailableError(reason="stopped")
 
 
 @dataclass
@@ -288,7 +288,7 @@ def test_a_directory_that_is_down_is_left_alone_and_tried_by_one_caller_at_a_tim
     def ask(answer: str) -> str:
         calls.append(answer)
         if not answer:
-            raise DirectoryUnavailableError("no answer")
+            raise DirectoryUnavailableError(reason="no answer")
         return answer
 
     def fails(answer: str) -> bool:
@@ -306,7 +306,7 @@ def test_a_directory_that_is_down_is_left_alone_and_tried_by_one_caller_at_a_tim
     def while_another_asks() -> str:
         clock.advance(60)
         assert fails("well")  # meanwhile nobody else waits for it
-        raise DirectoryUnavailableError("still none")
+        raise DirectoryUnavailableError(reason="still none")
 
     def while_there_is_a_bug() -> str:
         raise ValueError("a bug")

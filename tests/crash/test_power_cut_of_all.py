@@ -246,7 +246,12 @@ KINDS = {
     "the file of a small blob or a manifest": r"data/node/staging/put\.[^/]+",
 }
 # Of these no acknowledgement hangs on one process's doing: ``test_power_cut.py`` shows for the second what they are for.
-OTHERS = (r"data/meta/holdfast\.db-journal", r"data/node/blobs/[0-9a-f]{3}/[^/]+")
+# The third is for a restored backup, which no power cut brings: ``tests/gc`` shows what it is for.
+OTHERS = (
+    r"data/meta/holdfast\.db-journal",
+    r"data/node/blobs/[0-9a-f]{3}/[^/]+",
+    r"data/node/witness\.json\.new",
+)
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)

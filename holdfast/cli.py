@@ -12,6 +12,7 @@ from holdfast.ops.apikey import app as apikey
 from holdfast.ops.bench.command import bench
 from holdfast.ops.certs import app as certs
 from holdfast.ops.gateway import gateway
+from holdfast.ops.gc import app as gc
 from holdfast.ops.layout import app as layout
 from holdfast.ops.metadata import app as metadata
 from holdfast.ops.node import app as node
@@ -47,6 +48,7 @@ app.add_typer(node, name="node")
 app.add_typer(layout, name="layout")
 app.add_typer(repair, name="repair")
 app.add_typer(upload, name="upload")
+app.add_typer(gc, name="gc")
 app.add_typer(sync, name="sync")
 app.add_typer(metadata, name="metadata")
 app.add_typer(certs, name="certs")

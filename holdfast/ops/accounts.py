@@ -66,6 +66,7 @@ class AccountsAccess:
     api_keys: ApiKeyBook
     times: UseTimes
     audit: AuditLog
+    store: Store
 
     def note(self, what: str, name: str) -> None:
         """One line of the audit log: who is at the machine did this."""
@@ -86,7 +87,7 @@ def reached(path: Path | None) -> Iterator[AccountsAccess]:
             report_refusal(error)
             raise typer.Exit(EXIT_CONFIG) from None
         try:
-            yield AccountsAccess(RobotBook(store, _new_id), ApiKeyBook(store, _new_id), UseTimes(store), audit)
+            yield AccountsAccess(RobotBook(store, _new_id), ApiKeyBook(store, _new_id), UseTimes(store), audit, store)
         except HoldfastError as error:
             typer.echo(f"holdfast: {error.message}", err=True)
             raise typer.Exit(1) from error

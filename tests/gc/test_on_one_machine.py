@@ -6,6 +6,8 @@ import hashlib
 import json
 import os
 import shutil
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 
     from tests.serving import Server
 
-SOON = {"gc": True, "gcDelay": "1s", "gcInterval": "300ms"}
+SOON = {"gc": True, "gcDelay": "3s", "gcInterval": "300ms"}
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 
 
@@ -120,3 +122,8 @@ def test_an_old_backup_of_the_metadata_deletes_nothing(tmp_path: Path) -> None:
         seen = server.log.read_text().count("older than what this node has seen")
         wait_for("more looks", lambda: server.log.read_text().count("older than") >= seen + 3)
         assert stored(server) >= held
+        command = [sys.executable, "-m", "holdfast.cli", "gc", "trust", "--yes", "--config", str(server.config)]
+        assert subprocess.run(command, check=False).returncode == 0
+        wait_for("what has no name to go", lambda: not stored(server) >= held)
+        assert server.request("GET", "/v2/a/app/manifests/old")[0] == 200
+        assert server.request("GET", "/v2/a/app/manifests/newer")[0] == 200

@@ -70,7 +70,6 @@ def test_what_would_put_data_elsewhere_is_refused(extra: dict[str, Any], path: s
 @pytest.mark.parametrize(
     ("extra", "path"),
     [
-        ({"storage": {"gc": True}}, "storage.gc"),
         ({"storage": {"retention": {"dryRun": True}}}, "storage.retention"),
         ({"storage": {"subPaths": {"/a": {"rootDirectory": "/b", "gc": True}}}}, "storage.subPaths.*.gc"),
         ({"scheduler": {"numWorkers": 3}}, "scheduler.numWorkers"),
@@ -109,7 +108,7 @@ def test_what_is_off_or_there_is_not_reported(extra: dict[str, Any]) -> None:
 
 
 def test_a_feature_that_has_arrived_is_no_longer_reported() -> None:
-    settings = parse({"storage": {"rootDirectory": "/d", "gc": True}})
+    settings = parse({"storage": {"rootDirectory": "/d", "retention": {"dryRun": True}}})
     assert unavailable(settings)
     arrived = tuple(replace(feature, available=True) for feature in FEATURES)
     assert unavailable(settings, arrived) == []

@@ -159,6 +159,7 @@ class Cluster:
     directory: Path
     etcd: EtcdCluster
     http: dict[str, Any] = field(default_factory=dict)
+    storage: dict[str, Any] = field(default_factory=dict)
     nodes: dict[str, NodeProcess] = field(default_factory=dict)
     gateways: dict[str, Process] = field(default_factory=dict)
 
@@ -171,7 +172,7 @@ class Cluster:
     def settings(self) -> dict[str, Any]:
         """What all processes' configurations have in common."""
         return {
-            "storage": {"rootDirectory": str(self.directory), "freeSpaceReserve": "1MiB"},
+            "storage": {"rootDirectory": str(self.directory), "freeSpaceReserve": "1MiB", **self.storage},
             "log": {"level": "info"},
             "cluster": {"etcd": {"endpoints": self.etcd.urls}},
         }
@@ -251,10 +252,13 @@ def running(
     gateways: Sequence[str] = (),
     replicas: int = 3,
     etcd_members: int = 1,
+    storage: Mapping[str, Any] | None = None,
     **http: Any,
 ) -> Iterator[Cluster]:
-    """Nodes of these names in one layout, and gateways; etcd alone where none are named. ``name@zone`` puts a node into a zone."""
-    cluster = Cluster(directory, EtcdCluster.start(directory / "etcd", etcd_members), http)
+    """Nodes of these names in one layout, and gateways; etcd alone where none are named. ``name@zone`` puts a node into a zone.
+    ``storage``: more of that block.
+    """
+    cluster = Cluster(directory, EtcdCluster.start(directory / "etcd", etcd_members), http, dict(storage or {}))
     try:
         cluster.begin(*(cluster.node(*name.split("@")) for name in nodes))
         if nodes:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from tests.asking import Asked
     from tests.serving import Server
 
 SOON = {"gc": True, "gcDelay": "3s", "gcInterval": "300ms"}
@@ -28,7 +29,7 @@ def digest_of(data: bytes) -> str:
     return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
-def push_blob(server: Server, repository: str, data: bytes) -> str:
+def push_blob(server: Asked, repository: str, data: bytes) -> str:
     digest = digest_of(data)
     path = f"/v2/{repository}/blobs/uploads/?digest={digest}"
     status, _, answer = server.request("POST", path, data, {"Content-Type": "application/octet-stream"})
@@ -36,7 +37,7 @@ def push_blob(server: Server, repository: str, data: bytes) -> str:
     return digest
 
 
-def push_image(server: Server, repository: str, tag: str, *layers: bytes) -> tuple[str, list[str]]:
+def push_image(server: Asked, repository: str, tag: str, *layers: bytes) -> tuple[str, list[str]]:
     config = push_blob(server, repository, b"{}" + os.urandom(8).hex().encode())
     digests = [push_blob(server, repository, layer) for layer in layers]
     text = {

@@ -1,0 +1,52 @@
+"""Garbage in a cluster: every node collects its own copies, also one that was away."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from holdfast import digest as digests
+from tests.cluster.processes import running
+from tests.gc.test_on_one_machine import SOON, digest_of, push_image
+from tests.serving import wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.cluster.processes import Cluster, NodeProcess
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    directory = tmp_path_factory.mktemp("collected")
+    with running(directory, ("a", "b", "c"), ("g",), replicas=2, storage=SOON) as cluster:
+        yield cluster
+
+
+def holding(cluster: Cluster, *names: str) -> list[NodeProcess]:
+    """The nodes that have a copy of any of these."""
+    wanted = [digests.parse(name) for name in names]
+    return [node for node in cluster.nodes.values() if any(node.holds(digest) for digest in wanted)]
+
+
+def test_copies_go_from_every_node_and_from_one_that_was_away_when_it_is_back(cluster: Cluster) -> None:
+    gateway = cluster.gateways["g"]
+    shared, own = os.urandom(1000), os.urandom(1000)
+    gone, of_gone = push_image(gateway, "a/app", "one", shared, own)
+    stays, of_stays = push_image(gateway, "a/app", "two", shared)
+    garbage = (gone, of_gone[0], digest_of(own))
+    away = holding(cluster, digest_of(own))[0]
+    away.kill()
+    wait_for("the gateway to go on", lambda: gateway.request("DELETE", f"/v2/a/app/manifests/{gone}")[0] in {202, 404})
+    wait_for(
+        "the others to collect", lambda: holding(cluster, *garbage) == [away] or not holding(cluster, *garbage), 60
+    )
+    assert away.holds(digests.parse(digest_of(own)))
+    cluster.begin(away)
+    wait_for("the last copies to go", lambda: not holding(cluster, *garbage), 60)
+    for name in (stays, *of_stays):
+        wait_for("both copies to be there", lambda name=name: len(holding(cluster, name)) == 2)
+    assert gateway.request("GET", f"/v2/a/app/blobs/{digest_of(shared)}")[2] == shared
+    assert gateway.request("GET", f"/v2/a/app/blobs/{digest_of(own)}")[0] == 404

@@ -8,7 +8,7 @@ Promises
     count that was right stays right through every kill and every race: it changes with the links or not at all.
   * What was linked by a program that did not count takes a count down to nothing when it goes, never below.
   * Links of one repository that are made at the same moment disturb each other only in the same shard, one in eight; links of
-    different repositories, and renewals, never.
+    different repositories, and renewals of what was pushed, never.
 
 Never here: I/O, and any limit on what is counted.
 """
@@ -67,7 +67,11 @@ def linked(
         # It stands for as long as nothing is removed, so renewals need not compare the link, and do not disturb each other. Another
         # size they cannot give it: a digest has one.
         removals = keys.removals(repository)
-        return Write([*made.compares, KeyAt(removals, revision_of(standing, removals))], [*ops, *made.ops])
+        compares = [*made.compares, KeyAt(removals, revision_of(standing, removals))]
+        if record.origin != "pushed":
+            # What was pushed meanwhile stays so, or a cache would be free to drop it.
+            compares.append(KeyAt(key, known.mod_revision))
+        return Write(compares, [*ops, *made.ops])
     delta = UsageDelta(0 if known else 1, record.size_bytes - old_bytes, record.operation_id)
     counted = _counted(keys.usage_of(repository, digest), standing, delta)
     is_as_read = KeyAt(key, revision_of(standing, key))

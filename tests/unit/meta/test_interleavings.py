@@ -311,3 +311,20 @@ def test_reading_a_tag_while_it_moves_and_its_old_manifest_goes():
 
     run(build, lambda scene: None, at_least=50)
     assert set(read) == {M, blob("n")}
+
+
+def test_what_is_pushed_while_a_cache_renews_its_link_counts_as_pushed():
+    def build():
+        scene = Scene(A)
+        scene.repos.add_link(REPO, A, 10, scene.repos.fence(A), "upstream")
+
+        def renewed(store):
+            repos = scene.over(store)
+            repos.add_link(REPO, A, 10, repos.fence(A), "upstream")
+
+        return scene, [scene.linker(A), renewed]
+
+    def check(scene):
+        assert scene.repos.link(REPO, A).origin == "pushed"
+
+    run(build, check, at_least=20)

@@ -52,6 +52,7 @@
     │   ├── PeerRefusedError        a storage node does not serve a process with this certificate
     │   ├── WorkerUnreachableError  no answer from a sync worker
     │   ├── DirectoryUnavailableError  the directory of users (LDAP) cannot be asked
+    │   ├── SessionsUnavailableError  the store of sessions (redis) cannot be asked
     │   ├── IssuerUnreachableError  no answer, or none of use, from a service that vouches for users
     │   ├── MetadataUnavailableError
     │   │   ├── MetadataFullError    the metadata store is near its quota or at it; deletions go on
@@ -78,6 +79,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from typing import Self
 
+_NO_SESSIONS: Final = "sessions cannot be looked up now; try again in a moment, or log in with a password or token"
 _NO_DIRECTORY: Final = "the directory of users cannot be asked now; try again in a moment"
 
 
@@ -327,6 +329,15 @@ class DirectoryUnavailableError(UnavailableError):
     def __init__(self, message: str = _NO_DIRECTORY, detail: object = None, *, reason: str = "") -> None:
         super().__init__(message, detail)
         self.reason = reason
+
+
+class SessionsUnavailableError(UnavailableError):
+    """The store of sessions did not answer: whether a cookie counts is not known. Nobody without one is concerned."""
+
+    retry_after_seconds = 5
+
+    def __init__(self, message: str = _NO_SESSIONS, detail: object = None) -> None:
+        super().__init__(message, detail)
 
 
 class NodeSilentError(NodeUnreachableError):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from gateway.access.oauth import Client, key_in
 from gateway.access.openidconnect import Names
 from gateway.access.origins import Origins, origin_of
+from gateway.access.redisoptions import RedisOptions
 from holdfast.config.secretfiles import load_openid_credentials, load_session_keys
 from holdfast.errors import ConfigError
 
@@ -34,12 +35,15 @@ class ProviderOptions:
 
 @dataclass(frozen=True, slots=True)
 class BrowserOptions:
-    """``secret``: what cookies are sealed with, b"" for a key of the installation's own. ``secure`` None: as it is reached."""
+    """``secret``: what cookies are sealed with, b"" for a key of the installation's own. ``secure`` None: as it is reached.
+    ``redis`` None: sessions are in the metadata.
+    """
 
     providers: tuple[ProviderOptions, ...] = ()
     returns: Origins = Origins()  # noqa: RUF009 - frozen
     secret: bytes = field(default=b"", repr=False)
     secure: bool | None = None
+    redis: RedisOptions | None = None
 
     @classmethod
     def of(cls, auth: Auth | None) -> BrowserOptions:
@@ -54,6 +58,7 @@ class BrowserOptions:
             replace(Origins.of(returns), everybody=False),
             _session_secret(auth.session_keys_file),
             auth.secure_session,
+            RedisOptions.of(auth),
         )
 
 

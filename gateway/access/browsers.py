@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hmac
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from gateway.access.ways import Proven, Standing, Standings
 from holdfast.access.identity import Identity, Way
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from gateway.access.ways import Accounts
     from holdfast.access.conditions import Facts
     from holdfast.clock import Clock
-    from holdfast.meta.sessions import Sessions
 
 # A working day; rights that another service gave (groups) are as old as that at most.
 SESSION_SECONDS: Final = 8 * 3600
@@ -36,12 +35,28 @@ _COOKIE: Final = "session"
 _MARK: Final = "the standing that a session began with"
 
 
+class SessionStore(Protocol):
+    """Where sessions are: the metadata, or redis. Every method may raise UnavailableError."""
+
+    def begin(self, session_id: bytes, session: Session) -> None:
+        """Raises ConflictError: the id is taken."""
+        ...
+
+    def named(self, name: str) -> Session | None:
+        """The session of an id that has this name (``name_of``); None: there is none (any more)."""
+        ...
+
+    def end(self, session_id: bytes) -> None:
+        """A session that is not there is no error."""
+        ...
+
+
 class Browsers:
     """``people``: kinds of accounts that somebody with a browser has, neither keys nor robots. ``random`` gives so many bytes."""
 
     def __init__(
         self,
-        sessions: Sessions,
+        sessions: SessionStore,
         sealer: Sealer,
         people: Sequence[Accounts],
         clock: Clock,
@@ -63,7 +78,7 @@ class Browsers:
         return not proven.limits and proven.account.partition(":")[0] in self._words
 
     def lasting(self, account: str) -> str:
-        """The account behind a session's; others as they are; "" for a session that is over. Raises MetadataUnavailableError."""
+        """The account behind a session's; others as they are; "" for a session that is over. Raises UnavailableError."""
         word, _, name = account.partition(":")
         if word != self.word:
             return account
@@ -76,7 +91,7 @@ class Browsers:
         """The value of the cookie.
 
         Raises:
-            LoginRefusedError: its account is gone. MetadataUnavailableError, OutcomeUnknownError.
+            LoginRefusedError: its account is gone. UnavailableError.
             ValueError: nobody, or somebody whose key or token allows less than he may.
         """
         if proven.limits:
@@ -94,7 +109,7 @@ class Browsers:
         return self._sealer.seal(_COOKIE, session_id)
 
     def of(self, facts: Facts) -> Proven | None:
-        """Raises MetadataUnavailableError."""
+        """Raises UnavailableError."""
         session_id = self._sealer.opened(_COOKIE, facts.session)
         found = None if session_id is None else self.standing(name_of(session_id))
         return None if found is None else found.proven
@@ -116,7 +131,7 @@ class Browsers:
         return Standing(name, Proven(identity, account=f"{self.word}:{name}"))
 
     def end(self, cookie: str) -> None:
-        """One that does not count is no error. Raises MetadataUnavailableError."""
+        """One that does not count is no error. Raises UnavailableError."""
         session_id = self._sealer.opened(_COOKIE, cookie)
         if session_id is not None:
             self._sessions.end(session_id)

@@ -14,6 +14,8 @@ from gateway.access.issuer import Issuer
 from gateway.access.keyring import KeyRing
 from gateway.access.openid import OpenId
 from gateway.access.openidconnect import OpenIdConnect
+from gateway.access.redisserver import RedisServer
+from gateway.access.redissessions import LONGEST_RECORD, RedisSessions
 from gateway.access.sealer import Sealer
 from gateway.access.services import Services
 from holdfast.meta.sessions import Sessions
@@ -23,8 +25,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gateway.access.browseroptions import BrowserOptions, ProviderOptions
+    from gateway.access.browsers import SessionStore
     from gateway.access.openid import Provider
     from gateway.access.origins import Origins
+    from gateway.access.redisoptions import RedisOptions
     from gateway.access.ways import Accounts
     from holdfast.clock import Clock
     from holdfast.meta.signing import SigningKeys
@@ -54,7 +58,7 @@ def browsing(
     own = [SigningKey(0, options.secret, 0.0)] if options.secret else None
     ring = KeyRing(keys.all if own is None else lambda: own, clock)
     sealer = Sealer(ring, secrets.token_bytes)
-    sessions = Sessions(store, lambda: secrets.token_bytes(_ID_BYTES), clock)
+    sessions = _sessions(options.redis, ring, store, clock)
     browsers = Browsers(sessions, sealer, people, clock, secrets.token_bytes)
     openid = None
     if options.providers:
@@ -64,6 +68,16 @@ def browsing(
         openid = OpenId(found, sealer, clock, secrets.token_bytes)
     accounts = (Elsewhere(),) if openid is not None else ()
     return Browsing(browsers, openid, options.returns, options.secure, accounts)
+
+
+def _sessions(redis: RedisOptions | None, ring: KeyRing, store: Store, clock: Clock) -> SessionStore:
+    def new_id() -> bytes:
+        return secrets.token_bytes(_ID_BYTES)
+
+    if redis is None:
+        return Sessions(store, new_id, clock)
+    sealer = Sealer(ring, secrets.token_bytes, LONGEST_RECORD)
+    return RedisSessions(RedisServer(redis), redis.prefix, sealer, new_id, clock)
 
 
 def _provider(options: ProviderOptions, fetcher: Fetcher, services: Services, clock: Clock) -> Provider:

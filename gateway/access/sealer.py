@@ -24,11 +24,12 @@ LONGEST: Final = 3800
 
 
 class Sealer:
-    """``random`` gives that many random bytes."""
+    """``random`` gives that many random bytes. ``longest``: a text that is opened."""
 
-    def __init__(self, keys: KeyRing, random: Callable[[int], bytes]) -> None:
+    def __init__(self, keys: KeyRing, random: Callable[[int], bytes], longest: int = LONGEST) -> None:
         self._keys = keys
         self._random = random
+        self._longest = longest
 
     def seal(self, purpose: str, data: bytes) -> str:
         """Raises MetadataUnavailableError: there is no key."""
@@ -38,7 +39,7 @@ class Sealer:
 
     def opened(self, purpose: str, text: str) -> bytes | None:
         """Raises MetadataUnavailableError: it looks like ours, and the keys cannot be read."""
-        if not text or len(text) > LONGEST or not text.isascii():
+        if not text or len(text) > self._longest or not text.isascii():
             return None
         try:
             raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)

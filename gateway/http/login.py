@@ -97,7 +97,7 @@ class CallbackResource:
 
 
 class LogoutResource:
-    """Raises DeniedError: another site may have sent it. MetadataUnavailableError."""
+    """Raises DeniedError: another site may have sent it. UnavailableError."""
 
     def __init__(self, door: Door) -> None:
         self._door = door

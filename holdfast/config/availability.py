@@ -2,7 +2,7 @@
 
 Promises: ``FEATURES`` is the one list; a feature that arrives has its ``available`` turned to True (or its row deleted), and
 nothing else changes. A block switched off by ``"enable": false`` is not configured; a scalar is configured when the file
-gives it and it is neither false, zero nor empty. Local sessions are those that every gateway has.
+gives it and it is neither false, zero nor empty.
 
 Invariants: every path leads to a setting that exists (a test walks them).
 
@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
-from holdfast.config.drivers import LocalSessions
 from holdfast.config.section import Section, Switched
 
 if TYPE_CHECKING:
@@ -59,7 +58,6 @@ _LATER: Final = "a later version"
 _NOT_PLANNED: Final = "no version planned so far"
 
 FEATURES: Final[tuple[Feature, ...]] = (
-    Feature("http.auth.sessionDriver", "sessions in redis", Effect.MISLEADS, _NOT_PLANNED),
     Feature("storage.storageDriver", "an object store", Effect.MISLEADS, _NOT_PLANNED),
     Feature("storage.cacheDriver", "a remote cache", Effect.MISLEADS, _NOT_PLANNED),
     Feature("storage.remoteCache", "a remote cache", Effect.MISLEADS, _NOT_PLANNED),
@@ -98,9 +96,7 @@ def unavailable(settings: Settings, features: tuple[Feature, ...] = FEATURES) ->
 
 def _configured(node: Any, steps: list[str]) -> Iterator[bool]:
     """One answer for each place that the path leads to in what the file gave."""
-    if isinstance(node, LocalSessions):
-        yield False
-    elif not steps:
+    if not steps:
         yield not isinstance(node, Switched) or node.enable if isinstance(node, Section) else bool(node)
     elif isinstance(node, Section):
         name = next(name for name in type(node).model_fields if node.spelling(name) == steps[0])

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from holdfast.meta.store import Store
 
 # A lease ends a little after what it carries, so that clocks which differ end no session early.
-_SPARE_SECONDS: Final = 60.0
+SPARE_SECONDS: Final = 60.0
 _RECORD: Final = Codec(wire.SessionRecord)
 
 
@@ -58,6 +58,34 @@ def name_of(session_id: bytes) -> str:
     return hashlib.sha256(session_id).hexdigest()
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A session as a store holds it. ``operation_id``: of who began it."""
+
+    session: Session
+    operation_id: bytes
+
+
+def encoded(session: Session, operation_id: bytes) -> bytes:
+    return _RECORD.encode(
+        wire.SessionRecord(
+            operation_id=operation_id,
+            user=session.user,
+            groups=sorted(session.groups),
+            account=session.account,
+            mark=session.mark,
+            until_seconds=session.until_seconds,
+        )
+    )
+
+
+def decoded(value: bytes) -> Found:
+    """Raises CorruptError."""
+    record = _RECORD.decode(value)
+    session = Session(record.user, frozenset(record.groups), record.until_seconds, record.account, record.mark)
+    return Found(session, record.operation_id)
+
+
 class Sessions:
     """``new_id`` gives 16 random bytes. Every method may raise MetadataUnavailableError."""
 
@@ -69,17 +97,9 @@ class Sessions:
     def begin(self, session_id: bytes, session: Session) -> None:
         """Raises OutcomeUnknownError. ConflictError: the id is taken, which random ids never are."""
         operation_id = self._new_id()
-        record = wire.SessionRecord(
-            operation_id=operation_id,
-            user=session.user,
-            groups=sorted(session.groups),
-            account=session.account,
-            mark=session.mark,
-            until_seconds=session.until_seconds,
-        )
         key = keys.session(name_of(session_id))
-        lease = self._store.grant_lease(max(1.0, session.until_seconds - self._clock.wall()) + _SPARE_SECONDS)
-        put = Put(key, _RECORD.encode(record), lease.lease_id)
+        lease = self._store.grant_lease(max(1.0, session.until_seconds - self._clock.wall()) + SPARE_SECONDS)
+        put = Put(key, encoded(session, operation_id), lease.lease_id)
         if not commit(self._store, Change(key, 0, operation_id, [KeyAt(key, 0)], [put])).succeeded:
             self._store.revoke_lease(lease.lease_id)
             raise ConflictError("a session of this id is there already")
@@ -89,10 +109,8 @@ class Sessions:
         entry = self._store.get(keys.session(name))
         if entry is None:
             return None
-        record = _RECORD.decode(entry.value)
-        if self._clock.wall() >= record.until_seconds:
-            return None
-        return Session(record.user, frozenset(record.groups), record.until_seconds, record.account, record.mark)
+        session = decoded(entry.value).session
+        return None if self._clock.wall() >= session.until_seconds else session
 
     def end(self, session_id: bytes) -> None:
         """A session that is not there is no error."""

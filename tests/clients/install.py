@@ -49,6 +49,7 @@ PACKAGES: Final = (
     "zstd",
     "slapd",
     "ldap-utils",
+    "redis-server",
     "chromium",
     "curl",
 )

@@ -31,8 +31,9 @@ def test_every_path_of_the_table_leads_to_a_setting(feature: Any) -> None:
     assert feature.path in str(feature)
 
 
-def test_local_sessions_are_what_every_gateway_has() -> None:
-    assert lacking(http={"auth": {"sessionDriver": {"name": "local"}}}) == {}
+@pytest.mark.parametrize("driver", [{"name": "local"}, {"name": "redis", "url": "redis://r"}])
+def test_sessions_are_kept_wherever_they_can_be_configured(driver: dict[str, str]) -> None:
+    assert lacking(http={"auth": {"sessionDriver": driver}}) == {}
 
 
 def test_the_defaults_ask_for_nothing_that_is_missing() -> None:
@@ -58,7 +59,6 @@ def test_what_protects_is_refused(extra: dict[str, Any], path: str) -> None:
             {"storage": {"subPaths": {"/a": {"storageDriver": {"name": "s3"}, "dedupe": False}}}},
             "storage.subPaths.*.storageDriver",
         ),
-        ({"http": {"auth": {"sessionDriver": {"name": "redis", "url": "redis://r"}}}}, "http.auth.sessionDriver"),
         ({"cluster": {"members": ["a:1"], "hashKey": "k" * 16}}, "cluster.members"),
         ({"cluster": {"members": ["a:1"], "hashKey": "k" * 16}}, "cluster.hashKey"),
     ],

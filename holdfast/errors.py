@@ -336,8 +336,9 @@ class SessionsUnavailableError(UnavailableError):
 
     retry_after_seconds = 5
 
-    def __init__(self, message: str = _NO_SESSIONS, detail: object = None) -> None:
+    def __init__(self, message: str = _NO_SESSIONS, detail: object = None, *, reason: str = "") -> None:
         super().__init__(message, detail)
+        self.reason = reason
 
 
 class NodeSilentError(NodeUnreachableError):

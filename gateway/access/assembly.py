@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Final
 
 from gateway.access.apikeys import ApiKeys, OwnKeys
 from gateway.access.audit import AuditLog
+from gateway.access.breaker import Breaker
 from gateway.access.browsing import Browsing, browsing
 from gateway.access.certificates import ClientCertificates
 from gateway.access.gate import Gate
 from gateway.access.guesses import Guesses
-from gateway.access.ldap.breaker import Breaker
 from gateway.access.ldap.directory import Directory
 from gateway.access.ldap.way import DirectoryLogins, Reading
 from gateway.access.logins import Logins

@@ -77,7 +77,7 @@ def _sessions(redis: RedisOptions | None, ring: KeyRing, store: Store, clock: Cl
     if redis is None:
         return Sessions(store, new_id, clock)
     sealer = Sealer(ring, secrets.token_bytes, LONGEST_RECORD)
-    return RedisSessions(RedisServer(redis), redis.prefix, sealer, new_id, clock)
+    return RedisSessions(RedisServer(redis, clock), redis.prefix, sealer, new_id, clock)
 
 
 def _provider(options: ProviderOptions, fetcher: Fetcher, services: Services, clock: Clock) -> Provider:

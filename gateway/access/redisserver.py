@@ -1,24 +1,23 @@
 """One redis server, by redis-py (the extra ``redis``), which is imported where a server is configured and nowhere else.
 
-Promises: every error of the library and of the network is SessionsUnavailableError; every wait is bounded. One log line when the
-server goes, one when it is back, none in between (of each process).
+Promises: every error of the library and of the network is SessionsUnavailableError; every wait is bounded, and a server that is
+down is left alone for a moment (``breaker``).
 
 Never: a password in a message or a log line; a value taken for anything but bytes.
 """
 
 from __future__ import annotations
 
-import logging
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from gateway.access.breaker import REDIS, Breaker
 from holdfast.errors import SessionsUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gateway.access.redisoptions import RedisOptions
-
-_log: Final = logging.getLogger("holdfast.access")
+    from holdfast.clock import Clock
 
 Result = TypeVar("Result")
 
@@ -26,15 +25,14 @@ Result = TypeVar("Result")
 class RedisServer:
     """Shared by threads. Asks nothing before the first call. Every method raises SessionsUnavailableError."""
 
-    def __init__(self, options: RedisOptions) -> None:
+    def __init__(self, options: RedisOptions, clock: Clock) -> None:
         # See the module's docstring.
         import redis  # noqa: PLC0415
 
         self._errors = (redis.RedisError, OSError)
         self._redis = redis.Redis(connection_pool=_pool(options))
         place = options.place
-        self._name = place.socket or f"{place.host}:{place.port}"
-        self._is_down = False
+        self._breaker = Breaker(place.socket or f"{place.host}:{place.port}", clock, service=REDIS)
 
     def add(self, key: str, value: bytes, milliseconds: int) -> bool:
         """Whether it was not there. Tried again after a lost answer, this may find its own."""
@@ -52,21 +50,14 @@ class RedisServer:
         self._redis.connection_pool.disconnect()
 
     def _asked(self, work: Callable[[], Result]) -> Result:
+        return self._breaker.run(lambda: self._translated(work))
+
+    def _translated(self, work: Callable[[], Result]) -> Result:
         try:
-            result = work()
+            return work()
         except self._errors as error:
-            if not self._is_down:
-                self._is_down = True
-                # Its kind alone: what a server or a library says may quote anything.
-                _log.error(
-                    "redis cannot be asked; who has a session waits, all others go on",
-                    extra={"redis": self._name, "reason": type(error).__name__},
-                )
-            raise SessionsUnavailableError from error
-        if self._is_down:
-            self._is_down = False
-            _log.info("redis answers again", extra={"redis": self._name})
-        return result
+            # Its kind alone: what a server or a library says may quote anything.
+            raise SessionsUnavailableError(reason=type(error).__name__) from error
 
 
 def _pool(options: RedisOptions) -> Any:
@@ -83,7 +74,8 @@ def _pool(options: RedisOptions) -> Any:
         where, kind = {"path": place.socket}, redis.UnixDomainSocketConnection
     elif place.tls:
         kind = redis.SSLConnection
-    return redis.BlockingConnectionPool(
+    make: Any = redis.BlockingConnectionPool  # the library types it in part
+    return make(
         options.connections,
         patience.pool_seconds,
         kind,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sansldap import LDAPResultCode, LDAPServer, SearchRequest
 
-from gateway.access.ldap.breaker import Breaker
+from gateway.access.breaker import Breaker
 from gateway.access.ldap.directory import Directory
 from gateway.access.ldap.entries import groups_of, mark_of, name_of
 from gateway.access.ldap.options import Transport

@@ -11,7 +11,7 @@ from tests.access.browser import Browser
 from tests.access.conftest import line
 from tests.access.guarded import basic
 from tests.access.redisd import running_redis
-from tests.serving import serving
+from tests.serving import serving, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,7 +39,7 @@ def registry(redis: Redisd, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         "sessionDriver": {"name": "redis", "url": redis.url, "keyprefix": "ours"},
     }
     rules = {"repositories": {"**": {"defaultPolicy": ["read"]}}}
-    with serving(root / "registry", http={"auth": auth, "accessControl": rules}) as server:
+    with serving(root / "registry", http={"auth": auth, "accessControl": rules, "workers": 1}) as server:
         yield server
 
 
@@ -82,6 +82,7 @@ def test_without_redis_those_who_need_no_session_are_served(registry: Server, re
         assert browser.go("/v2/", **basic("bob", "builder")).status == 200
         assert stranger.go("/v2/").status == 401
         assert stranger.go("/v2/", Cookie="session=of-somebody-else").status == 401
+    wait_for("redis to be asked again", lambda: browser.go("/v2/").status != 503)
     assert browser.go("/v2/").status == 401  # it came back empty
     assert logged_in(registry).go("/v2/a/tags/list").status == 404
     assert registry.told("redis cannot be asked")

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable
 
-    from gateway.access.ldap.breaker import Breaker
+    from gateway.access.breaker import Breaker
     from gateway.access.ldap.entries import Entry
     from gateway.access.ldap.options import DirectoryOptions
     from holdfast.clock import Clock

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import bcrypt
 import pytest
 
-from gateway.access.ldap.breaker import Breaker
+from gateway.access.breaker import Breaker
 from gateway.access.ldap.entries import Entry
 from gateway.access.ldap.way import DirectoryLogins, Reading
 from gateway.access.logins import Logins

@@ -95,7 +95,9 @@ def _collect(parsed: argparse.Namespace) -> CollectOptions | None:
     if parsed.metadata is None:
         return None
     try:
-        return CollectOptions(parsed.gc_delay_seconds, parsed.gc_interval_seconds, parsed.gc_window)
+        return CollectOptions(
+            parsed.gc_delay_seconds, parsed.gc_interval_seconds, parsed.gc_window, parsed.upload_expiry_seconds
+        )
     except ValueError as error:
         raise ConfigError(f"the collector cannot be run so: {error}") from error
 

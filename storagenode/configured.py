@@ -29,11 +29,16 @@ _LOCK_WAIT_SECONDS = 15.0
 
 
 def collect_options(settings: Settings) -> CollectOptions | None:
-    """None: ``storage.gc`` is off."""
+    """None: ``storage.gc`` is off. Raises ConfigError."""
     storage = settings.storage
     if not storage.gc:
         return None
-    return CollectOptions(storage.gc_delay.seconds, storage.gc_interval.seconds, storage.gc_time_window)
+    try:
+        return CollectOptions(
+            storage.gc_delay.seconds, storage.gc_interval.seconds, storage.gc_time_window, storage.upload_expiry.seconds
+        )
+    except ValueError as error:
+        raise ConfigError(f"storage.gcInterval, gcDelay, gcTimeWindow: {error}") from error
 
 
 def configured(settings: Settings) -> tuple[NodeOptions, Join]:

@@ -38,12 +38,15 @@ MANIFESTS: Final = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Loose:
-    """A link as it was seen. ``revision`` changes when it is renewed."""
+    """A link as it was seen. ``revision`` changes when it is renewed. ``is_awaited``: nothing was removed from its repository since
+    it was made or renewed, so no manifest has left it behind; one may be on its way.
+    """
 
     repository: Repository
     digest: Digest
     size_bytes: int
     revision: int
+    is_awaited: bool = False
 
 
 class LooseLinks:
@@ -61,6 +64,9 @@ class LooseLinks:
 
     def of(self, repository: Repository) -> Iterator[Loose]:
         """Suspects, by digest."""
+        removed_at = self._removals.revision(
+            repository
+        )  # first: what is removed during the walk is seen by the next one
         manifests = self._manifests(repository)
         refs = _Refs(self._store, repository)
         for entry in pages(self._store, *keys.links_of(repository)):
@@ -72,7 +78,8 @@ class LooseLinks:
                 is_needed = name in manifests or not manifests.isdisjoint(parents)
             if not is_needed:
                 digest = keys.last_digest_in(entry.key)
-                yield Loose(repository, digest, LinkRecord.decode(entry.value).size_bytes, entry.mod_revision)
+                size_bytes = LinkRecord.decode(entry.value).size_bytes
+                yield Loose(repository, digest, size_bytes, entry.mod_revision, entry.mod_revision > removed_at)
 
     def remove(self, loose: Loose) -> bool:
         """False: it is needed, was renewed, or is gone. Raises OutcomeUnknownError."""

@@ -11,7 +11,7 @@ from holdfast.meta.loose import LooseLinks
 from holdfast.meta.repos import Repositories
 from storagenode.collecting.collector import Collector, Terms
 from storagenode.collecting.loop import Loop, Rhythm, Window
-from storagenode.collecting.loosening import Loosening
+from storagenode.collecting.loosening import Graces, Loosening
 from storagenode.collecting.marks import Marks
 
 if TYPE_CHECKING:
@@ -28,11 +28,14 @@ _LOG: Final = logging.getLogger("holdfast.gc")
 
 @dataclass(frozen=True, slots=True)
 class CollectOptions:
-    """As ``storage.gcDelay``, ``gcInterval`` and ``gcTimeWindow``. Raises ValueError."""
+    """As ``storage.gcDelay``, ``gcInterval`` and ``gcTimeWindow``. ``push_seconds``: how long the blobs of a push wait for their
+    manifest at least. Raises ValueError.
+    """
 
     delay_seconds: float = 3600.0
     interval_seconds: float = 3600.0
     window: str = ""
+    push_seconds: float = 24 * 3600.0
 
     def __post_init__(self) -> None:
         if self.interval_seconds <= 0:
@@ -60,12 +63,13 @@ def collecting(options: CollectOptions, copies: Copies, side: Side, clock: Clock
     witnessed = Witnessed(copies, side.witness)
     loosening = Loosening(LooseLinks(side.store, _new_id), Marks(clock))
     terms = Terms(options.delay_seconds)
+    graces = Graces(options.delay_seconds, options.push_seconds)
 
     def cycle(goes_on: Callable[[], bool]) -> bool:
         waiting = 0
         side.witness.require_right()
         if side.is_first():
-            loosened = loosening.cycle(options.delay_seconds, goes_on)
+            loosened = loosening.cycle(graces, goes_on)
             _tell_links(loosened)
             waiting += loosened.waiting
         found = collector.cycle(terms, goes_on)

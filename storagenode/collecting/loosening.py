@@ -1,6 +1,8 @@
 """Links that nothing in their repository needs, removed after a grace. Whoever does it: two at once only do it twice.
 
-Promises: as :mod:`holdfast.meta.loose`. A link counts as loose from this process's own first look on, while nobody renews it.
+Promises: as :mod:`holdfast.meta.loose`. A link counts as loose from this process's own first look on, while nobody renews it. One
+that no manifest has left behind belongs to a push that broke off or goes on: it has as long as an upload that nobody continues,
+since the last layer of an image may take hours.
 """
 
 from __future__ import annotations
@@ -13,6 +15,17 @@ if TYPE_CHECKING:
 
     from holdfast.meta.loose import Loose, LooseLinks
     from storagenode.collecting.marks import Marks
+
+
+@dataclass(frozen=True, slots=True)
+class Graces:
+    """``left_seconds`` for what a manifest left behind, ``awaited_seconds`` for what waits for one; never less than the first."""
+
+    left_seconds: float
+    awaited_seconds: float
+
+    def of(self, loose: Loose) -> float:
+        return max(self.left_seconds, self.awaited_seconds) if loose.is_awaited else self.left_seconds
 
 
 @dataclass(slots=True)
@@ -36,7 +49,7 @@ class Loosening:
         self._links = links
         self._marks = marks
 
-    def cycle(self, grace_seconds: float, goes_on: Callable[[], bool]) -> Loosened:
+    def cycle(self, graces: Graces, goes_on: Callable[[], bool]) -> Loosened:
         """Raises MetadataUnavailableError, OutcomeUnknownError: the next one goes on."""
         found = Loosened()
         self._marks.begin()
@@ -44,7 +57,7 @@ class Loosening:
             if not goes_on():
                 return found  # the marks stay as the last whole walk left them
             # Before anything goes: the walk reads ahead, and removing is for what it has seen.
-            due = [loose for loose in self._links.of(repository) if self._is_due(loose, grace_seconds, found)]
+            due = [loose for loose in self._links.of(repository) if self._is_due(loose, graces, found)]
             for loose in due:
                 if not goes_on():
                     return found
@@ -52,10 +65,10 @@ class Loosening:
         self._marks.end()
         return found
 
-    def _is_due(self, loose: Loose, grace_seconds: float, found: Loosened) -> bool:
+    def _is_due(self, loose: Loose, graces: Graces, found: Loosened) -> bool:
         found.loose += 1
         age_seconds = self._marks.see(f"{loose.repository}//{loose.digest}", str(loose.revision))
-        return age_seconds is not None and age_seconds >= grace_seconds
+        return age_seconds is not None and age_seconds >= graces.of(loose)
 
     def _remove(self, loose: Loose, found: Loosened) -> None:
         if self._links.remove(loose):

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tests.asking import Asked
     from tests.serving import Server
 
-SOON = {"gc": True, "gcDelay": "3s", "gcInterval": "300ms"}
+SOON = {"gc": True, "gcDelay": "3s", "gcInterval": "300ms", "uploadExpiry": "4s"}
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 
 

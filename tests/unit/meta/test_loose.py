@@ -97,6 +97,14 @@ def test_what_was_renewed_referenced_or_pushed_as_a_manifest_since_stays(walked)
     assert set(walked.repos.links(REPO, [A, B, M])) == {A, B, M}
 
 
+def test_what_waits_for_its_first_manifest_is_told_from_what_one_has_left(walked):
+    push(walked.repos, image("m", A), V1)
+    walked.repos.delete_manifest(REPO, M)
+    link(walked.repos, B)
+    assert not walked.one(A).is_awaited
+    assert walked.one(B).is_awaited
+
+
 def test_nothing_that_is_gone_is_removed_again(walked):
     link(walked.repos, A)
     suspect = walked.one(A)

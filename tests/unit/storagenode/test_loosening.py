@@ -1,0 +1,62 @@
+"""Links that nothing needs: how long each kind of them may stand."""
+
+from __future__ import annotations
+
+from holdfast.clock import ManualClock
+from holdfast.meta.loose import LooseLinks
+from storagenode.collecting.loosening import Graces, Loosening
+from storagenode.collecting.marks import Marks
+from tests.fakes.memory_store import MemoryStore
+from tests.unit.meta.world import REPO, V1, blob, image, link, new_ids, push, world
+
+A, B, M = blob("a"), blob("b"), blob("m")
+GRACES = Graces(left_seconds=60.0, awaited_seconds=3600.0)
+
+
+class World:
+    def __init__(self):
+        self.clock = ManualClock()
+        self.store, self.repos = world(MemoryStore(self.clock))
+        self.loosening = Loosening(LooseLinks(self.store, new_ids()), Marks(self.clock))
+
+    def after(self, seconds):
+        self.clock.advance(seconds)
+        return self.loosening.cycle(GRACES, lambda: True)
+
+
+def test_what_a_deleted_manifest_left_goes_after_the_short_grace():
+    made = World()
+    push(made.repos, image("m", A), V1)
+    made.repos.delete_manifest(REPO, M)
+    assert made.after(0).waiting == 1
+    assert made.after(59).removed == 0
+    assert made.after(1).removed == 1
+    assert made.repos.link(REPO, A) is None
+
+
+def test_what_waits_for_its_manifest_has_the_long_one_and_counts_as_waiting():
+    made = World()
+    link(made.repos, A)
+    made.after(0)
+    found = made.after(3599)
+    assert (found.removed, found.waiting) == (0, 1)
+    push(made.repos, image("m", A), V1)  # the last layer took that long
+    assert made.after(1).loose == 0
+
+
+def test_a_push_that_broke_off_goes_in_the_end():
+    made = World()
+    link(made.repos, A, B)
+    made.after(0)
+    found = made.after(3600)
+    assert (found.removed, found.removed_bytes, found.waiting) == (2, 20, 0)
+
+
+def test_a_renewal_begins_the_grace_anew():
+    made = World()
+    link(made.repos, A)
+    made.after(0)
+    made.clock.advance(3599)
+    link(made.repos, A)
+    assert made.after(1).removed == 0
+    assert made.after(3600).removed == 1

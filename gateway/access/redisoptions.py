@@ -192,4 +192,4 @@ def _no_url(reason: str) -> ConfigError:
 def _refused(key: str, reason: str, remedy: str) -> ConfigError:
     path = f"{_AT}.{key}" if key else _AT
     fault = {"path": path, "message": reason, "remedy": remedy}
-    return ConfigError(f"{path} cannot be used: {reason}", [fault])
+    return ConfigError(f"{path} cannot be used: {reason}; {remedy}", [fault])

@@ -41,7 +41,7 @@ def must(*words: object, given: str = "", **environment: str) -> str:
 
 @pytest.fixture(scope="module")
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
-    with starting(tmp_path_factory.mktemp("tools"), {"ann": "right"}, apikey=True) as started:
+    with starting(tmp_path_factory.mktemp("tools"), {"ann": "right"}, auth={"apikey": True}) as started:
         yield started
 
 

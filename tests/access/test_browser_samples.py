@@ -42,8 +42,6 @@ def acting(name: str, root: Path, provider: LocalProvider) -> Iterator[Browser]:
     http = tree["http"]
     http["externalUrl"] = f"http://127.0.0.1:{port}"
     http["auth"]["sessionKeysFile"] = str(SAMPLES / Path(http["auth"]["sessionKeysFile"]).name)
-    # API keys have tests of their own.
-    http["auth"].pop("apikey", None)
     if "htpasswd" in http["auth"]:
         http["auth"]["htpasswd"]["path"] = str(passwords)
     for word, service in http["auth"]["openid"]["providers"].items():
@@ -66,8 +64,15 @@ def test_people_log_in_at_four_services_and_one_has_a_password(tmp_path: Path, p
             assert browser.go("/v2/").status == 200
             assert browser.go("/v2/a/tags/list").status == 404
             assert browser.go(PUSH, "POST", **PAGE).status == 403
+            # What another site's page could send makes no key.
+            assert browser.go("/zot/auth/apikey", "POST").status == 401
+            key = json.loads(browser.go("/zot/auth/apikey", "POST", **PAGE).body)["apiKey"]
             browser.go("/zot/auth/logout", "POST", **PAGE)
             assert browser.go("/v2/").status == 401
+            # A program goes on with it; nobody else may use it.
+            assert browser.go("/v2/", **basic("ann@example.com", key)).status == 200
+            assert browser.go("/v2/a/tags/list", **basic("ann@example.com", key)).status == 404
+            assert browser.go("/v2/", **basic("test", key)).status == 401
         assert browser.go(PUSH, "POST", **basic("test", "test123")).status == 202
 
 

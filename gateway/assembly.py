@@ -63,6 +63,7 @@ if TYPE_CHECKING:
 
     import falcon
 
+    from gateway.access.slots import Slots
     from gateway.buckets import Buckets
     from gateway.options import Options
     from holdfast.clock import Clock
@@ -109,8 +110,10 @@ class _Parts:
     leave: Callable[[], None]
 
 
-def assemble(options: Options, refused: Callable[[], None], buckets: Buckets) -> Gateway:
-    """One gateway, running. ``refused`` ends this process: its cluster does not take it. ``buckets``: shared with its siblings."""
+def assemble(options: Options, refused: Callable[[], None], buckets: Buckets, slots: Slots) -> Gateway:
+    """One gateway, running. ``refused`` ends this process: its cluster does not take it. ``buckets`` and ``slots`` are shared with
+    its siblings.
+    """
     descriptor = logs.configure(options.log_level, options.log_format, options.log_output, "gateway")
     clock = SystemClock()
     staleness = Staleness()
@@ -124,7 +127,7 @@ def assemble(options: Options, refused: Callable[[], None], buckets: Buckets) ->
     pool = ThreadPoolExecutor(_COPY_THREADS, thread_name_prefix="copy")
     book = LayoutBook(store, new_operation_id, clock)
     repos = Repositories(store, new_operation_id, clock, Ceilings(store, options.most_repositories).room)
-    guarded = guard(options.access, store, clock, time.sleep)
+    guarded = guard(options.access, store, clock, time.sleep, slots)
     health = _begin(parts)
     lanes = Lanes(options.max_transfers, options.max_transfers, options.together)
     policy = Policy(Routes.of(options.sync))

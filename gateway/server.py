@@ -19,6 +19,7 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 from gunicorn.glogging import Logger
 
+from gateway.access.slots import Slots
 from gateway.assembly import Gateway, assemble
 from gateway.buckets import Buckets
 from gateway.connections import Connections
@@ -65,6 +66,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
         self.gateway: Gateway | None = None
         # What all workers count together has to be there before the first of them is forked.
         self.buckets = Buckets(SystemClock(), secrets.token_bytes(_KEY_BYTES))
+        self.slots = Slots(max(1, (os.cpu_count() or 1) // 2))
         self.connections = Connections(secrets.token_bytes(_KEY_BYTES))
         logs.configure(self.options.log_level, self.options.log_format, self.options.log_output, "gateway")
         super().__init__()
@@ -108,7 +110,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
                 self.cfg.set(name, value)
 
     def load(self) -> falcon.App[Any, Any]:
-        self.gateway = assemble(self.options, _refused, self.buckets)
+        self.gateway = assemble(self.options, _refused, self.buckets, self.slots)
         return self.gateway.app
 
 

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from gateway.access.bearer import BearerOptions
     from gateway.access.ldap.options import DirectoryOptions
     from gateway.access.options import AccessOptions
+    from gateway.access.slots import Slots
     from gateway.access.ways import Accounts, PasswordWay
     from gateway.access.workloads import Workloads
     from holdfast.clock import Clock
@@ -67,7 +68,9 @@ class Access:
     own_keys: OwnKeys | None = None
 
 
-def guard(options: AccessOptions, store: Store, clock: Clock, sleep: Callable[[float], None]) -> Access:
+def guard(
+    options: AccessOptions, store: Store, clock: Clock, sleep: Callable[[float], None], slots: Slots | None = None
+) -> Access:
     """Raises ConfigError: as ``AccessOptions.of``, and the audit log cannot be opened."""
     audit = AuditLog(options.audit, clock)
     rights = options.rights()
@@ -76,7 +79,7 @@ def guard(options: AccessOptions, store: Store, clock: Clock, sleep: Callable[[f
         others = _by_others(options, options.bearer, keys, audit, clock)
         return replace(others, pages=options.pages)
     delay = _Delay(options.fail_delay_seconds, sleep)
-    keeper = Doorkeeper(Throttle(clock), clock, secrets.token_bytes(_KEY_BYTES), delay.wait)
+    keeper = Doorkeeper(Throttle(clock), clock, secrets.token_bytes(_KEY_BYTES), delay.wait, slots)
     people = _people(options, keeper, clock)
     certificates = (ClientCertificates(options.certificates),) if options.certificates is not None else ()
     if not people and not certificates and not options.browser.providers:

@@ -47,7 +47,7 @@ class Logins:
     def __init__(self, accounts: Hashes, keeper: Doorkeeper, is_certain: Callable[[], bool] = lambda: True) -> None:
         self._accounts = accounts
         self._proving = Proving(keeper, _REMEMBERED_SECONDS, is_certain)
-        self._comparing = Comparing()
+        self._comparing = Comparing(slots=keeper.slots)
         self._proven: Callable[[str, str], Proven] = functools.lru_cache(_REMEMBERED)(self._whom)
 
     @property

@@ -23,6 +23,7 @@ from holdfast.replicas.remembered import Remembered
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from gateway.access.slots import Slots
     from gateway.access.throttle import Throttle
     from holdfast.clock import Clock
 
@@ -43,12 +44,15 @@ Found: TypeAlias = Proven | Verdict
 
 @dataclass(frozen=True, slots=True)
 class Doorkeeper:
-    """What all kinds share. ``key``: 32 random bytes. ``delay`` waits before a refusal (``failDelay``)."""
+    """What all kinds share. ``key``: 32 random bytes. ``delay`` waits before a refusal (``failDelay``). ``slots``: for comparisons,
+    shared with other processes.
+    """
 
     throttle: Throttle
     clock: Clock
     key: bytes = field(repr=False)
     delay: Callable[[], None]
+    slots: Slots | None = None
 
 
 class Proving:

@@ -15,7 +15,7 @@ Never here: HTTP beyond the value of an Authorization header.
 
 from __future__ import annotations
 
-import base64
+import binascii
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
@@ -90,7 +90,7 @@ class Gate:
 
     def _by_password(self, encoded: str, facts: Facts) -> Proven:
         try:
-            text = base64.b64decode(encoded.strip(), validate=True).decode()
+            text = binascii.a2b_base64(encoded.strip(), strict_mode=True).decode()
         except ValueError as error:  # no base64, no UTF-8, or letters that base64 does not even look at
             raise LoginRefusedError("the credentials are malformed") from error
         user, colon, password = text.partition(":")

@@ -10,7 +10,7 @@ Promises
 
 from __future__ import annotations
 
-import hmac
+import hashlib
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Final, TypeAlias
@@ -108,4 +108,5 @@ class Proving:
     def _mark(self, user: str, password: str, state: str) -> bytes:
         """Stands for all three: what was found of a password says nothing of another state of the same account."""
         text = f"{len(user)}:{user}:{len(state)}:{state}:{password}"
-        return hmac.digest(self._keeper.key, text.encode(errors="surrogatepass"), "sha256")
+        # A keyed hash that costs half of what HMAC does: every request with a password comes by here.
+        return hashlib.blake2b(text.encode(errors="surrogatepass"), key=self._keeper.key, digest_size=32).digest()

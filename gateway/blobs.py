@@ -8,6 +8,7 @@ Never here: HTTP, and bytes in memory.
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NoReturn
 
@@ -104,7 +105,7 @@ class Blobs:
         raise BlobUnknownError("no copy of this blob is left; push it again", {"digest": str(digest)})
 
     def _is_stored(self, repo: Repository, link: Link) -> bool:
-        """A node confirms it, and whoever asked may rely on the link for a while."""
+        """A node confirms it, and whoever asked may rely on the link for a while. False also if the link went meanwhile."""
         want = Want(link.digest, link.size_bytes)
         for _ in range(_TRIES):
             fence = self._renewal.fence(link)
@@ -112,8 +113,10 @@ class Blobs:
                 self._reader.forget(link.digest)  # what is remembered is older than the fence
             if self._reader.stat([want])[0] is None:
                 return False
-            if fence is None or self._renewal.renew(repo, link, fence):
+            if fence is None:
                 return True
+            with contextlib.suppress(SweepMovedError):
+                return self._renewal.renew(repo, link, fence)
         return False
 
     def open_local(self, info: BlobInfo) -> LocalBlob | None:

@@ -3,8 +3,8 @@
 docker asks for each layer whether it is there, and names it in a manifest minutes later. A link that no manifest needs yet, and
 that is nearly as old as the collector's grace, would go in between (ARCHITECTURE 3b: HEAD renews).
 
-Promises: written only when the last renewal is older than a quarter of the grace, so at most four times in it, whoever asks how
-often. A renewal that cannot be written is no reason to say that the blob is not there.
+Promises: written only when the last renewal is older than a quarter of the grace, so at most four times in it, whoever asks how often.
+A link that is deleted meanwhile is not brought back. A renewal that cannot be written is no reason to say that the blob is not there.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final
 
-from holdfast.errors import LayoutMovedError, SweepMovedError, UnavailableError
+from holdfast.errors import LayoutMovedError, UnavailableError
 
 if TYPE_CHECKING:
     from holdfast.clock import Clock
@@ -41,11 +41,13 @@ class Renewal:
         return self._repos.fence(link.digest)
 
     def renew(self, repo: Repository, link: Link, fence: Fence) -> bool:
-        """After a node has confirmed a copy. False: a sweep began meanwhile, so look at the copies again."""
+        """After a node has confirmed a copy. False: the link is gone, and is not brought back.
+
+        Raises:
+            SweepMovedError: a sweep began meanwhile, so look at the copies again.
+        """
         try:
-            self._repos.add_link(repo, link.digest, link.size_bytes, fence, link.origin)
-        except SweepMovedError:
-            return False
+            return self._repos.renew_link(repo, link.digest, fence)
         except (UnavailableError, LayoutMovedError) as error:
             _log.warning("a link was not renewed", extra={"digest": str(link.digest), "reason": error.message})
-        return True
+            return True

@@ -133,6 +133,18 @@ class Links:
                 return
         raise crowded()
 
+    def renew(self, repository: Repository, digest: Digest, fence: Fence) -> bool:
+        """As if it were made now. False: it is gone, and stays so. Raises SweepMovedError, LayoutMovedError."""
+        for _ in range(ATTEMPTS):
+            standing = self._store.get_many(read_with(repository, digest)).entries
+            known = standing.get(keys.link(repository, digest))
+            if known is None:
+                return False
+            link = replace(_read(digest, known), renewed_seconds=self._clock.wall())
+            if self._write(repository, link, standing, fence, [], link.origin):
+                return True
+        raise crowded()
+
     def mount(self, source: Repository, target: Repository, digest: Digest, fence: Fence) -> Link:
         """Link what ``source`` links. Raises SweepMovedError, BlobUnknownError, TooManyRepositoriesError."""
         source_key = keys.link(source, digest)

@@ -82,6 +82,10 @@ class Repositories:
         """
         self._links.add(repository, digest, size_bytes, fence, origin)
 
+    def renew_link(self, repository: Repository, digest: Digest, fence: Fence) -> bool:
+        """False: the repository does not link it any more. Raises SweepMovedError, LayoutMovedError."""
+        return self._links.renew(repository, digest, fence)
+
     def mount(self, source: Repository, target: Repository, digest: Digest, fence: Fence) -> Link:
         """Link what ``source`` links. Raises SweepMovedError; BlobUnknownError: the source does not link it (any more)."""
         return self._links.mount(source, target, digest, fence)

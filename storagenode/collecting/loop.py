@@ -75,6 +75,7 @@ class Loop:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="garbage-collection", daemon=True)
         self._due = clock.monotonic() + min(rhythm.interval_seconds, _AGAIN_SECONDS)
+        self._silent_until = clock.monotonic()
 
     def start(self) -> None:
         self._thread.start()
@@ -91,11 +92,19 @@ class Loop:
                 self._between()
                 self.look()
             except HoldfastError as error:
-                _LOG.warning("a collection was broken off; it is tried again", extra={"reason": error.message})
-                self._due = self._clock.monotonic() + min(_AGAIN_SECONDS, self._rhythm.interval_seconds)
+                self._failed(error)
             except Exception:  # noqa: BLE001 - the thread must outlive any surprise, and say so
                 _LOG.exception("a collection broke; it is tried again")
                 self._due = self._clock.monotonic() + _AGAIN_SECONDS
+
+    def _failed(self, error: HoldfastError) -> None:
+        """Told once in a while: what an operator has to look at may last for days."""
+        now = self._clock.monotonic()
+        again_at = now + min(_AGAIN_SECONDS, self._rhythm.interval_seconds)
+        self._due = max(self._due, again_at)
+        if now >= self._silent_until:
+            self._silent_until = again_at
+            _LOG.warning("nothing is collected now; it is tried again", extra={"reason": error.message})
 
     def look(self) -> bool:
         """A cycle if it is time for one; whether there was one."""

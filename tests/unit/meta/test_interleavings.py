@@ -328,3 +328,21 @@ def test_what_is_pushed_while_a_cache_renews_its_link_counts_as_pushed():
         assert scene.repos.link(REPO, A).origin == "pushed"
 
     run(build, check, at_least=20)
+
+
+def test_a_question_about_a_blob_does_not_bring_back_a_link_that_is_deleted():
+    def build():
+        scene = Scene(A)
+        link(scene.repos, A)
+
+        def asked(store):
+            repos = scene.over(store)
+            repos.renew_link(REPO, A, repos.fence(A))
+
+        return scene, [asked, scene.deleter(lambda repos: repos.delete_blob(REPO, A))]
+
+    def check(scene):
+        assert scene.acknowledged == ["deleted"]
+        assert scene.repos.link(REPO, A) is None
+
+    run(build, check, at_least=20)

@@ -3,8 +3,9 @@
 docker asks for each layer whether it is there, and names it in a manifest minutes later. A link that no manifest needs yet, and
 that is nearly as old as the collector's grace, would go in between (ARCHITECTURE 3b: HEAD renews).
 
-Promises: written only when the last renewal is older than a quarter of the grace, so at most four times in it, whoever asks how often.
-A link that is deleted meanwhile is not brought back. A renewal that cannot be written is no reason to say that the blob is not there.
+Promises: written only when the last renewal is older than a quarter of the grace, so at most four times in it, whoever asks how
+often. A link that is deleted meanwhile is not brought back. A renewal that cannot be written is no reason to say that the blob is
+not there.
 """
 
 from __future__ import annotations

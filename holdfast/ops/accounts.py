@@ -20,7 +20,6 @@ import typer
 from gateway.access.audit import AuditLog
 from gateway.access.gate import Caller
 from gateway.access.ways import Proven
-from holdfast import config
 from holdfast.access import robots
 from holdfast.access.conditions import Facts
 from holdfast.access.identity import Identity, Way
@@ -28,18 +27,16 @@ from holdfast.clock import SystemClock
 from holdfast.errors import ConfigError, HoldfastError
 from holdfast.meta.apikeys import ApiKeyBook
 from holdfast.meta.robots import RobotBook
-from holdfast.meta.sqlite import SqliteStore
 from holdfast.meta.uses import UseTimes
 from holdfast.ops.children import EXIT_CONFIG
 from holdfast.ops.reach import DEFAULT_FILE
+from holdfast.ops.registry import configuration, metadata
 from holdfast.ops.starting import report_refusal
-from holdfast.replicas.access import open_metadata
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from holdfast.access.robots import RobotName
-    from holdfast.config import Settings
     from holdfast.meta.store import Store
 
 ConfigFile: TypeAlias = Annotated[
@@ -79,10 +76,10 @@ def reached(path: Path | None) -> Iterator[AccountsAccess]:
     """For the length of a command."""
     with contextlib.ExitStack() as stack:
         try:
-            settings = _settings(path)
+            settings = configuration(path)
             audit = AuditLog(Path(settings.log.audit) if settings.log.audit else None, SystemClock())
             stack.callback(audit.close)
-            store = stack.enter_context(contextlib.closing(_metadata(settings)))
+            store = stack.enter_context(contextlib.closing(metadata(settings)))
         except ConfigError as error:
             report_refusal(error)
             raise typer.Exit(EXIT_CONFIG) from None
@@ -96,25 +93,6 @@ def reached(path: Path | None) -> Iterator[AccountsAccess]:
 def named(text: str) -> RobotName:
     """Raises NameInvalidError, RequestInvalidError."""
     return robots.of_path(text)
-
-
-def _settings(path: Path | None) -> Settings:
-    if path is None and not DEFAULT_FILE.exists():
-        raise ConfigError(
-            f"which registry? name its configuration by --config FILE, by HOLDFAST_CONFIG, or as {DEFAULT_FILE}"
-        )
-    return config.load(path or DEFAULT_FILE)
-
-
-def _metadata(settings: Settings) -> Store:
-    if settings.cluster is not None and settings.cluster.etcd is not None:
-        return open_metadata(settings.cluster, SystemClock())
-    path = Path(settings.storage.root_directory).absolute() / "meta" / "holdfast.db"
-    if not path.exists():
-        raise ConfigError(
-            f"there is no registry in {path.parent.parent} yet: start it with this configuration by `holdfast serve`"
-        )
-    return SqliteStore(path, SystemClock())
 
 
 def _new_id() -> bytes:

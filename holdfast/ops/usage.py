@@ -2,35 +2,33 @@
 
 It reads the metadata of a cluster (cluster.etcd) or of one machine (storage.rootDirectory), also while a registry runs on it.
 ``--recount`` makes the counts that quotas go by what the links come to, which they are unless a version wrote that did not count.
-Exit codes: 0 done, 1 the metadata does not answer or is not there, 78 the configuration is refused.
+Exit codes: 0 done, 1 the metadata does not answer, 78 the configuration is refused, or there is no registry of it yet.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from holdfast import config
-from holdfast.clock import SystemClock
 from holdfast.errors import ConfigError, HoldfastError
 from holdfast.meta.ownership import Ownership, ownership
-from holdfast.meta.sqlite import SqliteStore
 from holdfast.meta.usage import Usage
 from holdfast.ops import console
 from holdfast.ops.children import EXIT_CONFIG
 from holdfast.ops.console import bytes_text, counted, row, table
 from holdfast.ops.reach import DEFAULT_FILE, AsJson, ConfigFile
+from holdfast.ops.registry import configuration, metadata
 from holdfast.ops.starting import report_refusal
 from holdfast.patterns.globs import Glob
-from holdfast.replicas.access import new_id, open_metadata
+from holdfast.replicas.access import new_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from rich.table import Table
 
@@ -84,7 +82,8 @@ def usage(
 @contextlib.contextmanager
 def _metadata(path: Path | None) -> Iterator[tuple[Settings, Store]]:
     try:
-        settings, store = _opened(path)
+        settings = configuration(path) if path is not None or DEFAULT_FILE.exists() else config.defaults()
+        store = metadata(settings)
     except ConfigError as error:
         report_refusal(error)
         raise typer.Exit(EXIT_CONFIG) from None
@@ -94,21 +93,6 @@ def _metadata(path: Path | None) -> Iterator[tuple[Settings, Store]]:
         raise console.refuse([error.message]) from error
     finally:
         store.close()
-
-
-def _opened(path: Path | None) -> tuple[Settings, Store]:
-    """Raises ConfigError: it is refused. typer.Exit: there is nothing yet."""
-    if path is None and DEFAULT_FILE.exists():
-        path = DEFAULT_FILE
-    settings = config.load(path) if path else config.defaults()
-    if settings.cluster is not None and settings.cluster.etcd is not None:
-        return settings, open_metadata(settings.cluster, SystemClock())
-    file = Path(settings.storage.root_directory).absolute() / "meta" / "holdfast.db"
-    if not os.access(file, os.R_OK | os.W_OK):
-        raise console.refuse(
-            [f"{file} is not there or not ours; which registry? name its configuration by --config FILE"]
-        )
-    return settings, SqliteStore(file, SystemClock())
 
 
 def _namespace(text: str, limit_bytes: int, found: Ownership, counts: Usage) -> Namespace:

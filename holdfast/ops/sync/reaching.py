@@ -16,14 +16,11 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from holdfast import config
-from holdfast.clock import SystemClock
 from holdfast.errors import ConfigError, HoldfastError
-from holdfast.meta.sqlite import SqliteStore
 from holdfast.ops.children import EXIT_CONFIG
 from holdfast.ops.reach import DEFAULT_FILE
+from holdfast.ops.registry import configuration, metadata
 from holdfast.ops.starting import report_refusal
-from holdfast.replicas.access import open_metadata
 from holdfast.rpc.credentials import Credentials, configured_files
 from holdfast.rpc.syncclient import GrpcSync
 
@@ -61,9 +58,9 @@ class SyncAccess:
 def reached(path: Path | None) -> Iterator[SyncAccess]:
     """For the length of a command."""
     try:
-        settings = _settings(path)
+        settings = configuration(path)
         sync = _mirrored(settings)
-        store = _metadata(settings)
+        store = metadata(settings)
         connect = _connector(settings.cluster)
     except ConfigError as error:
         report_refusal(error)
@@ -75,14 +72,6 @@ def reached(path: Path | None) -> Iterator[SyncAccess]:
         raise typer.Exit(1) from error
     finally:
         store.close()
-
-
-def _settings(path: Path | None) -> Settings:
-    if path is None and not DEFAULT_FILE.exists():
-        raise ConfigError(
-            f"which registry? name its configuration by --config FILE, by HOLDFAST_CONFIG, or as {DEFAULT_FILE}"
-        )
-    return config.load(path or DEFAULT_FILE)
 
 
 def _mirrored(settings: Settings) -> Sync:
@@ -99,18 +88,6 @@ def _mirrored(settings: Settings) -> Sync:
             ],
         )
     return sync
-
-
-def _metadata(settings: Settings) -> Store:
-    cluster = settings.cluster
-    if cluster is not None and cluster.etcd is not None:
-        return open_metadata(cluster, SystemClock())
-    path = Path(settings.storage.root_directory).absolute() / "meta" / "holdfast.db"
-    if not path.exists():
-        raise ConfigError(
-            f"there is no registry in {path.parent.parent} yet: start it with this configuration by `holdfast serve`"
-        )
-    return SqliteStore(path, SystemClock())
 
 
 def _connector(cluster: Cluster | None) -> Callable[[str], GrpcSync]:

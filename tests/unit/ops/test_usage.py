@@ -77,8 +77,8 @@ def test_a_registry_that_is_not_there_is_told_and_nothing_is_made(tmp_path):
     file = tmp_path / "config.json"
     file.write_text(json.dumps({"storage": {"rootDirectory": str(tmp_path / "data")}}))
     said = run(file)
-    assert said.exit_code == 1
-    assert "is not there or not ours" in said.output
+    assert said.exit_code == 78
+    assert "there is no registry in" in said.output
     assert not (tmp_path / "data").exists()
 
 

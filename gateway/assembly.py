@@ -158,6 +158,7 @@ def assemble(options: Options, refused: Callable[[], None], buckets: Buckets, sl
 
     def leave() -> None:
         pulls.stop()
+        guarded.leave()
         if meters is not None:
             meters.stop()
         parts.leave()

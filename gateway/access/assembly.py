@@ -53,7 +53,7 @@ _WAITING: Final = 16
 class Access:
     """``tokens`` None: none are given here. ``bearer``: who gives them instead, or vouches for those who get them here.
     ``workloads``: those whose tokens are exchanged here; requests of others may be passed on. ``own_keys`` None: nobody has API
-    keys.
+    keys. ``leave``: when the worker ends in order.
     """
 
     gate: Gate
@@ -66,6 +66,7 @@ class Access:
     browsing: Browsing | None = None
     pages: Origins = Origins()  # noqa: RUF009 - frozen
     own_keys: OwnKeys | None = None
+    leave: Callable[[], None] = lambda: None
 
 
 def guard(
@@ -95,7 +96,7 @@ def guard(
     own_keys = OwnKeys(programs.book, UseTimes(store), pages.browsers.lasting, clock) if options.api_keys else None
     return Access(
         Gate(rights, ways, options.places), tokens, audit, options.external_url, clock,
-        browsing=pages, pages=options.pages, own_keys=own_keys,
+        browsing=pages, pages=options.pages, own_keys=own_keys, leave=programs.uses.stop,
     )  # fmt: skip
 
 
@@ -106,6 +107,7 @@ class _Programs:
     book: ApiKeyBook
     api_keys: tuple[ApiKeys, ...]
     robots: Robots
+    uses: Uses
 
 
 def _programs(options: AccessOptions, store: Store, keeper: Doorkeeper, owners: Sequence[Accounts]) -> _Programs:
@@ -116,7 +118,7 @@ def _programs(options: AccessOptions, store: Store, keeper: Doorkeeper, owners: 
     guesses = Guesses(keeper.throttle, clock, keeper.delay)
     book = ApiKeyBook(store, _new_id)
     api_keys = (ApiKeys(book, Standings(owners), guesses, uses, clock),) if options.api_keys else ()
-    return _Programs(book, api_keys, Robots(RobotBook(store, _new_id), guesses, uses, clock))
+    return _Programs(book, api_keys, Robots(RobotBook(store, _new_id), guesses, uses, clock), uses)
 
 
 def _people(options: AccessOptions, keeper: Doorkeeper, clock: Clock) -> tuple[PasswordWay, ...]:

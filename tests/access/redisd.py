@@ -8,19 +8,16 @@
 from __future__ import annotations
 
 import contextlib
-import signal
-import subprocess
 import tempfile
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import redis
 
 from tests import secrets
+from tests.access.daemon import Daemon
 from tests.clients.programs import need
 from tests.fakes.papers import Papers
-from tests.serving import free_port, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,13 +27,7 @@ QUOTED: Final = "pass-of-redis%2F1"
 DB: Final = 3
 
 
-@dataclass
-class Redisd:
-    root: Path
-    port: int = field(default_factory=free_port)
-    tls_port: int = field(default_factory=free_port)
-    process: subprocess.Popen[bytes] | None = None
-
+class Redisd(Daemon):
     def __post_init__(self) -> None:
         secrets.keep(PASSWORD)
         files = Papers(self.root).issue(hosts=["localhost"])
@@ -78,32 +69,10 @@ class Redisd:
         with self.client as client:
             return list(client.keys("*"))
 
-    def start(self) -> None:
-        words = [need("redis-server"), str(self.root / "redis.conf")]
-        with (self.root / "redis.out").open("ab") as out:
-            self.process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
-        wait_for("redis to answer", self._answers)
+    def command(self) -> list[str]:
+        return [need("redis-server"), str(self.root / "redis.conf")]
 
-    def stop(self) -> None:
-        if self.process is not None:
-            self.process.send_signal(signal.SIGCONT)
-            self.process.kill()
-            self.process.wait()
-            self.process = None
-
-    @contextlib.contextmanager
-    def frozen(self) -> Iterator[None]:
-        assert self.process is not None
-        self.process.send_signal(signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            self.process.send_signal(signal.SIGCONT)
-
-    def _answers(self) -> bool:
-        assert self.process is not None
-        if self.process.poll() is not None:
-            raise AssertionError((self.root / "redis.out").read_text())
+    def answers(self) -> bool:
         with contextlib.suppress(redis.RedisError), self.client as client:
             return bool(client.ping())
         return False

@@ -11,15 +11,13 @@ from __future__ import annotations
 
 import contextlib
 import json
-import signal
 import subprocess
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from gateway.access.ldap.options import DirectoryOptions, Transport
+from tests.access.daemon import Daemon
 from tests.clients.programs import need
 from tests.fakes.papers import Papers
-from tests.serving import free_port, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,13 +35,7 @@ def dn(user: str) -> str:
     return f"uid={user},{PEOPLE}"
 
 
-@dataclass
-class Slapd:
-    root: Path
-    port: int = field(default_factory=free_port)
-    tls_port: int = field(default_factory=free_port)
-    process: subprocess.Popen[bytes] | None = None
-
+class Slapd(Daemon):
     def __post_init__(self) -> None:
         self.papers = Papers(self.root)
         self.files = self.papers.issue(hosts=["localhost"])
@@ -60,29 +52,6 @@ class Slapd:
 
     def write_credentials(self, password: str) -> None:
         self.credentials.write_text(json.dumps({"bindDN": READER, "bindPassword": password}))
-
-    def start(self) -> None:
-        urls = f"ldap://127.0.0.1:{self.port}/ ldaps://127.0.0.1:{self.tls_port}/"
-        words = [need("slapd"), "-f", str(self.root / "slapd.conf"), "-h", urls, "-d", "0"]
-        with (self.root / "slapd.log").open("ab") as out:
-            self.process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
-        wait_for("slapd to answer", self._answers)
-
-    def stop(self) -> None:
-        if self.process is not None:
-            self.process.send_signal(signal.SIGCONT)
-            self.process.kill()
-            self.process.wait()
-            self.process = None
-
-    @contextlib.contextmanager
-    def frozen(self) -> Iterator[None]:
-        assert self.process is not None
-        self.process.send_signal(signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            self.process.send_signal(signal.SIGCONT)
 
     def change(self, *ldif: str) -> None:
         """Changes in LDIF, as the administrator."""
@@ -122,9 +91,11 @@ class Slapd:
             "credentialsFile": str(self.credentials),
         } | changes
 
-    def _answers(self) -> bool:
-        assert self.process is not None
-        assert self.process.poll() is None, (self.root / "slapd.log").read_text()[-2000:]
+    def command(self) -> list[str]:
+        urls = f"ldap://127.0.0.1:{self.port}/ ldaps://127.0.0.1:{self.tls_port}/"
+        return [need("slapd"), "-f", str(self.root / "slapd.conf"), "-h", urls, "-d", "0"]
+
+    def answers(self) -> bool:
         words = [need("ldapwhoami"), "-x", "-H", f"ldap://127.0.0.1:{self.port}"]
         return subprocess.run(words, capture_output=True, check=False).returncode == 0
 

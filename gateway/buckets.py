@@ -6,8 +6,9 @@ by one interval, and is refused while it lies further ahead than the burst is lo
 
 Promises
   * One bucket counts for all processes: a limit does not grow with the number of workers.
-  * No lock is shared between processes, so that one that is killed leaves nothing locked. A word is looked at again right before it
-    is written; what two processes write within the same fraction of a microsecond may count once (``tests/unit`` measures it).
+  * Nobody waits for a dead or a frozen process. The lock that they share is a record lock, which the kernel takes back from one
+    that is killed; one that was stopped while it held it is passed over after some milliseconds, and what two of them then write at
+    the same moment may count once.
   * Memory is bounded. A bucket that is full again is as good as none, and is the first to be given away; only in a set without such
     a one is the one that will be full soonest given away.
 
@@ -16,15 +17,20 @@ Never: cuts anything; it answers a question at the beginning of a request.
 
 from __future__ import annotations
 
+import fcntl
 import mmap
+import os
 import threading
+import time
+import weakref
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from holdfast.clock import Clock
 
@@ -35,7 +41,10 @@ _WORD_BYTES: Final = 8
 _MOMENT_BITS: Final = 48
 _MOMENTS: Final = (1 << _MOMENT_BITS) - 1
 _SECOND: Final = 1_000_000
-_TRIES: Final = 16
+# A holder has it for some microseconds, or until it has its core back: others give theirs away first, and then sleep a little.
+_YIELDS: Final = 16
+_NAPS: Final = 8
+_NAP_SECONDS: Final = 0.001
 _REMEMBERED: Final = 8192
 
 
@@ -68,26 +77,52 @@ class Buckets:
         self._key = key
         self._began = clock.monotonic()
         self._lock = threading.Lock()
+        # Record locks belong to a process, so that the descriptor that all of them inherit serves each of them.
+        self._file = os.memfd_create("holdfast-buckets")
+        weakref.finalize(self, os.close, self._file)
         self._home = lru_cache(_REMEMBERED)(self._hash)
         # Anonymous and shared: untouched pages cost nothing.
         self._words = memoryview(mmap.mmap(-1, _BUCKETS * _WORD_BYTES)).cast("Q")
 
     def take(self, wanted: Sequence[tuple[str, Pace]]) -> float:
         """One token of each owner's bucket, or of none. 0.0: taken; else the seconds until all of them would have one."""
-        now = int((self._clock.monotonic() - self._began) * _SECOND) + 1
-        with self._lock:
-            for _ in range(_TRIES):
-                moves, wait = self._plan(wanted, now)
-                if wait > 0:
-                    return wait / _SECOND
-                if self._move(moves):
-                    break
+        with self._alone():
+            now = int((self._clock.monotonic() - self._began) * _SECOND) + 1
+            moves, wait = self._plan(wanted, now)
+            if wait > 0:
+                return wait / _SECOND
+            for place, word in moves:
+                self._words[place] = word
         return 0.0
 
-    def _plan(self, wanted: Sequence[tuple[str, Pace]], now: int) -> tuple[list[tuple[int, int, int]], int]:
-        """What to write where, if the same still stands there, and for how long not."""
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """No other thread and no other process looks or writes meanwhile, unless that one is frozen."""
+        with self._lock:
+            locked = self._lock_file()
+            try:
+                yield
+            finally:
+                if locked:
+                    fcntl.lockf(self._file, fcntl.LOCK_UN)
+
+    def _lock_file(self) -> bool:
+        for tried in range(_YIELDS + _NAPS):
+            try:
+                fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                if tried < _YIELDS:
+                    os.sched_yield()
+                else:
+                    time.sleep(_NAP_SECONDS)
+            else:
+                return True
+        return False
+
+    def _plan(self, wanted: Sequence[tuple[str, Pace]], now: int) -> tuple[list[tuple[int, int]], int]:
+        """What to write where, and for how long not."""
         words, wait = self._words, 0
-        moves: list[tuple[int, int, int]] = []
+        moves: list[tuple[int, int]] = []
         for owner, pace in wanted:
             place, mark = self._home(owner)
             seen = words[place]
@@ -98,18 +133,8 @@ class Buckets:
                 moment = now
             elif moment - pace.slack - now > wait:
                 wait = moment - pace.slack - now
-            moves.append((place, seen, mark << _MOMENT_BITS | (moment + pace.interval) & _MOMENTS))
+            moves.append((place, mark << _MOMENT_BITS | (moment + pace.interval) & _MOMENTS))
         return moves, wait
-
-    def _move(self, moves: list[tuple[int, int, int]]) -> bool:
-        """False: somebody was quicker, and nothing has been written."""
-        words = self._words
-        for place, seen, _ in moves:
-            if words[place] != seen:
-                return False
-        for place, _, word in moves:
-            words[place] = word
-        return True
 
     def _hash(self, owner: str) -> tuple[int, int]:
         """The first place of an owner's set, and the owner's mark."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
+import signal
 import time
 from typing import TYPE_CHECKING
 
@@ -16,6 +18,7 @@ from holdfast.errors import TooManyRequestsError
 
 if TYPE_CHECKING:
     from multiprocessing.sharedctypes import Synchronized
+    from multiprocessing.synchronize import Event
 
 KEY = b"k" * 32
 
@@ -141,3 +144,26 @@ def test_several_processes_share_one_bucket() -> None:
     # Filled once, and refilled until the last of them ended; four buckets would have let four times as many through.
     most = 50 + 200 * (time.monotonic() - began)
     assert 50 <= taken.value <= most * 1.1
+
+
+def _hold(buckets: Buckets, holds: Event) -> None:
+    with buckets._alone():
+        holds.set()
+        time.sleep(60)
+
+
+@pytest.mark.parametrize("how", [signal.SIGSTOP, signal.SIGKILL])
+def test_nobody_waits_for_a_process_that_ended_or_froze_while_it_counted(how: signal.Signals) -> None:
+    processes = multiprocessing.get_context("fork")
+    buckets = Buckets(ManualClock(), KEY)
+    holds = processes.Event()
+    holder = processes.Process(target=_hold, args=(buckets, holds))
+    holder.start()
+    try:
+        assert holds.wait(10)
+        os.kill(holder.pid or 0, how)
+        limits = Rates(Paces.of(RateLimit.model_validate({"perAddress": {"rate": 1, "burst": 3}})), buckets)
+        assert admitted(limits, tries=5) == 3
+    finally:
+        holder.kill()
+        holder.join()

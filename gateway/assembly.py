@@ -148,7 +148,7 @@ def assemble(options: Options, refused: Callable[[], None], buckets: Buckets, sl
             health,
             staleness,
             Rates(options.limits.paces, buckets),
-            Renewal(repos, clock, options.gc_delay_seconds),
+            Renewal(repos, clock, options.gc_delay_seconds, options.gc_delays_of_routes),
             pulls.note,
             _quotas(options, store, repos, clock),
             _route(options, meters),

@@ -108,7 +108,7 @@ class Blobs:
         """A node confirms it, and whoever asked may rely on the link for a while. False also if the link went meanwhile."""
         want = Want(link.digest, link.size_bytes)
         for _ in range(_TRIES):
-            fence = self._renewal.fence(link)
+            fence = self._renewal.fence(repo, link)
             if fence is not None:
                 self._reader.forget(link.digest)  # what is remembered is older than the fence
             if self._reader.stat([want])[0] is None:

@@ -47,6 +47,7 @@ class Options:
     sync: Sync | None = None
     cluster: Cluster | None = None
     gc_delay_seconds: float = 3600.0
+    gc_delays_of_routes: Mapping[str, float] = field(default_factory=dict)
     access: AccessOptions = AccessOptions()  # noqa: RUF009 - frozen
     tls: ServerFiles | None = None
     limits: Limits = Limits()  # noqa: RUF009 - frozen
@@ -84,6 +85,7 @@ def from_settings(
         worker_target=worker_target,
         sync=settings.extensions.sync,
         gc_delay_seconds=settings.storage.gc_delay.seconds,
+        gc_delays_of_routes={route: store.gc_delay.seconds for route, store in settings.storage.sub_paths.items()},
         access=AccessOptions.of(settings),
         tls=_tls(http.tls),
         limits=Limits.of(http, workers),

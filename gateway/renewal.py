@@ -11,11 +11,15 @@ not there.
 from __future__ import annotations
 
 import logging
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from holdfast.errors import LayoutMovedError, UnavailableError
+from holdfast.patterns.routes import route_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from holdfast.clock import Clock
     from holdfast.meta.links import Fence, Link
     from holdfast.meta.repos import Repositories
@@ -27,17 +31,24 @@ _SHARE: Final = 0.25
 
 
 class Renewal:
-    """``grace_seconds``: after which a collector takes a link that nothing needs."""
+    """``grace_seconds``: after which a collector takes a link that nothing needs; ``of_routes``: for repositories below them."""
 
-    def __init__(self, repos: Repositories, clock: Clock, grace_seconds: float) -> None:
+    def __init__(
+        self,
+        repos: Repositories,
+        clock: Clock,
+        grace_seconds: float,
+        of_routes: Mapping[str, float] = MappingProxyType({}),
+    ) -> None:
         self._repos = repos
         self._clock = clock
-        self._after_seconds = grace_seconds * _SHARE
+        self._graces = {"": grace_seconds, **of_routes}
 
-    def fence(self, link: Link) -> Fence | None:
+    def fence(self, repo: Repository, link: Link) -> Fence | None:
         """To be taken before a node confirms the copy; None: the link is young enough."""
+        after_seconds = _SHARE * self._graces[route_of(repo, self._graces)]
         # A wall clock that jumped back makes it look younger than new: renewed as well.
-        if 0 <= self._clock.wall() - link.renewed_seconds < self._after_seconds:
+        if 0 <= self._clock.wall() - link.renewed_seconds < after_seconds:
             return None
         return self._repos.fence(link.digest)
 

@@ -56,13 +56,26 @@ def main(arguments: list[str] | None = None) -> int:
                 insecure=parsed.insecure,
                 collect=_collect(parsed),
                 metadata=parsed.metadata,
-                rooms=tuple(RoomOptions(route, Path(at), _bytes(reserve)) for route, at, reserve in parsed.room),
+                rooms=_rooms(parsed),
             )
         )
     except ConfigError as error:
         sys.stderr.write(f"storagenode: {error}\n")
         return _EXIT_CONFIG
     return 0
+
+
+def _rooms(parsed: argparse.Namespace) -> tuple[RoomOptions, ...]:
+    rhythms = {
+        route: _collect_options(parsed, _seconds(delay), _seconds(interval), window)
+        for route, delay, interval, window in parsed.room_gc
+    }
+    if stray := rhythms.keys() - {route for route, _, _ in parsed.room}:
+        raise ConfigError(f"--room-gc is for a --room, and there is none for {', '.join(sorted(stray))}")
+    return tuple(
+        RoomOptions(route, Path(at), _bytes(reserve), rhythms.get(route) if parsed.metadata else None)
+        for route, at, reserve in parsed.room
+    )
 
 
 def _in_cluster(parsed: argparse.Namespace) -> int:
@@ -92,12 +105,16 @@ def _when_etcd_answers(settings: Settings) -> tuple[NodeOptions, Join]:
 
 
 def _collect(parsed: argparse.Namespace) -> CollectOptions | None:
-    if parsed.metadata is None:
+    if parsed.metadata is None or parsed.keep_garbage:
         return None
+    return _collect_options(parsed, parsed.gc_delay_seconds, parsed.gc_interval_seconds, parsed.gc_window)
+
+
+def _collect_options(
+    parsed: argparse.Namespace, delay_seconds: float, interval_seconds: float, window: str
+) -> CollectOptions:
     try:
-        return CollectOptions(
-            parsed.gc_delay_seconds, parsed.gc_interval_seconds, parsed.gc_window, parsed.upload_expiry_seconds
-        )
+        return CollectOptions(delay_seconds, interval_seconds, window, parsed.upload_expiry_seconds)
     except ValueError as error:
         raise ConfigError(f"the collector cannot be run so: {error}") from error
 
@@ -107,6 +124,13 @@ def _bytes(text: str) -> int:
         return int(text)
     except ValueError as error:
         raise ConfigError(f"{text!r} is no number of bytes") from error
+
+
+def _seconds(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError as error:
+        raise ConfigError(f"{text!r} is no number of seconds") from error
 
 
 def _tls(parsed: argparse.Namespace) -> TlsFiles | None:
@@ -141,6 +165,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--upload-expiry-seconds", type=float, default=24 * 3600.0)
     parser.add_argument("--metadata", type=Path, help="the registry's SQLite file: collect what nobody links in it")
+    parser.add_argument("--keep-garbage", action="store_true", help="on the main disk, whatever the others do")
+    parser.add_argument(
+        "--room-gc",
+        nargs=4,
+        action="append",
+        default=[],
+        metavar=("ROUTE", "DELAY_SECONDS", "INTERVAL_SECONDS", "WINDOW"),
+        help="collect what nobody links on a further disk as well",
+    )
     parser.add_argument("--gc-delay-seconds", type=float, default=3600.0)
     parser.add_argument("--gc-interval-seconds", type=float, default=3600.0)
     parser.add_argument("--gc-window", default="", metavar="HH:MM-HH:MM", help="of the day, in UTC")

@@ -17,11 +17,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RoomOptions:
-    """A further disk: its directory takes what belongs to repositories below ``route``, such as ``/infra``."""
+    """A further disk: its directory takes what belongs to repositories below ``route``, such as ``/infra``.
+
+    ``collect`` None: garbage stays on it, and so do its repositories' links.
+    """
 
     route: str
     directory: Path
     reserve_bytes: int
+    collect: CollectOptions | None = None
 
     def __post_init__(self) -> None:
         """Raises ConfigError."""
@@ -41,8 +45,8 @@ class NodeOptions:
     it lasts, so ``read_threads`` is how many readers and followers there may be. They start when they are needed.
     ``lock_wait_seconds``: how long a former process may take to let go of the directory. ``tls``: this node's certificate, which
     every TCP address needs that is not loopback, unless ``insecure``; a Unix socket never uses it. ``rooms``: further disks.
-    ``collect`` None: garbage stays. ``metadata``: the SQLite file, for a node that is all of a registry; a cluster's node has its
-    own.
+    ``collect`` None: garbage stays on the main disk. ``metadata``: the SQLite file, for a node that is all of a registry; a
+    cluster's node has its own.
     """
 
     data_dir: Path
@@ -63,6 +67,11 @@ class NodeOptions:
     rooms: tuple[RoomOptions, ...] = ()
     collect: CollectOptions | None = None
     metadata: Path | None = None
+
+    @property
+    def collects(self) -> bool:
+        """Whether any disk is collected."""
+        return self.collect is not None or any(room.collect is not None for room in self.rooms)
 
     def __post_init__(self) -> None:
         """Raises ConfigError."""

@@ -3,7 +3,8 @@
     <root>/lock        held while a server runs: a second one on the same directory refuses
     <root>/meta/       the metadata (SQLite)
     <root>/node/       the storage node's directory (see storagenode/disk/tree.py)
-    <root>/run/        Unix sockets, mode 0700; where the path is too long for a socket, a private temporary directory
+    <root>/run/        Unix sockets, mode 0700; where the path is too long for a socket, a link to a private temporary directory,
+                       for as long as the server runs
     <root>/run/metrics what its processes have counted since it started
 
 Each of ``storage.subPaths`` has a directory ``node`` of the same kind, below its own root, for what its repositories keep.
@@ -115,8 +116,15 @@ def _refuse_a_cluster(settings: Settings) -> None:
 
 def _run_dir(root: Path, stack: contextlib.ExitStack) -> Path:
     run_dir = root / "run"
+    if run_dir.is_symlink():
+        run_dir.unlink()  # of a server that was killed
     if len(os.fsencode(run_dir / "node.sock")) > _SOCKET_PATH_BYTES:
-        return Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="holdfast-")))
+        elsewhere = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="holdfast-")))
+        if run_dir.exists():
+            shutil.rmtree(run_dir)  # of a server that ran when the directory was at a shorter path
+        run_dir.symlink_to(elsewhere)
+        stack.callback(run_dir.unlink)
+        return elsewhere
     run_dir.mkdir(mode=0o700, exist_ok=True)
     return run_dir
 
@@ -149,13 +157,7 @@ def _children(
         "--log-format", settings.log.format,
         "--log-output", settings.log.output,
     ]  # fmt: skip
-    if storage.gc:
-        node += [
-            "--metadata", str(metadata),
-            "--gc-delay-seconds", str(storage.gc_delay.seconds),
-            "--gc-interval-seconds", str(storage.gc_interval.seconds),
-            "--gc-window", storage.gc_time_window,
-        ]  # fmt: skip
+    node += _collecting(settings, metadata)
     node += [
         word for route, store in storage.sub_paths.items() for word in _room(settings, route, store.root_directory)
     ]
@@ -171,6 +173,25 @@ def _children(
         children.append(Child("syncworker", ["-m", "syncworker", *worker, *metrics], _WORKER_STOP_SECONDS))
         gateway += ["--worker", listen]
     return [*children, Child("gateway", gateway, settings.http.drain_seconds + 5)]
+
+
+def _collecting(settings: Settings, metadata: Path) -> Sequence[str]:
+    """What is collected, and when: each of ``storage.subPaths`` has its own switch and times."""
+    storage = settings.storage
+    words = []
+    if storage.gc:
+        words = [
+            "--gc-delay-seconds", str(storage.gc_delay.seconds),
+            "--gc-interval-seconds", str(storage.gc_interval.seconds),
+            "--gc-window", storage.gc_time_window,
+        ]  # fmt: skip
+    elif any(store.gc for store in storage.sub_paths.values()):
+        words = ["--keep-garbage"]
+    for route, store in storage.sub_paths.items():
+        if store.gc:
+            times = (str(store.gc_delay.seconds), str(store.gc_interval.seconds))
+            words += ["--room-gc", route, *times, store.gc_time_window]
+    return ["--metadata", str(metadata), *words] if words else []
 
 
 def _room(settings: Settings, route: str, directory: str) -> Sequence[str]:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from weakref import WeakValueDictionary
 
 from holdfast.errors import BlobUnknownError, CorruptError, UnavailableError
+from holdfast.patterns.routes import takes
 from holdfast.rpc.node import ListedBlob, RoomStatus, StoredBlob
 from storagenode.disk.stage import DiskStage
 from storagenode.disk.sums import summed
@@ -50,7 +51,7 @@ class Room:
     space: Space
 
     def takes(self, repository: str) -> bool:
-        return f"/{repository}/".startswith(f"{self.route.lower().rstrip('/')}/")
+        return takes(self.route, repository)
 
     def status(self) -> RoomStatus:
         found = self.space.room()
@@ -198,6 +199,10 @@ class RoomedStore:
         return summed(partition, ((listed.digest, listed.size_bytes) for listed in self.listing(partition)))
 
     # -- all of them together
+
+    def disks(self) -> dict[str, DiskStore]:
+        """By route; the main one's is empty."""
+        return {"": self._main, **{room.route: room.store for room in self._rooms}}
 
     @property
     def quarantined(self) -> int:

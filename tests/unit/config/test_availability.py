@@ -71,7 +71,6 @@ def test_what_would_put_data_elsewhere_is_refused(extra: dict[str, Any], path: s
     ("extra", "path"),
     [
         ({"storage": {"retention": {"dryRun": True}}}, "storage.retention"),
-        ({"storage": {"subPaths": {"/a": {"rootDirectory": "/b", "gc": True}}}}, "storage.subPaths.*.gc"),
         ({"scheduler": {"numWorkers": 3}}, "scheduler.numWorkers"),
         ({"extensions": {"search": {"cve": {}}}}, "extensions.search"),
     ],

@@ -31,7 +31,8 @@ from holdfast.rpc.serving import LanePool, ServiceHandler
 from holdfast.settled import settled
 from holdfast.signals import Signals
 from storagenode.cluster.ear import listening
-from storagenode.collecting.assembly import Side, collecting
+from storagenode.collecting.assembly import Disk, Side, collecting
+from storagenode.collecting.orders import refuse
 from storagenode.disk import identity, roombook
 from storagenode.disk.fsio import Files
 from storagenode.disk.proofs import Proofs
@@ -46,13 +47,13 @@ from storagenode.housekeeping import Housekeeping
 from storagenode.node import StaysHere, StorageNode
 from storagenode.results import Finishes
 from storagenode.servicer import Servicer
+from storagenode.tidying import Bin, Keep, Tidying
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import TypeAlias
 
     from storagenode.cluster.side import ClusterSide
-    from storagenode.collecting.loop import Loop
     from storagenode.disk.identity import Identity
     from storagenode.options import NodeOptions
     from storagenode.store import BlobStore
@@ -85,16 +86,22 @@ class NodeServer:
         try:
             known = identity.prepare(tree, files, options.cluster_id)
             rooms = roombook.take(tree, known, options.rooms, files, self._rooms, options.lock_wait_seconds)
-            self._side, self.node, store = _assemble(options, known, [tree, *rooms], files, clock, join)
+            self._side, self.node, store, spaces = _assemble(options, known, [tree, *rooms], files, clock, join)
             self.node.recover()
-            witness = WitnessBook(tree, files)
-            self._collecting = _collecting(options, known, store, self._side, witness, clock, self._rooms)
+            bins = [
+                Bin(route, Trash(one, files, clock), space)
+                for (route, space), one in zip(spaces.items(), (tree, *rooms), strict=True)
+            ]
+            tidying = Tidying(self.node, bins, Keep(options.upload_expiry_seconds, options.trash_seconds), clock)
+            side = _side(options, known, self._side, WitnessBook(tree, files), clock, self._rooms)
+            self._collecting = collecting(_disks(options, store), store, side, tidying, clock) if side else None
         except BaseException:
             self._rooms.close()
             os.close(self._lock)
             raise
-        trashes = [Trash(one, files, clock) for one in (tree, *rooms)]
-        self._housekeeping = Housekeeping(lambda: _round(self.node, trashes, options), _HOUSEKEEPING_SECONDS)
+        # Where a collector is, its thread empties the trash, as it knows whether the metadata is right.
+        also = (lambda: None) if self._collecting is not None else (lambda: tidying.look(lambda: None))
+        self._housekeeping = Housekeeping(lambda: _round(self.node, options, also), _HOUSEKEEPING_SECONDS)
         self._pools = {
             m.Lane.CONTROL: LanePool("control", options.control_threads),
             m.Lane.WRITE: LanePool("write", options.write_threads),
@@ -106,7 +113,8 @@ class NodeServer:
         self._server = grpc.server(self._refusals, options=SERVER_OPTIONS)
         admission = admit_cluster(self._credentials.peer.cluster) if self._credentials else admit_anybody
         admission = admit_meant_for(self.node.status().node_id, admission)
-        behaviours = Servicer(self.node).behaviours()
+        collect = self._collecting.collect if self._collecting is not None else refuse
+        behaviours = Servicer(self.node, collect).behaviours()
         if self._side is not None:
             behaviours = listening(behaviours, self._side.pace.heard)
         handler: Any = ServiceHandler(behaviours, self._pools, admission)
@@ -163,8 +171,8 @@ def _credentials(options: NodeOptions) -> Credentials | None:
 
 def _assemble(
     options: NodeOptions, known: Identity, trees: Sequence[Tree], files: Files, clock: Clock, join: Join | None
-) -> tuple[ClusterSide | None, StorageNode, BlobStore]:
-    """``trees``: the main one, then those of the rooms."""
+) -> tuple[ClusterSide | None, StorageNode, BlobStore, dict[str, Space]]:
+    """``trees``: the main one, then those of the rooms. The spaces by route, in the same order."""
 
     def open_disk(tree: Tree, reserve_bytes: int) -> tuple[DiskStore, Space]:
         space = Space(tree.root, reserve_bytes)
@@ -180,36 +188,40 @@ def _assemble(
     side = join(known, main, space) if join is not None else None
     placer = side.placer if side is not None else StaysHere()
     node = StorageNode(known, store, space, finishes, clock, host_id(), placer, max_uploads=options.max_uploads)
-    return side, node, store
+    return side, node, store, {"": space, **{room.route: room.space for room in rooms}}
 
 
-def _collecting(
+def _side(
     options: NodeOptions,
     known: Identity,
-    store: BlobStore,
     side: ClusterSide | None,
     book: WitnessBook,
     clock: Clock,
     opened: contextlib.ExitStack,
-) -> Loop | None:
-    """None where garbage stays, or nobody says what is linked."""
-    if options.collect is None:
+) -> Side | None:
+    """Who says what is linked; None where garbage stays, or nobody does."""
+    if not options.collects:
         return None
     if side is not None:
-        return collecting(options.collect, store, side.for_collecting(book), clock)
+        return side.for_collecting(book)
     if options.metadata is None:
         return None
     metadata = SqliteStore(options.metadata, clock)
     opened.callback(metadata.close)
     witness = Witness(metadata, known.node_id, book, lambda: secrets.token_bytes(16))
-    return collecting(options.collect, store, Side(metadata, witness, lambda _: None, lambda: True), clock)
+    return Side(metadata, witness, lambda _: None, lambda: True)
 
 
-def _round(node: StorageNode, trashes: Sequence[Trash], options: NodeOptions) -> None:
+def _disks(options: NodeOptions, store: BlobStore) -> list[Disk]:
+    if not isinstance(store, RoomedStore):
+        return [Disk("", store, options.collect)]
+    terms = {"": options.collect, **{room.route: room.collect for room in options.rooms}}
+    return [Disk(route, one, terms[route]) for route, one in store.disks().items()]
+
+
+def _round(node: StorageNode, options: NodeOptions, also: Callable[[], None]) -> None:
     node.expire_uploads(options.upload_expiry_seconds)
-    with contextlib.ExitStack() as all_of_them:  # also when one of the disks fails
-        for trash in trashes:
-            all_of_them.callback(trash.empty, options.trash_seconds)
+    also()
 
 
 def run(options: NodeOptions, files: Files | None = None, join: Join | None = None) -> None:

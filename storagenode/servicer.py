@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from google.protobuf.message import DecodeError
 
 from holdfast.errors import RequestInvalidError
-from holdfast.rpc import convert
+from holdfast.rpc import collecting, convert
 from holdfast.rpc import methods as m
 from holdfast.wire import storage_pb2 as wire
+from storagenode.collecting.orders import refuse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
     import grpc
 
+    from holdfast.rpc.collecting import News, Order
     from storagenode.node import StorageNode
 
 _Header = TypeVar("_Header", wire.AppendHeader, wire.ReceiveHeader)
@@ -27,8 +30,9 @@ _LIST_BATCH: Final = 500
 class Servicer:
     """One behaviour for each method of the table."""
 
-    def __init__(self, node: StorageNode) -> None:
+    def __init__(self, node: StorageNode, collect: Callable[[Order], Generator[News]] = refuse) -> None:
         self._node = node
+        self._collect = collect
 
     def behaviours(self) -> dict[str, Callable[[Any, Any], Any]]:
         return {
@@ -51,6 +55,7 @@ class Servicer:
             m.DELETE_BLOB.name: self.delete_blob,
             m.LIST_BLOBS.name: self.list_blobs,
             m.GET_NODE_STATUS.name: self.status,
+            m.COLLECT.name: self.collect,
         }
 
     def start_upload(self, request: wire.StartUploadRequest, _context: grpc.ServicerContext) -> wire.UploadState:
@@ -148,6 +153,10 @@ class Servicer:
 
     def status(self, _request: wire.NodeStatusRequest, _context: grpc.ServicerContext) -> wire.NodeStatus:
         return convert.status_to_wire(self._node.status())
+
+    def collect(self, request: wire.CollectRequest, _context: grpc.ServicerContext) -> Iterator[wire.CollectReply]:
+        with contextlib.closing(self._collect(collecting.order(request))) as following:
+            yield from map(collecting.news_to_wire, following)
 
 
 def _offset(message: wire.OpenAppendRequest | wire.AppendHeader) -> int | None:

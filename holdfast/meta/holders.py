@@ -12,18 +12,20 @@ from holdfast.meta import keys
 from holdfast.meta.store import pages
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Container, Iterator
 
     from holdfast.digest import Digest
     from holdfast.meta.store import Entry, Store
 
 
 class Held:
-    """One walk over all partitions. Every method may raise MetadataUnavailableError, CorruptError."""
+    """One walk over all partitions. ``but``: digests that count as nobody's. Every method may raise MetadataUnavailableError,
+    CorruptError.
+    """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, but: Container[Digest] = ()) -> None:
         entries = pages(store, *keys.HOLDERS, keys_only=True)
-        self._digests = (digest for digest, _ in groupby(map(_digest_of, entries)))
+        self._digests = (digest for digest, _ in groupby(map(_digest_of, entries)) if digest not in but)
         self._next = next(self._digests, None)
 
     @property

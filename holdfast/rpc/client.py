@@ -23,10 +23,11 @@ from holdfast.errors import (
     HoldfastError,
     NodeSilentError,
     NodeUnreachableError,
+    RequestInvalidError,
     StaleWriterError,
     TooLargeError,
 )
-from holdfast.rpc import convert, failures
+from holdfast.rpc import collecting, convert, failures
 from holdfast.rpc import methods as m
 from holdfast.rpc.channel import open_channel, require_protection
 from holdfast.rpc.feed import Feed
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from holdfast.digest import Digest
+    from holdfast.rpc.collecting import News, Order
     from holdfast.rpc.credentials import Credentials
     from holdfast.rpc.node import (
         ListedBlob,
@@ -288,6 +290,19 @@ class GrpcNode:
 
     def status(self) -> NodeStatus:
         return convert.status(self._unary(m.GET_NODE_STATUS, wire.NodeStatusRequest(), self._deadlines.control_seconds))
+
+    def collect(self, order: Order) -> Iterator[News]:
+        patience = self._deadlines.patient_seconds
+        try:
+            yield from map(
+                collecting.news, self._stream(m.COLLECT, collecting.order_to_wire(order), patience, patience)
+            )
+        except NodeUnreachableError as error:
+            if _is_unknown_there(error):
+                raise RequestInvalidError(
+                    "the storage node is of a version that takes no such order; upgrade it"
+                ) from error
+            raise
 
     def close(self) -> None:
         """Ends what is under way. A later call opens a new channel."""

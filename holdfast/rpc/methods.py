@@ -118,6 +118,7 @@ READ_BLOB: Final = Method("ReadBlob", Kind.STREAM_OUT, Lane.READ, wire.ReadBlobR
 DELETE_BLOB: Final = Method("DeleteBlob", Kind.UNARY, Lane.CONTROL, wire.DeleteBlobRequest, wire.DeleteBlobReply)
 LIST_BLOBS: Final = Method("ListBlobs", Kind.STREAM_OUT, Lane.READ, wire.ListBlobsRequest, wire.ListedBlobs)
 GET_NODE_STATUS: Final = Method("GetNodeStatus", Kind.UNARY, Lane.CONTROL, wire.NodeStatusRequest, wire.NodeStatus)
+COLLECT: Final = Method("Collect", Kind.STREAM_OUT, Lane.READ, wire.CollectRequest, wire.CollectReply, OPERATORS)
 
 # A call waits in its thread while the upstream has not answered yet, so those for blobs, which a client's pull makes many at once
 # of, take none from those for manifests, which come first.

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from holdfast.digest import Digest
+    from holdfast.rpc.collecting import News, Order
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,5 +296,13 @@ class NodeClient(Protocol):
         ...
 
     def status(self) -> NodeStatus: ...
+
+    def collect(self, order: Order) -> Iterator[News]:
+        """Have garbage collected now, or told what would go; the last of the news has the report. For operators.
+
+        Raises:
+            RequestInvalidError: the node collects none. RolledBackError, UnavailableError.
+        """
+        ...
 
     def close(self) -> None: ...

@@ -346,3 +346,78 @@ class RoomStatus(_message.Message):
     reserve_bytes: int
     read_only: bool
     def __init__(self, route: _Optional[str] = ..., capacity_bytes: _Optional[int] = ..., free_bytes: _Optional[int] = ..., reserve_bytes: _Optional[int] = ..., read_only: _Optional[bool] = ...) -> None: ...
+
+class CollectRequest(_message.Message):
+    __slots__ = ("dry_run", "allowed_bytes")
+    class AllowedBytesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: int
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
+    DRY_RUN_FIELD_NUMBER: _ClassVar[int]
+    ALLOWED_BYTES_FIELD_NUMBER: _ClassVar[int]
+    dry_run: bool
+    allowed_bytes: _containers.ScalarMap[str, int]
+    def __init__(self, dry_run: _Optional[bool] = ..., allowed_bytes: _Optional[_Mapping[str, int]] = ...) -> None: ...
+
+class CollectReply(_message.Message):
+    __slots__ = ("step", "done", "total", "report")
+    STEP_FIELD_NUMBER: _ClassVar[int]
+    DONE_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_FIELD_NUMBER: _ClassVar[int]
+    REPORT_FIELD_NUMBER: _ClassVar[int]
+    step: str
+    done: int
+    total: int
+    report: CollectReport
+    def __init__(self, step: _Optional[str] = ..., done: _Optional[int] = ..., total: _Optional[int] = ..., report: _Optional[_Union[CollectReport, _Mapping]] = ...) -> None: ...
+
+class CollectReport(_message.Message):
+    __slots__ = ("stores", "uploads_dropped", "uploads_open")
+    STORES_FIELD_NUMBER: _ClassVar[int]
+    UPLOADS_DROPPED_FIELD_NUMBER: _ClassVar[int]
+    UPLOADS_OPEN_FIELD_NUMBER: _ClassVar[int]
+    stores: _containers.RepeatedCompositeFieldContainer[CollectedStore]
+    uploads_dropped: Amount
+    uploads_open: Amount
+    def __init__(self, stores: _Optional[_Iterable[_Union[CollectedStore, _Mapping]]] = ..., uploads_dropped: _Optional[_Union[Amount, _Mapping]] = ..., uploads_open: _Optional[_Union[Amount, _Mapping]] = ...) -> None: ...
+
+class CollectedStore(_message.Message):
+    __slots__ = ("route", "collected", "links", "swept", "kept", "waiting", "first_due_seconds", "last_due_seconds", "emptied", "trash", "held_back", "refused", "blobs")
+    ROUTE_FIELD_NUMBER: _ClassVar[int]
+    COLLECTED_FIELD_NUMBER: _ClassVar[int]
+    LINKS_FIELD_NUMBER: _ClassVar[int]
+    SWEPT_FIELD_NUMBER: _ClassVar[int]
+    KEPT_FIELD_NUMBER: _ClassVar[int]
+    WAITING_FIELD_NUMBER: _ClassVar[int]
+    FIRST_DUE_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    LAST_DUE_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    EMPTIED_FIELD_NUMBER: _ClassVar[int]
+    TRASH_FIELD_NUMBER: _ClassVar[int]
+    HELD_BACK_FIELD_NUMBER: _ClassVar[int]
+    REFUSED_FIELD_NUMBER: _ClassVar[int]
+    BLOBS_FIELD_NUMBER: _ClassVar[int]
+    route: str
+    collected: bool
+    links: Amount
+    swept: Amount
+    kept: Amount
+    waiting: Amount
+    first_due_seconds: float
+    last_due_seconds: float
+    emptied: Amount
+    trash: Amount
+    held_back: Amount
+    refused: str
+    blobs: Amount
+    def __init__(self, route: _Optional[str] = ..., collected: _Optional[bool] = ..., links: _Optional[_Union[Amount, _Mapping]] = ..., swept: _Optional[_Union[Amount, _Mapping]] = ..., kept: _Optional[_Union[Amount, _Mapping]] = ..., waiting: _Optional[_Union[Amount, _Mapping]] = ..., first_due_seconds: _Optional[float] = ..., last_due_seconds: _Optional[float] = ..., emptied: _Optional[_Union[Amount, _Mapping]] = ..., trash: _Optional[_Union[Amount, _Mapping]] = ..., held_back: _Optional[_Union[Amount, _Mapping]] = ..., refused: _Optional[str] = ..., blobs: _Optional[_Union[Amount, _Mapping]] = ...) -> None: ...
+
+class Amount(_message.Message):
+    __slots__ = ("count", "bytes")
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    BYTES_FIELD_NUMBER: _ClassVar[int]
+    count: int
+    bytes: int
+    def __init__(self, count: _Optional[int] = ..., bytes: _Optional[int] = ...) -> None: ...

@@ -1,35 +1,36 @@
-"""A node's collector, made of its options."""
+"""A node's collector, made of its options: for each disk that is collected a part, and a loop for all of them."""
 
 from __future__ import annotations
 
-import logging
 import secrets
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Protocol
 
 from holdfast.meta.loose import LooseLinks
 from holdfast.meta.repos import Repositories
+from holdfast.patterns.routes import route_of
 from storagenode.collecting.collector import Collector, Terms
-from storagenode.collecting.loop import Loop, Rhythm, Window
+from storagenode.collecting.loop import Loop, Rhythm, Turn, Window
 from storagenode.collecting.loosening import Graces, Loosening
 from storagenode.collecting.marks import Marks
+from storagenode.collecting.orders import Collecting, Leftovers
+from storagenode.collecting.part import Part
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from holdfast.clock import Clock
     from holdfast.meta.store import Store
     from holdfast.meta.witness import Witness
-    from storagenode.collecting.collector import Copies, Cycle
-    from storagenode.collecting.loosening import Loosened
-
-_LOG: Final = logging.getLogger("holdfast.gc")
+    from holdfast.names import Repository
+    from storagenode.collecting.collector import Copies
+    from storagenode.collecting.loop import GoesOn
 
 
 @dataclass(frozen=True, slots=True)
 class CollectOptions:
-    """As ``storage.gcDelay``, ``gcInterval`` and ``gcTimeWindow``. ``push_seconds``: how long the blobs of a push wait for their
-    manifest at least. Raises ValueError.
+    """As ``gcDelay``, ``gcInterval`` and ``gcTimeWindow`` of ``storage`` or one of its ``subPaths``. ``push_seconds``: how long the
+    blobs of a push wait for their manifest at least. Raises ValueError.
     """
 
     delay_seconds: float = 3600.0
@@ -42,6 +43,14 @@ class CollectOptions:
             raise ValueError("an interval is longer than nothing")
         Terms(self.delay_seconds)
         Window.parse(self.window)
+
+    @property
+    def graces(self) -> Graces:
+        return Graces(self.delay_seconds, self.push_seconds)
+
+    @property
+    def rhythm(self) -> Rhythm:
+        return Rhythm(self.interval_seconds, self.delay_seconds, Window.parse(self.window))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,68 +65,80 @@ class Side:
     is_first: Callable[[], bool]
 
 
-def collecting(options: CollectOptions, copies: Copies, side: Side, clock: Clock) -> Loop:
-    """Not started yet."""
+@dataclass(frozen=True, slots=True)
+class Disk:
+    """``route`` "": the main one. ``options`` None: garbage stays on it."""
+
+    route: str
+    copies: Copies
+    options: CollectOptions | None
+
+
+class Active(Protocol):
+    """What is relied on."""
+
+    @property
+    def activity(self) -> int:
+        """Grows with everything that somebody may come to rely on."""
+        ...
+
+
+class Tidier(Leftovers, Protocol):
+    """What goes besides, where the metadata is right."""
+
+    def look(self, require_right: Callable[[], None]) -> None:
+        """Every second."""
+        ...
+
+
+def collecting(disks: Sequence[Disk], whole: Active, side: Side, tidier: Tidier, clock: Clock) -> Collecting:
+    """Not started yet. ``whole``: all disks together."""
+    witnessed = Witnessed(whole, side.witness)
+    routes = [disk.route for disk in disks]
+    made = [
+        (_part(disk.route, routes, disk.copies, disk.options, side, clock), disk.options)
+        for disk in disks
+        if disk.options is not None
+    ]
+    parts = [part for part, _ in made]
+
+    def between() -> None:
+        witnessed.look()
+        tidier.look(side.witness.require_right)
+
+    loop = Loop([Turn(_cycle_of(part), options.rhythm, clock) for part, options in made], between, clock)
+    return Collecting(loop, parts, tidier)
+
+
+def _part(route: str, routes: Sequence[str], copies: Copies, options: CollectOptions, side: Side, clock: Clock) -> Part:
     links = Repositories(side.store, _new_id, clock)
     collector = Collector(copies, side.store, links, Marks(clock), side.short, side.witness.require_right)
-    witnessed = Witnessed(copies, side.witness)
-    loosening = Loosening(LooseLinks(side.store, _new_id), Marks(clock))
-    terms = Terms(options.delay_seconds)
-    graces = Graces(options.delay_seconds, options.push_seconds)
 
-    def cycle(goes_on: Callable[[], bool]) -> bool:
-        waiting = 0
-        side.witness.require_right()
-        if side.is_first():
-            loosened = loosening.cycle(graces, goes_on)
-            _tell_links(loosened)
-            waiting += loosened.waiting
-        found = collector.cycle(terms, goes_on)
-        _tell(found)
-        return waiting + found.waiting > 0
+    def is_mine(repository: Repository) -> bool:
+        return route_of(str(repository), routes) == route
 
-    rhythm = Rhythm(options.interval_seconds, options.delay_seconds, Window.parse(options.window))
-    return Loop(cycle, witnessed.look, rhythm, clock)
+    loosening = Loosening(LooseLinks(side.store, _new_id), Marks(clock), is_mine)
+    return Part(route, loosening, collector, options.graces, side.is_first, links)
+
+
+def _cycle_of(part: Part) -> Callable[[GoesOn], bool]:
+    return lambda goes_on: part.cycle(goes_on, lambda *_: None).waiting.amount.count > 0
 
 
 class Witnessed:
     """Leaves a value in the metadata when somebody may have come to rely on what is here."""
 
-    def __init__(self, copies: Copies, witness: Witness) -> None:
-        self._copies = copies
+    def __init__(self, whole: Active, witness: Witness) -> None:
+        self._whole = whole
         self._witness = witness
         self._seen = -1
 
     def look(self) -> None:
         """Raises RolledBackError, MetadataUnavailableError, OutcomeUnknownError."""
-        activity = self._copies.activity
+        activity = self._whole.activity
         if activity != self._seen:
             self._witness.leave()
             self._seen = activity
-
-
-def _tell_links(found: Loosened) -> None:
-    if found.removed:
-        _LOG.info(
-            "links that nothing needed were removed",
-            extra={"links": found.removed, "bytes": found.removed_bytes, "waiting": found.waiting},
-        )
-
-
-def _tell(found: Cycle) -> None:
-    if found.refused:
-        _LOG.error("nothing is collected: it would be too much", extra={"reason": found.refused})
-    elif found.swept:
-        _LOG.info(
-            "blobs that nobody links went to the trash",
-            extra={
-                "swept": found.swept,
-                "bytes": found.swept_bytes,
-                "kept": found.kept,
-                "waiting": found.waiting,
-                "blobs": found.blobs,
-            },
-        )
 
 
 def _new_id() -> bytes:

@@ -19,18 +19,27 @@ Never here: how long the grace is, when a cycle is due, links.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 from holdfast.digest import PARTITIONS
 from holdfast.meta.holders import Held
+from storagenode.collecting.pending import Pending, Thing, is_due
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 
     from holdfast.digest import Digest
     from holdfast.meta.store import Store
     from holdfast.rpc.node import ListedBlob
     from storagenode.collecting.marks import Marks
+
+# Told the step, how many of its parts are done, and how many there are.
+Tell: TypeAlias = "Callable[[str, int, int], None]"
+
+
+def _nobody_listens(_step: str, _done: int, _total: int) -> None:
+    """For cycles that nobody has ordered."""
+
 
 # A few copies may always go, or an empty registry could never be tidied up.
 _FEW: Final = 100
@@ -42,9 +51,6 @@ class Copies(Protocol):
     def listing(self, partition: int) -> list[ListedBlob]: ...
 
     def delete(self, digest: Digest, stamp: str) -> bool: ...
-
-    @property
-    def activity(self) -> int: ...
 
 
 class Links(Protocol):
@@ -58,11 +64,13 @@ class Links(Protocol):
 @dataclass(frozen=True, slots=True)
 class Terms:
     """``grace_seconds``: how long a copy has to have been nobody's. ``share``: of the node's bytes that one cycle may take, 0 to 1;
-    1: all of them, and without any doubt about the metadata.
+    1: all of them, and without any doubt about the metadata. ``allowed_bytes``: somebody has seen that so many would go, and says
+    that it is right; where it would be more, the share counts again.
     """
 
     grace_seconds: float
     share: float = 0.5
+    allowed_bytes: int = 0
 
     def __post_init__(self) -> None:
         """Raises ValueError."""
@@ -72,9 +80,10 @@ class Terms:
 
 @dataclass(slots=True)
 class Cycle:
-    """What came of it. ``refused``: why nothing was taken although something could have been. ``waiting``: marked, and not yet due.
+    """What came of it; of a dry run, what would. ``refused``: why nothing was taken although something could have been.
 
-    ``kept``: were due, and linked or asked for again meanwhile. Bytes are those moved to the trash.
+    ``waiting``: marked, and neither taken nor ``kept``, which were due, and linked or asked for again meanwhile. ``pending``: not
+    yet due; ``due``: the others. ``swept_bytes`` are those moved to the trash.
     """
 
     blobs: int = 0
@@ -84,6 +93,10 @@ class Cycle:
     swept: int = 0
     swept_bytes: int = 0
     kept: int = 0
+    kept_bytes: int = 0
+    due: int = 0
+    due_bytes: int = 0
+    pending: Pending = field(default_factory=Pending)
     refused: str = ""
     mended: set[int] = field(default_factory=set)
 
@@ -111,42 +124,75 @@ class Collector:
         self._links = links
         self._marks = marks
         self._short = short
-        self._require_right = require_right
+        self.require_right = require_right
 
-    def cycle(self, terms: Terms, goes_on: Callable[[], bool], *, dry_run: bool = False) -> Cycle:
+    def cycle(self, terms: Terms, goes_on: Callable[[], bool], *, tell: Tell = _nobody_listens) -> Cycle:
         """One of them; ends early, and takes nothing more, when ``goes_on`` says so.
 
         Raises:
             MetadataUnavailableError, OutcomeUnknownError, UnavailableError: what was not done is done by the next one.
         """
-        self._require_right()
         cycle = Cycle()
-        held = Held(self._store)
-        is_empty = held.is_empty
-        due = self._walk(held, terms, cycle, goes_on)
-        cycle.refused = self._judged(cycle, due, terms, is_empty=is_empty)
-        if due and not cycle.refused and not dry_run:
-            self._require_right()
-            for partition, copies in due.items():
+        self._marks.begin()
+        due = self._found(Held, terms, cycle, goes_on, tell)
+        if due is None:
+            return cycle  # the marks stay as the last whole walk left them
+        self._marks.end()
+        if due and not cycle.refused:
+            self.require_right()
+            for number, (partition, copies) in enumerate(due.items()):
                 if not goes_on():
                     break
+                tell("sweep", number, len(due))
                 self._sweep(partition, copies, cycle)
         return cycle
 
-    def _walk(self, held: Held, terms: Terms, cycle: Cycle, goes_on: Callable[[], bool]) -> dict[int, list[ListedBlob]]:
+    def foresee(
+        self,
+        terms: Terms,
+        goes_on: Callable[[], bool],
+        unlinked: Container[Digest] = (),
+        tell: Tell = _nobody_listens,
+    ) -> Cycle:
+        """What a cycle would do now, if nobody linked ``unlinked``. Changes nothing, not even what is remembered.
+
+        Raises:
+            MetadataUnavailableError, UnavailableError.
+        """
+        cycle = Cycle()
+        due = self._found(lambda store: Held(store, unlinked), terms, cycle, goes_on, tell, is_noted=False)
+        if due and not cycle.refused:
+            cycle.swept, cycle.swept_bytes = cycle.due, cycle.due_bytes
+        return cycle
+
+    def _found(
+        self,
+        hold: Callable[[Store], Held],
+        terms: Terms,
+        cycle: Cycle,
+        goes_on: Callable[[], bool],
+        tell: Tell,
+        *,
+        is_noted: bool = True,
+    ) -> dict[int, list[ListedBlob]] | None:
+        """What is due, by partition, also where ``cycle.refused`` says why it stays; None: the walk was ended."""
+        self.require_right()
+        held = hold(self._store)
+        is_empty = held.is_empty
         due: dict[int, list[ListedBlob]] = {}
-        self._marks.begin()
         for partition in range(PARTITIONS):
             if not goes_on():
-                return {}  # the marks stay as the last whole walk left them
+                return None
+            tell("blobs", partition, PARTITIONS)
             for copy in self._unheld(partition, held, cycle):
                 cycle.orphans += 1
                 cycle.orphan_bytes += copy.size_bytes
-                # Just marked is never due, not even without any grace: a whole walk lies between a mark and a sweep.
-                age_seconds = self._marks.see(str(copy.digest), copy.stamp)
-                if age_seconds is not None and age_seconds >= terms.grace_seconds:
+                thing = Thing(str(copy.digest), copy.stamp, copy.size_bytes)
+                if is_due(thing, terms.grace_seconds, self._marks, cycle.pending, is_noted=is_noted):
+                    cycle.due += 1
+                    cycle.due_bytes += copy.size_bytes
                     due.setdefault(partition, []).append(copy)
-        self._marks.end()
+        cycle.refused = self._judged(cycle, due, terms, is_empty=is_empty)
         return due
 
     def _unheld(self, partition: int, held: Held, cycle: Cycle) -> Iterator[ListedBlob]:
@@ -161,7 +207,7 @@ class Collector:
 
     @staticmethod
     def _judged(cycle: Cycle, due: dict[int, list[ListedBlob]], terms: Terms, *, is_empty: bool) -> str:
-        if not due or terms.share == 1:
+        if not due or terms.share == 1 or 0 < cycle.due_bytes <= terms.allowed_bytes:
             return ""
         if is_empty:
             return f"nobody links anything, and {cycle.blobs} blobs are here: is this the right metadata?"
@@ -180,6 +226,7 @@ class Collector:
                 cycle.swept_bytes += copy.size_bytes
             else:
                 cycle.kept += 1
+                cycle.kept_bytes += copy.size_bytes
         self._mend(partition, gone, cycle)
 
     def _mend(self, partition: int, gone: Iterable[Digest], cycle: Cycle) -> None:

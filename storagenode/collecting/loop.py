@@ -1,25 +1,32 @@
 """When garbage is collected: every so often within the daily window, and as soon as the grace of what is waiting is over.
 
 One thread in each node, lowest of priorities: it holds nothing that a push or pull waits for. A cycle that failed is tried again.
+What an operator orders is done by the same thread, between two cycles, whatever the window.
 """
 
 from __future__ import annotations
 
 import logging
+import queue
 import threading
+from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
-from typing import TYPE_CHECKING, Final
+from functools import partial
+from typing import TYPE_CHECKING, Final, TypeVar
 
-from holdfast.errors import HoldfastError
+from holdfast.errors import HoldfastError, UnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Self
+    from collections.abc import Callable, Sequence
+    from typing import Self, TypeAlias
 
     from holdfast.clock import Clock
 
+    GoesOn: TypeAlias = Callable[[], bool]
+
 _LOG: Final = logging.getLogger("holdfast.gc")
+_Answer = TypeVar("_Answer")
 
 _AGAIN_SECONDS: Final = 60.0
 _LOOK_SECONDS: Final = 1.0
@@ -56,25 +63,47 @@ class Rhythm:
     window: Window | None = None
 
 
-class Loop:
-    """``cycle`` is told how to ask whether to go on, and says whether something waits for its grace. ``between`` is done every
-    second. ``start`` once, ``stop`` once.
+class Turn:
+    """One of the things that a loop does in turn. ``cycle`` is told how to ask whether to go on, and says whether something waits
+    for its grace.
     """
 
-    def __init__(
-        self,
-        cycle: Callable[[Callable[[], bool]], bool],
-        between: Callable[[], None],
-        rhythm: Rhythm,
-        clock: Clock,
-    ) -> None:
+    def __init__(self, cycle: Callable[[GoesOn], bool], rhythm: Rhythm, clock: Clock) -> None:
+        self.rhythm = rhythm
         self._cycle = cycle
-        self._between = between
-        self._rhythm = rhythm
         self._clock = clock
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="garbage-collection", daemon=True)
         self._due = clock.monotonic() + min(rhythm.interval_seconds, _AGAIN_SECONDS)
+
+    def look(self, goes_on: GoesOn) -> bool:
+        """A cycle if it is time for one; whether there was one."""
+        window = self.rhythm.window
+        if self._clock.monotonic() < self._due or (window is not None and not window.is_open(self._clock.wall())):
+            return False
+        self.done(waits=self._cycle(goes_on))
+        return True
+
+    def done(self, *, waits: bool) -> None:
+        """There was a cycle just now."""
+        pause_seconds = self.rhythm.interval_seconds
+        if waits:
+            pause_seconds = min(pause_seconds, self.rhythm.grace_seconds)
+        self._due = self._clock.monotonic() + pause_seconds
+
+    def not_before(self, due_seconds: float) -> None:
+        self._due = max(self._due, due_seconds)
+
+
+class Loop:
+    """``between`` is done every second. ``start`` once, ``stop`` once."""
+
+    def __init__(self, turns: Sequence[Turn], between: Callable[[], None], clock: Clock) -> None:
+        self._turns = turns
+        self._between = between
+        self._clock = clock
+        self._again_seconds = min((_AGAIN_SECONDS, *(turn.rhythm.interval_seconds for turn in turns)))
+        self._stopping = threading.Event()
+        self._orders: queue.SimpleQueue[Callable[[GoesOn], None]] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="garbage-collection", daemon=True)
         self._silent_until = clock.monotonic()
 
     def start(self) -> None:
@@ -83,37 +112,68 @@ class Loop:
     def stop(self) -> None:
         """Between two steps of a cycle; what is done is done."""
         self._stopping.set()
+        self._orders.put(lambda _: None)
         if self._thread.is_alive():
             self._thread.join()
+        while not self._orders.empty():
+            self._orders.get()(self._goes_on)
+
+    def order(self, work: Callable[[GoesOn], _Answer]) -> Future[_Answer]:
+        """Have this done by the loop's thread as soon as the cycle under way is over."""
+        done: Future[_Answer] = Future()
+
+        def do(goes_on: GoesOn) -> None:
+            if not done.set_running_or_notify_cancel():
+                return
+            try:
+                if not goes_on():
+                    raise UnavailableError("the storage node is stopping; try again when it is back")  # noqa: TRY301
+                done.set_result(work(goes_on))
+            except Exception as error:  # noqa: BLE001 - whoever ordered it is told
+                done.set_exception(error)
+
+        self._orders.put(do)
+        return done
+
+    def _goes_on(self) -> bool:
+        return not self._stopping.is_set()
 
     def _run(self) -> None:
-        while not self._stopping.wait(min(_LOOK_SECONDS, self._rhythm.interval_seconds)):
+        pause_seconds = min(_LOOK_SECONDS, self._again_seconds)
+        while self._goes_on():
             try:
-                self._between()
-                self.look()
-            except HoldfastError as error:
-                self._failed(error)
-            except Exception:  # noqa: BLE001 - the thread must outlive any surprise, and say so
-                _LOG.exception("a collection broke; it is tried again")
-                self._due = self._clock.monotonic() + _AGAIN_SECONDS
+                self._orders.get(timeout=pause_seconds)(self._goes_on)
+            except queue.Empty:
+                self._take_turns()
 
-    def _failed(self, error: HoldfastError) -> None:
+    def _take_turns(self) -> None:
+        """One whose disk fails holds up none of the others."""
+        if not self._is_done(self._between, self._turns):
+            return
+        for turn in self._turns:
+            self._is_done(partial(turn.look, self._goes_on), [turn])
+
+    def _is_done(self, work: Callable[[], object], turns: Sequence[Turn]) -> bool:
+        """False: it failed, and ``turns`` are put off."""
+        try:
+            work()
+        except HoldfastError as error:
+            self._failed(error, turns)
+        except Exception:  # noqa: BLE001 - the thread must outlive any surprise, and say so
+            _LOG.exception("a collection broke; it is tried again")
+            self._put_off(turns, _AGAIN_SECONDS)
+        else:
+            return True
+        return False
+
+    def _failed(self, error: HoldfastError, turns: Sequence[Turn]) -> None:
         """Told once in a while: what an operator has to look at may last for days."""
         now = self._clock.monotonic()
-        again_at = now + min(_AGAIN_SECONDS, self._rhythm.interval_seconds)
-        self._due = max(self._due, again_at)
+        self._put_off(turns, self._again_seconds)
         if now >= self._silent_until:
-            self._silent_until = again_at
+            self._silent_until = now + self._again_seconds
             _LOG.warning("nothing is collected now; it is tried again", extra={"reason": error.message})
 
-    def look(self) -> bool:
-        """A cycle if it is time for one; whether there was one."""
-        window = self._rhythm.window
-        if self._clock.monotonic() < self._due or (window is not None and not window.is_open(self._clock.wall())):
-            return False
-        waits = self._cycle(lambda: not self._stopping.is_set())
-        pause_seconds = self._rhythm.interval_seconds
-        if waits:
-            pause_seconds = min(pause_seconds, self._rhythm.grace_seconds)
-        self._due = self._clock.monotonic() + pause_seconds
-        return True
+    def _put_off(self, turns: Sequence[Turn], seconds: float) -> None:
+        for turn in turns:
+            turn.not_before(self._clock.monotonic() + seconds)

@@ -7,13 +7,17 @@ since the last layer of an image may take hours.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from storagenode.collecting.pending import Pending, Thing, is_due
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from holdfast.digest import Digest
     from holdfast.meta.loose import Loose, LooseLinks
+    from holdfast.names import Repository
     from storagenode.collecting.marks import Marks
 
 
@@ -30,45 +34,69 @@ class Graces:
 
 @dataclass(slots=True)
 class Loosened:
-    """``loose``: links that nothing needs; ``removed`` of them, of so many bytes as their blobs have."""
+    """``loose``: links that nothing needs; ``removed`` of them, of so many bytes as their blobs have. Of a dry run: what would be,
+    and ``left``, who would not link a digest any more.
+    """
 
     loose: int = 0
     removed: int = 0
     removed_bytes: int = 0
     kept: int = 0
+    pending: Pending = field(default_factory=Pending)
+    left: dict[Digest, set[Repository]] = field(default_factory=dict)
 
     @property
     def waiting(self) -> int:
         return self.loose - self.removed - self.kept
 
 
-class Loosening:
-    """For one thread."""
+def _every(_repository: Repository) -> bool:
+    return True
 
-    def __init__(self, links: LooseLinks, marks: Marks) -> None:
+
+class Loosening:
+    """For one thread. ``is_mine``: the repositories whose links it looks after; others lose none."""
+
+    def __init__(self, links: LooseLinks, marks: Marks, is_mine: Callable[[Repository], bool] = _every) -> None:
         self._links = links
         self._marks = marks
+        self._is_mine = is_mine
 
     def cycle(self, graces: Graces, goes_on: Callable[[], bool]) -> Loosened:
         """Raises MetadataUnavailableError, OutcomeUnknownError: the next one goes on."""
         found = Loosened()
         self._marks.begin()
-        for repository in self._links.repositories():
+        for repository in filter(self._is_mine, self._links.repositories()):
             if not goes_on():
                 return found  # the marks stay as the last whole walk left them
             # Before anything goes: the walk reads ahead, and removing is for what it has seen.
-            due = [loose for loose in self._links.of(repository) if self._is_due(loose, graces, found)]
-            for loose in due:
+            for loose in self._due(repository, graces, found, is_noted=True):
                 if not goes_on():
                     return found
                 self._remove(loose, found)
         self._marks.end()
         return found
 
-    def _is_due(self, loose: Loose, graces: Graces, found: Loosened) -> bool:
-        found.loose += 1
-        age_seconds = self._marks.see(f"{loose.repository}//{loose.digest}", str(loose.revision))
-        return age_seconds is not None and age_seconds >= graces.of(loose)
+    def foresee(self, graces: Graces, goes_on: Callable[[], bool]) -> Loosened:
+        """What a cycle would do now. Changes nothing, not even what is remembered. Raises MetadataUnavailableError."""
+        found = Loosened()
+        for repository in filter(self._is_mine, self._links.repositories()):
+            if not goes_on():
+                break
+            for loose in self._due(repository, graces, found, is_noted=False):
+                found.removed += 1
+                found.removed_bytes += loose.size_bytes
+                found.left.setdefault(loose.digest, set()).add(repository)
+        return found
+
+    def _due(self, repository: Repository, graces: Graces, found: Loosened, *, is_noted: bool) -> Sequence[Loose]:
+        due = []
+        for loose in self._links.of(repository):
+            found.loose += 1
+            thing = Thing(f"{repository}//{loose.digest}", str(loose.revision), loose.size_bytes)
+            if is_due(thing, graces.of(loose), self._marks, found.pending, is_noted=is_noted):
+                due.append(loose)
+        return due
 
     def _remove(self, loose: Loose, found: Loosened) -> None:
         if self._links.remove(loose):

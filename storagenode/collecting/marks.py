@@ -19,7 +19,10 @@ MOST: Final = 200_000  # about 40 MB
 
 
 class Marks:
-    """For one thread. A walk is ``begin``, ``see`` for each thing that nobody needs, ``end``. Names tell things from each other."""
+    """For one thread. A walk is ``begin``, ``see`` for each thing that nobody needs, ``end``. Names tell things from each other.
+
+    ``age`` alone changes nothing.
+    """
 
     def __init__(self, clock: Clock, most: int = MOST) -> None:
         self._clock = clock
@@ -43,14 +46,18 @@ class Marks:
 
     def see(self, name: str, stamp: str) -> float | None:
         """For how many seconds earlier walks have seen it with this stamp; None: none has."""
-        key, now = _key(name), self._clock.monotonic()
-        known, since = self._marked.get(key, ("", now))
-        is_new = known != stamp
+        age_seconds = self.age(name, stamp)
         if len(self._seen) < self._most:
-            self._seen[key] = (stamp, now if is_new else since)
+            key, now = _key(name), self._clock.monotonic()
+            self._seen[key] = (stamp, now if age_seconds is None else self._marked[key][1])
         else:
             self._is_full = True
-        return None if is_new else now - since
+        return age_seconds
+
+    def age(self, name: str, stamp: str) -> float | None:
+        """As ``see`` answers."""
+        known, since = self._marked.get(_key(name), ("", 0.0))
+        return None if known != stamp else self._clock.monotonic() - since
 
     def end(self) -> None:
         """What was not seen in this walk is linked again, or gone."""

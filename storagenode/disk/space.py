@@ -36,6 +36,13 @@ class Space:
         found = os.statvfs(self._root)
         return Room(found.f_blocks * found.f_frsize, found.f_bavail * found.f_frsize)
 
+    @property
+    def lacking_bytes(self) -> int:
+        """How much more room would keep writes from being refused soon: the disk is nearly at its reserve. 0: there is enough."""
+        found = self.room()
+        margin_bytes = max(self.reserve_bytes // 4, found.capacity_bytes // 100)
+        return max(0, self.reserve_bytes + margin_bytes - found.free_bytes)
+
     def require_writable(self) -> None:
         """Raises ReadOnlyError."""
         if self._read_only:

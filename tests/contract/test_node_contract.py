@@ -29,6 +29,7 @@ from holdfast.errors import (
     UploadUnknownError,
 )
 from holdfast.rpc.client import GrpcNode
+from holdfast.rpc.collecting import Order
 from holdfast.rpc.host import host_id
 from holdfast.rpc.methods import MAX_PUT_BYTES
 from holdfast.rpc.node import NodeClient, UploadKey, Want
@@ -282,6 +283,11 @@ def test_a_cancelled_upload_is_gone(node):
         node.append(key, None, [b"d"])
     with pytest.raises(UploadUnknownError):
         node.cancel_upload(key)
+
+
+def test_a_node_that_collects_no_garbage_says_so(subject):
+    with pytest.raises(RequestInvalidError):
+        list(subject.operator.collect(Order()))
 
 
 def test_open_uploads_are_listed_whoever_began_them(subject, node):

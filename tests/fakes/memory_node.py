@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     from holdfast.digest import Digest
     from holdfast.errors import HoldfastError
+    from holdfast.rpc.collecting import News, Order
     from holdfast.rpc.node import LocalAppend, LocalBlob
 
 
@@ -306,6 +307,10 @@ class MemoryNode:
             uploads=uploads,
             quarantined=len(self.quarantine),
         )
+
+    def collect(self, _order: Order) -> Iterator[News]:
+        self._called("collect")
+        raise RequestInvalidError("nothing is collected here")
 
     def close(self) -> None:
         """Nothing is held."""

@@ -177,13 +177,51 @@ def test_a_few_may_go_however_little_is_left():
     assert world.after_grace().swept == 89
 
 
-def test_a_dry_run_takes_nothing_and_says_what_it_would():
-    world = World(A, B)
+def figures(cycle):
+    """All that a report is made of."""
+    return (cycle.blobs, cycle.orphans, cycle.swept, cycle.swept_bytes, cycle.kept, cycle.refused, cycle.pending)
+
+
+@pytest.mark.parametrize("seconds", [0, 30, 61])
+def test_what_is_foreseen_is_what_a_cycle_then_does_and_foreseeing_changes_nothing(seconds):
+    world = World(A, B, C)
     link(world.repos, B)
     world.cycle()
-    cycle = world.after_grace(dry_run=True)
-    assert (cycle.orphans, cycle.swept) == (1, 0)
+    world.node.write(blob("a late one"))
+    world.clock.advance(seconds)
+    foreseen = [world.collector().foresee(GRACE, lambda: True) for _ in range(3)]
     assert A in world.node.stamps
+    assert {figures_text(one) for one in foreseen} == {figures_text(world.cycle())}
+
+
+def figures_text(cycle):
+    return repr(figures(cycle))
+
+
+def test_what_would_be_linked_no_more_is_foreseen_as_waiting():
+    world = World(A, B)
+    link(world.repos, A, B)
+    foreseen = world.collector().foresee(GRACE, lambda: True, unlinked={A})
+    assert (foreseen.orphans, foreseen.pending.count, foreseen.pending.last_seconds) == (1, 1, 60.0)
+
+
+def test_more_than_its_share_goes_if_somebody_has_seen_how_much_and_no_more_than_that():
+    digests = [blob(f"{number}") for number in range(300)]
+    world = World(*digests)
+    link(world.repos, *digests[:140])
+    world.cycle()
+    assert world.after_grace(terms=Terms(60.0, allowed_bytes=1590)).refused
+    assert world.after_grace(terms=Terms(60.0, allowed_bytes=1600)).swept == 160
+
+
+def test_how_long_the_first_and_the_last_of_them_wait_is_told():
+    world = World(A, B, C)
+    link(world.repos, B)
+    world.cycle()
+    world.clock.advance(20)
+    world.node.write(C)
+    pending = world.cycle().pending
+    assert (pending.count, pending.size_bytes, pending.first_seconds, pending.last_seconds) == (2, 20, 40.0, 60.0)
 
 
 def test_more_than_are_remembered_get_their_turn_later():

@@ -7,7 +7,7 @@ from holdfast.meta.loose import LooseLinks
 from storagenode.collecting.loosening import Graces, Loosening
 from storagenode.collecting.marks import Marks
 from tests.fakes.memory_store import MemoryStore
-from tests.unit.meta.world import REPO, V1, blob, image, link, new_ids, push, world
+from tests.unit.meta.world import OTHER, REPO, V1, blob, image, link, new_ids, push, world
 
 A, B, M = blob("a"), blob("b"), blob("m")
 GRACES = Graces(left_seconds=60.0, awaited_seconds=3600.0)
@@ -22,6 +22,13 @@ class World:
     def after(self, seconds):
         self.clock.advance(seconds)
         return self.loosening.cycle(GRACES, lambda: True)
+
+    def foreseen(self):
+        return self.loosening.foresee(GRACES, lambda: True)
+
+
+def figures(found):
+    return (found.loose, found.removed, found.removed_bytes, found.kept, found.pending)
 
 
 def test_what_a_deleted_manifest_left_goes_after_the_short_grace():
@@ -60,3 +67,24 @@ def test_a_renewal_begins_the_grace_anew():
     link(made.repos, A)
     assert made.after(1).removed == 0
     assert made.after(3600).removed == 1
+
+
+def test_what_is_foreseen_is_what_a_cycle_then_does_and_foreseeing_changes_nothing():
+    made = World()
+    push(made.repos, image("m", A), V1)
+    made.repos.delete_manifest(REPO, M)
+    link(made.repos, B)
+    for seconds in (0, 30, 30, 3600):
+        made.clock.advance(seconds)
+        foreseen = [made.foreseen() for _ in range(2)]
+        assert [figures(one) for one in foreseen] == [figures(made.after(0))] * 2
+
+
+def test_links_of_other_repositories_are_left_alone():
+    made = World()
+    link(made.repos, A)
+    link(made.repos, A, repo=OTHER)
+    made.loosening = Loosening(LooseLinks(made.store, new_ids()), Marks(made.clock), lambda repo: repo == REPO)
+    made.after(0)
+    assert made.after(3600).removed == 1
+    assert made.repos.link(OTHER, A) is not None

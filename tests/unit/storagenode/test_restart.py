@@ -11,6 +11,7 @@ import pytest
 
 from holdfast import digest as digests
 from holdfast.errors import OffsetError, OverloadedError, StaleWriterError, UploadUnknownError
+from holdfast.rpc.collecting import Amount
 from holdfast.rpc.node import UploadKey, Want
 from storagenode.disk.trash import Trash
 from storagenode.disk.uploadlog import UploadLog
@@ -169,11 +170,11 @@ def test_deleted_copies_lie_in_the_trash_for_a_while(bench, node, files):
     blob = node.put_blob(digests.of(b"deleted"), b"deleted")
     node.delete_blob(blob.digest, blob.stamp)
     trash = Trash(bench.tree, files, bench.clock)
-    assert trash.empty(60) == 0
+    assert trash.empty(60) == Amount()
     bench.clock.advance(59)
-    assert trash.empty(60) == 0
+    assert trash.empty(60) == Amount()
     bench.clock.advance(1)
-    assert trash.empty(60) == 1
+    assert trash.empty(60) == Amount(1, len(b"deleted"))
     assert os.listdir(bench.tree.trash) == []  # noqa: PTH208
 
 

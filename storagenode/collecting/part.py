@@ -1,0 +1,111 @@
+"""One disk of a node and the links of the repositories that belong to it, collected together.
+
+Promises: blobs that lie on another disk, and links of repositories that belong to another one, are left alone, so that each disk
+has its own delay, rhythm and switch. Who asked for a digest was told so by one disk, and that disk's copy has another stamp since.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final
+
+from holdfast.rpc.collecting import NONE, Amount, StoreReport
+from storagenode.collecting.collector import Cycle, Terms
+from storagenode.collecting.loosening import Loosened
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from holdfast.digest import Digest
+    from storagenode.collecting.collector import Collector, Links, Tell
+    from storagenode.collecting.loop import GoesOn
+    from storagenode.collecting.loosening import Graces, Loosening
+
+_LOG: Final = logging.getLogger("holdfast.gc")
+
+
+class Part:
+    """``is_first``: whether this node is the one that looks after links. ``holders``: who links a digest, at most so many."""
+
+    def __init__(
+        self,
+        route: str,
+        loosening: Loosening,
+        collector: Collector,
+        graces: Graces,
+        is_first: Callable[[], bool],
+        links: Links,
+    ) -> None:
+        self.route = route
+        self._loosening = loosening
+        self._collector = collector
+        self._graces = graces
+        self._is_first = is_first
+        self._links = links
+
+    def cycle(self, goes_on: GoesOn, tell: Tell, allowed_bytes: int = 0) -> StoreReport:
+        """Raises MetadataUnavailableError, OutcomeUnknownError, UnavailableError."""
+        self._collector.require_right()
+        if allowed_bytes:
+            _LOG.warning("more than the usual share may go once", extra={"route": self.route, "bytes": allowed_bytes})
+        tell("links", 0, 1)
+        loosened = self._loosening.cycle(self._graces, goes_on) if self._is_first() else Loosened()
+        _tell_links(loosened)
+        cycle = self._collector.cycle(self._terms(allowed_bytes), goes_on, tell=tell)
+        _tell_blobs(cycle)
+        return self._report(loosened, cycle)
+
+    def foresee(self, goes_on: GoesOn, tell: Tell, allowed_bytes: int = 0) -> StoreReport:
+        """What a cycle would do now. Changes nothing. Raises MetadataUnavailableError, UnavailableError."""
+        self._collector.require_right()
+        tell("links", 0, 1)
+        loosened = self._loosening.foresee(self._graces, goes_on) if self._is_first() else Loosened()
+        unlinked = self._unlinked(loosened)
+        return self._report(loosened, self._collector.foresee(self._terms(allowed_bytes), goes_on, unlinked, tell=tell))
+
+    def _terms(self, allowed_bytes: int) -> Terms:
+        return Terms(self._graces.left_seconds, allowed_bytes=allowed_bytes)
+
+    def _unlinked(self, loosened: Loosened) -> Collection[Digest]:
+        """What nobody would link any more."""
+        return {
+            digest
+            for digest, leaving in loosened.left.items()
+            if leaving.issuperset(self._links.holders(digest, len(leaving) + 1))
+        }
+
+    def _report(self, loosened: Loosened, cycle: Cycle) -> StoreReport:
+        return StoreReport(
+            route=self.route,
+            blobs=Amount(cycle.blobs, cycle.bytes),
+            links=Amount(loosened.removed, loosened.removed_bytes),
+            swept=Amount(cycle.swept, cycle.swept_bytes),
+            kept=Amount(cycle.kept, cycle.kept_bytes),
+            held_back=Amount(cycle.due, cycle.due_bytes) if cycle.refused else NONE,
+            refused=cycle.refused,
+            waiting=(loosened.pending + cycle.pending).told(),
+        )
+
+
+def _tell_links(found: Loosened) -> None:
+    if found.removed:
+        _LOG.info(
+            "links that nothing needed were removed",
+            extra={"links": found.removed, "bytes": found.removed_bytes, "waiting": found.waiting},
+        )
+
+
+def _tell_blobs(found: Cycle) -> None:
+    if found.refused:
+        _LOG.error("nothing is collected: it would be too much", extra={"reason": found.refused})
+    elif found.swept:
+        _LOG.info(
+            "blobs that nobody links went to the trash",
+            extra={
+                "swept": found.swept,
+                "bytes": found.swept_bytes,
+                "kept": found.kept,
+                "waiting": found.waiting,
+                "blobs": found.blobs,
+            },
+        )

@@ -1,0 +1,123 @@
+"""What goes from a node's disks without having been anybody's: uploads that nobody goes on with, and what lies in the trash.
+
+Promises
+  * The trash keeps what was deleted for a day in case the metadata was wrong. Room on a disk that is nearly full is worth more:
+    so much of what came first goes early that the reserve is not reached, but never what is younger than a quarter of an hour, by
+    when a node has seen whether the metadata is right and what was linked meanwhile has its copies again.
+  * Nothing leaves the trash while the metadata is not right: after an old backup was restored, what it names may lie there.
+
+Never here: blobs that are nobody's, files.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from holdfast.errors import HoldfastError
+from holdfast.rpc.collecting import Amount
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from holdfast.clock import Clock
+    from holdfast.rpc.node import OpenUpload
+    from storagenode.disk.space import Space
+    from storagenode.disk.trash import Trash
+    from storagenode.node import StorageNode
+
+_LOG: Final = logging.getLogger("holdfast.node")
+
+LEAST_SECONDS: Final = 900.0
+_ROUND_SECONDS: Final = 60.0
+# A trash of which nothing may go yet is not read every second.
+_PRESSED_SECONDS: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Bin:
+    """The trash of a disk. ``route`` "": the main one."""
+
+    route: str
+    trash: Trash
+    space: Space
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """How long an upload may rest, and what was deleted stays in the trash; where room is wanted, ``least_seconds`` of that."""
+
+    upload_seconds: float
+    trash_seconds: float
+    least_seconds: float = LEAST_SECONDS
+
+
+class Tidying:
+    """``look`` and ``trash`` are for one thread, ``uploads`` for any. Implements ``storagenode.collecting``'s ``Leftovers`` and
+    ``Housekeeper``.
+    """
+
+    def __init__(self, node: StorageNode, bins: Sequence[Bin], keep: Keep, clock: Clock) -> None:
+        self._node = node
+        self._bins = bins
+        self._keep = keep
+        self._clock = clock
+        self._due = self._relief_due = clock.monotonic()
+
+    def uploads(self, *, dry_run: bool) -> tuple[Amount, Amount]:
+        before = self._node.list_uploads()
+        old = [upload for upload in before if upload.idle_seconds >= self._keep.upload_seconds]
+        if dry_run:
+            return _sum(old), _sum(upload for upload in before if upload not in old)
+        self._node.expire_uploads(self._keep.upload_seconds)
+        left = self._node.list_uploads()
+        ids = {upload.key.upload_id for upload in left}
+        return _sum(upload for upload in old if upload.key.upload_id not in ids), _sum(left)
+
+    def trash(self, *, dry_run: bool) -> Mapping[str, tuple[Amount, Amount]]:
+        keep_seconds = self._keep.trash_seconds
+        found = {}
+        for one in self._bins:
+            emptied = Amount() if dry_run else one.trash.empty(keep_seconds)
+            old, left = one.trash.contents(keep_seconds)
+            found[one.route] = (old, left) if dry_run else (emptied, old + left)
+        return found
+
+    def look(self, require_right: Callable[[], None]) -> None:
+        """Every second or so. Raises what ``require_right`` raises: then everything stays."""
+        now = self._clock.monotonic()
+        pressed = [one for one in self._bins if one.space.lacking_bytes] if now >= self._relief_due else []
+        if now < self._due and not pressed:
+            return
+        require_right()
+        if now >= self._due:
+            self._due = now + _ROUND_SECONDS
+            self._each(self._bins, lambda one: one.trash.empty(self._keep.trash_seconds))
+        if pressed:
+            self._relief_due = now + _PRESSED_SECONDS
+            self._each(pressed, self._relieve)
+
+    def _relieve(self, one: Bin) -> None:
+        freed = one.trash.make_room(one.space.lacking_bytes, min(self._keep.least_seconds, self._keep.trash_seconds))
+        if freed.count:
+            self._relief_due = self._clock.monotonic()
+            _LOG.warning(
+                "the disk is nearly full: the trash is emptied early",
+                extra={"route": one.route, "copies": freed.count, "bytes": freed.size_bytes},
+            )
+
+    @staticmethod
+    def _each(bins: Iterable[Bin], work: Callable[[Bin], object]) -> None:
+        """Also when one of the disks fails."""
+        for one in bins:
+            try:
+                work(one)
+            except (HoldfastError, OSError) as error:
+                _LOG.warning(
+                    "the trash was not emptied; it is tried again", extra={"route": one.route, "reason": str(error)}
+                )
+
+
+def _sum(uploads: Iterable[OpenUpload]) -> Amount:
+    return sum((Amount(1, upload.offset_bytes) for upload in uploads), Amount())

@@ -113,7 +113,10 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Alive:
-    """A node's process, as it described itself last. ``directory``: which one it has locked, of all on its host; "": not told."""
+    """A node's process, as it described itself last. ``directory``: which one it has locked, of all on its host; "": not told.
+
+    ``reserve_bytes``: free space that it never uses; 0: not told.
+    """
 
     boot_id: bytes
     version: str
@@ -124,6 +127,12 @@ class Alive:
     quarantined: int = 0
     repair: Progress = Progress()
     directory: str = ""
+    reserve_bytes: int = 0
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it takes nothing more until there is room."""
+        return self.free_bytes < self.reserve_bytes
 
     def follows(self, former: Alive) -> bool:
         """Whether ``former`` is this process, or one that has ended: its directory is locked by this one."""
@@ -300,6 +309,7 @@ def decode_alive(value: bytes) -> Alive:
             done.answered,
         ),
         directory=record.directory,
+        reserve_bytes=record.reserve_bytes,
     )
 
 
@@ -315,6 +325,7 @@ def _encode_alive(alive: Alive) -> bytes:
             read_only=alive.read_only,
             quarantined=alive.quarantined,
             directory=alive.directory,
+            reserve_bytes=alive.reserve_bytes,
             repair=wire.RepairProgress(
                 version=repair.version,
                 partitions_done=repair.done,

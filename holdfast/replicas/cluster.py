@@ -262,7 +262,10 @@ class ClusterDirectory:
         return (well + ill)[:_HANDOFFS]
 
     def _takes_nothing(self, view: View, node_id: str) -> bool:
-        return self._is_down(view, node_id) or view.alive[node_id].read_only
+        if self._is_down(view, node_id):
+            return True
+        alive = view.alive[node_id]
+        return alive.read_only or alive.is_full
 
     def by_upload(self, upload_id: str) -> NodeClient:
         node_id = upload_id.partition("-")[0]
@@ -286,8 +289,9 @@ class ClusterDirectory:
         def rank(name: str) -> tuple[bool, bool, bool, bool]:
             alive = view.alive[name]
             is_out = name not in view.placed or not view.members[name].takes_part
-            is_full = alive.free_bytes < alive.capacity_bytes * _LEAST_FREE_SHARE
-            return self.pulse.is_resting(name) or alive.read_only, is_full, is_out, not self._is_near(view, name)
+            is_low = alive.free_bytes < alive.capacity_bytes * _LEAST_FREE_SHARE
+            takes_nothing = self.pulse.is_resting(name) or alive.read_only or alive.is_full
+            return takes_nothing, is_low, is_out, not self._is_near(view, name)
 
         start = turn % len(candidates)
         return [self.client(name) for name in sorted(candidates[start:] + candidates[:start], key=rank)]

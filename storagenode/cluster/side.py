@@ -151,6 +151,7 @@ class ClusterSide:
             read_only=self._space.is_read_only,
             quarantined=self._blobs.quarantined,
             directory=self._identity.directory,
+            reserve_bytes=self._space.reserve_bytes,
             repair=self._repair.progress() if self._repair else Progress(),
         )
 

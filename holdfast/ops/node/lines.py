@@ -48,6 +48,8 @@ def notes(line: NodeLine) -> str:
     if alive is not None:
         if alive.read_only:
             found.append("read-only")
+        if alive.is_full:
+            found.append("full")
         if alive.quarantined:
             found.append(f"{alive.quarantined} in quarantine")
         if alive.repair.total:
@@ -73,6 +75,8 @@ def as_json(line: NodeLine) -> JsonObject:
             "version": alive.version,
             "host": alive.host_id,
             "freeBytes": alive.free_bytes,
+            "reserveBytes": alive.reserve_bytes,
+            "full": alive.is_full,
             "readOnly": alive.read_only,
             "quarantined": alive.quarantined,
             "repair": {

@@ -125,7 +125,14 @@ def _nodes(lines: Collection[NodeLine]) -> Iterator[Finding]:
             yield Finding(
                 False, f"{name} keeps {copies} in quarantine", "look at its disk, then empty its quarantine folder"
             )
-        if alive.free_bytes < _LOW_SPACE * alive.capacity_bytes:
+        if alive.is_full:
+            yield Finding(
+                True,
+                f"{name} is full: {bytes_text(alive.free_bytes)} are free, and {bytes_text(alive.reserve_bytes)} stay so."
+                " It takes nothing more, and other nodes keep what belongs to it",
+                "`holdfast gc` tells what garbage waits; add a node and run `holdfast layout apply`",
+            )
+        elif alive.free_bytes < _LOW_SPACE * alive.capacity_bytes:
             yield Finding(
                 True,
                 f"{name} has only {bytes_text(alive.free_bytes)} of {bytes_text(alive.capacity_bytes)} free",

@@ -54,6 +54,8 @@ def test_etcd_members_alarms_and_quota_are_problems():
 
 def test_nodes_that_are_down_full_or_read_only_are_problems():
     assert problems(three(down=["b"])) == ["node b (b.example:5100) is down"]
+    (what,) = problems(three(says={"b": alive(free_bytes=4 * GIB, reserve_bytes=5 * GIB)}))
+    assert "is full" in what
     (what,) = problems(three(says={"b": alive(read_only=True)}))
     assert "takes no more writes" in what
     (what,) = problems(three(says={"b": alive(free_bytes=9 * GIB)}))

@@ -164,10 +164,13 @@ def test_one_write_knows_of_a_few_handoffs_only_and_first_of_those_that_are_well
     assert world.directory.placing(DIGEST).order[3] == everybody[4]
 
 
-def test_read_only_nodes_take_no_copies_and_no_uploads_while_others_can():
+@pytest.mark.parametrize(
+    "how", [{"read_only": True}, {"free_bytes": GIB, "reserve_bytes": 2 * GIB}], ids=["read-only", "full"]
+)
+def test_read_only_and_full_nodes_take_no_copies_and_no_uploads_while_others_can(how):
     world = World()
     world.join("a", "b", "c")
-    world.join("d", read_only=True)
+    world.join("d", **how)
     world.apply("a", "b", "c", "d")
     assert world.directory.placing(DIGEST).down == {"d"}
     assert world.ingest()[-1] == "d"

@@ -1,0 +1,113 @@
+"""``holdfast gc`` as an operator types it, against a registry of one machine with three disks that each have their own terms."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.gc.test_on_one_machine import digest_of, push_blob, push_image
+from tests.serving import serving, wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.serving import Server
+
+# No cycle comes by itself, so nothing happens but what is ordered.
+ORDERED = {"gc": True, "gcDelay": "1s", "gcInterval": "10h", "uploadExpiry": "1s"}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    # Such a long path that sockets have to be elsewhere.
+    root = tmp_path_factory.mktemp("ordered") / ("deep" * 25)
+    routes = {
+        "/kept": {"rootDirectory": str(root / "kept")},
+        "/slow": {"rootDirectory": str(root / "slow"), "gc": True, "gcDelay": "10h", "gcInterval": "10h"},
+    }
+    with serving(root, storage={**ORDERED, "subPaths": routes}) as server:
+        yield server
+
+
+def gc(server: Server, *words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "holdfast.cli", "gc", *words, "--config", str(server.config)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+
+
+def told(server: Server, *words: str, codes: tuple[int, ...] = (0,)) -> dict[str, Any]:
+    """By the route of a disk, what a run said of it."""
+    done = gc(server, "--json", *words)
+    assert done.returncode in codes, done.stdout + done.stderr
+    (node,) = json.loads(done.stdout)["nodes"]
+    return {disk["route"]: disk for disk in node["disks"]}
+
+
+def test_what_an_operator_sees_from_the_first_look_to_the_last_byte(server: Server) -> None:
+    stays, _ = push_image(server, "a/app", "stays", b"a layer that stays")
+    layers = [os.urandom(20) for _ in range(101)]
+    gone, _ = push_image(server, "a/app", "gone", *layers)
+    of_others = {name: push_image(server, name, "gone", os.urandom(20))[0] for name in ("kept/app", "slow/app")}
+    for name, digest in {"a/app": gone, **of_others}.items():
+        assert server.request("DELETE", f"/v2/{name}/manifests/{digest}")[0] == 202
+
+    assert told(server)[""]["waiting"]["count"] >= 102
+
+    def links_are_due() -> bool:
+        return told(server, "--dry-run", codes=(0, 3))[""]["linksRemoved"]["count"] == 102
+
+    wait_for("the links' grace to end", links_are_due)
+    assert "102 links that nothing needed were removed" in gc(server, "run").stdout
+
+    # Nearly all of what is here is garbage now: nothing goes without a word.
+    def blobs_are_due() -> bool:
+        return told(server, "--dry-run", codes=(0, 3))[""]["heldBack"]["count"] == 103
+
+    wait_for("the blobs' grace to end", blobs_are_due)
+    held = gc(server)
+    assert (held.returncode, "--allow-large" in held.stderr) == (3, True)
+    asked = gc(server, "--allow-large")
+    assert (asked.returncode, "add --yes" in asked.stderr) == (1, True)
+    assert told(server, "--dry-run", codes=(3,))[""]["toTrash"]["count"] == 0
+    allowed = told(server, "--allow-large", "--yes")
+    assert allowed[""]["toTrash"]["count"] == allowed[""]["trash"]["count"] == 103
+    assert allowed[""]["heldBackBecause"] == ""
+
+    last = told(server)
+    assert (last[""]["waiting"]["count"], last[""]["toTrash"]["count"]) == (0, 0)
+    assert last["/slow"]["waiting"]["firstDueSeconds"] > 30000
+    assert (last["/kept"]["collected"], last["/kept"]["waiting"]["count"]) == (False, 0)
+    assert server.request("GET", f"/v2/a/app/manifests/{stays}")[0] == 200
+    assert server.request("HEAD", f"/v2/a/app/blobs/{digest_of(layers[0])}")[0] == 404
+
+
+def test_what_is_on_a_disk_that_is_not_collected_can_still_be_linked(server: Server) -> None:
+    digest = push_blob(server, "kept/app", b"pushed, and no manifest came")
+    told(server)
+    assert server.request("HEAD", f"/v2/kept/app/blobs/{digest}")[0] == 200
+
+
+def test_usage_that_makes_no_sense_is_refused(server: Server) -> None:
+    assert gc(server, "n1").returncode == 2
+    assert gc(server, "--dry-run", "--allow-large").returncode == 2
+
+
+def test_who_asks_while_nothing_runs_is_told_so(server: Server, tmp_path: Any) -> None:
+    settings = json.loads(server.config.read_text())
+    settings["storage"]["rootDirectory"] = str(tmp_path)
+    del settings["storage"]["subPaths"]
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps(settings))
+    command = [sys.executable, "-m", "holdfast.cli", "gc", "--config", str(config)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, "holdfast serve" in done.stderr) == (1, True)
+
+
+def test_a_registry_that_collects_nothing_says_what_to_turn_on(tmp_path: Any) -> None:
+    with serving(tmp_path, storage={"gc": False}) as server:
+        done = gc(server)
+    assert (done.returncode, "storage.gc" in done.stderr) == (1, True)

@@ -1,0 +1,170 @@
+"""What an operator orders of a node's collector, on a node of three disks that each have their own delay."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from holdfast import digest as digests
+from holdfast.clock import ManualClock
+from holdfast.errors import UnavailableError
+from holdfast.meta.repos import Repositories
+from holdfast.meta.sqlite import SqliteStore
+from holdfast.names import repository
+from holdfast.rpc.collecting import Amount, Order
+from holdfast.rpc.node import UploadKey, Want
+from storagenode.collecting.assembly import CollectOptions
+from storagenode.collecting.loop import Loop, Rhythm, Turn, Window
+from storagenode.options import RoomOptions
+from tests.unit.meta.world import V1, image, new_ids, push
+
+NOW = Order()
+REST = 1e9  # no cycle comes by itself
+MAIN, QUICK, KEPT = repository("a/app"), repository("quick/app"), repository("kept/app")
+
+
+class Collected:
+    def __init__(self, bench):
+        metadata = bench.path / "holdfast.db"
+        bench.options |= {
+            "metadata": metadata,
+            "collect": CollectOptions(60.0, REST, push_seconds=60.0),
+            "upload_expiry_seconds": 600.0,
+            "rooms": (
+                RoomOptions("/quick", bench.path / "quick", 0, CollectOptions(10.0, REST, push_seconds=10.0)),
+                RoomOptions("/kept", bench.path / "kept", 0),
+            ),
+        }
+        self.clock = bench.clock
+        self.store = SqliteStore(metadata, self.clock)
+        self.repos = Repositories(self.store, new_ids(), self.clock)
+        self.node = bench.start()
+        self.collecting = bench.server._collecting
+        self.collecting.start()
+        self.push_image(b"always linked")
+
+    def put(self, repo, data):
+        return self.node.put_blob(digests.of(data), data, str(repo)).digest
+
+    def push(self, repo, data):
+        digest = self.put(repo, data)
+        self.repos.add_link(repo, digest, len(data), self.repos.fence(digest))
+        return digest
+
+    def push_image(self, data):
+        self.put(MAIN, data)
+        push(self.repos, replace(image("m"), digest=digests.of(data)), V1, repo=MAIN)
+
+    def here(self):
+        return {blob.digest for blobs in self.node.list_blobs(0, 4095) for blob in blobs}
+
+    def told(self, order=NOW):
+        *_, last = self.collecting.collect(order)
+        return last.report
+
+    def after(self, seconds, order=NOW):
+        self.clock.advance(seconds)
+        return {store.route: store for store in self.told(order).stores}
+
+
+@pytest.fixture
+def collected(bench):
+    made = Collected(bench)
+    yield made
+    made.collecting.stop()
+    made.store.close()
+
+
+def test_each_disk_has_its_own_delay_and_one_whose_collection_is_off_loses_nothing(collected):
+    main, quick, kept = (collected.put(repo, str(repo).encode()) for repo in (MAIN, QUICK, KEPT))
+    collected.after(0)
+    found = collected.after(10)
+    assert {route: store.swept.count for route, store in found.items()} == {"": 0, "/quick": 1, "/kept": 0}
+    assert (found[""].waiting.last_seconds, found["/kept"].is_collected) == (50.0, False)
+    assert collected.here() >= {main, kept}
+    assert collected.after(50)[""].swept == Amount(1, len(str(MAIN)))
+    collected.after(10 * 24 * 3600.0)
+    assert kept in collected.here()
+    assert not {main, quick} & collected.here()
+
+
+def test_links_go_by_the_delay_of_their_repository_and_stay_where_collection_is_off(collected):
+    digests_of = {repo: collected.push(repo, str(repo).encode()) for repo in (MAIN, QUICK, KEPT)}
+    collected.after(0)
+    assert collected.after(10)["/quick"].links.count == 1
+    assert collected.repos.link(MAIN, digests_of[MAIN]) is not None
+    collected.after(10 * 24 * 3600.0)
+    assert [repo for repo in digests_of if collected.repos.link(repo, digests_of[repo])] == [KEPT]
+
+
+def test_a_blob_that_lies_on_two_disks_goes_from_each_by_its_own_delay(collected):
+    twice = collected.put(QUICK, b"on two disks")
+    collected.put(KEPT, b"on two disks")
+    collected.after(0)
+    assert collected.after(10)["/quick"].swept.count == 1
+    assert b"".join(collected.node.read_blob(Want(twice), 0, None)) == b"on two disks"
+
+
+def test_a_dry_run_tells_what_the_next_run_does_and_changes_nothing(collected):
+    collected.push(MAIN, b"a link that nothing needs")
+    collected.put(MAIN, b"a blob that nobody links")
+    collected.put(QUICK, b"another one")
+    collected.node.start_upload(str(MAIN), "", None)
+    for seconds in (0, 10, 50, 0, 60, 600, 24 * 3600.0):
+        collected.clock.advance(seconds)
+        before = collected.here()
+        foreseen = [collected.told(Order(dry_run=True)) for _ in range(2)]
+        assert collected.here() == before
+        assert foreseen[0] == foreseen[1] == collected.told(), f"after {seconds} s"
+    assert collected.here() == {digests.of(b"always linked")}
+
+
+def test_uploads_that_nobody_goes_on_with_are_dropped_and_told(collected):
+    state = collected.node.start_upload(str(MAIN), "", None)
+    key = UploadKey(state.upload_id, str(MAIN))
+    collected.node.append(key, 0, [b"four"], lambda: None)
+    assert collected.told().uploads_open == Amount(1, 4)
+    collected.clock.advance(600)
+    report = collected.told()
+    assert (report.uploads_dropped, report.uploads_open, report.freed) == (Amount(1, 4), Amount(), Amount(1, 4))
+
+
+class Turns:
+    """A loop whose cycles are counted."""
+
+    def __init__(self, *rhythms, broken=()):
+        self.clock = ManualClock()
+        self.done = []
+        turns = [
+            Turn(self._cycle(number, number in broken), rhythm, self.clock) for number, rhythm in enumerate(rhythms)
+        ]
+        self.loop = Loop(turns, lambda: None, self.clock)
+
+    def _cycle(self, number, is_broken):
+        def cycle(_goes_on):
+            self.done.append(number)
+            if is_broken:
+                raise UnavailableError("this disk does not answer")
+            return False
+
+        return cycle
+
+
+def test_an_order_is_carried_out_whatever_the_window_and_one_after_the_end_is_refused():
+    turns = Turns(Rhythm(REST, 0.0, Window.parse("00:00-00:00")))
+    turns.loop.start()
+    assert turns.loop.order(lambda goes_on: goes_on()).result(30) is True
+    turns.loop.stop()
+    late = turns.loop.order(lambda _: "done")
+    turns.loop.stop()
+    with pytest.raises(UnavailableError):
+        late.result(30)
+    assert turns.done == []
+
+
+def test_a_disk_that_fails_holds_up_none_of_the_others():
+    turns = Turns(Rhythm(1.0, 0.0), Rhythm(1.0, 0.0), broken=(0,))
+    turns.clock.advance(2)
+    turns.loop._take_turns()
+    assert turns.done == [0, 1]

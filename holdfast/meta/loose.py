@@ -23,7 +23,7 @@ from holdfast.meta import keys
 from holdfast.meta.commit import revision_of
 from holdfast.meta.counting import read_with, unlinked
 from holdfast.meta.records import LinkRecord
-from holdfast.meta.removals import Removals
+from holdfast.meta.removals import Removals, left_revision
 from holdfast.meta.store import Delete, KeyAt, pages
 
 if TYPE_CHECKING:
@@ -34,12 +34,14 @@ if TYPE_CHECKING:
     from holdfast.names import Repository
 
 MANIFESTS: Final = 100_000
+# Nothing is as old: the first revision of any store is that of its own making.
+_NEVER: Final = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Loose:
-    """A link as it was seen. ``revision`` changes when it is renewed. ``is_awaited``: nothing was removed from its repository since
-    it was made or renewed, so no manifest has left it behind; one may be on its way.
+    """A link as it was seen. ``revision`` changes when it is renewed. ``is_awaited``: since it was made or renewed nothing was
+    removed from its repository that could have left it behind; a manifest may be on its way.
     """
 
     repository: Repository
@@ -64,9 +66,8 @@ class LooseLinks:
 
     def of(self, repository: Repository) -> Iterator[Loose]:
         """Suspects, by digest."""
-        removed_at = self._removals.revision(
-            repository
-        )  # first: what is removed during the walk is seen by the next one
+        # First: what is removed during the walk is seen by the next one.
+        left_at = self._removals.left_at(repository)
         manifests = self._manifests(repository)
         refs = _Refs(self._store, repository)
         for entry in pages(self._store, *keys.links_of(repository)):
@@ -79,7 +80,7 @@ class LooseLinks:
             if not is_needed:
                 digest = keys.last_digest_in(entry.key)
                 size_bytes = LinkRecord.decode(entry.value).size_bytes
-                yield Loose(repository, digest, size_bytes, entry.mod_revision, entry.mod_revision > removed_at)
+                yield Loose(repository, digest, size_bytes, entry.mod_revision, entry.mod_revision > left_at)
 
     def remove(self, loose: Loose) -> bool:
         """False: it is needed, was renewed, or is gone. Raises OutcomeUnknownError."""
@@ -95,8 +96,10 @@ class LooseLinks:
         write = unlinked(repository, digest, standing, self._new_id())
         compares = [KeyAt(record_key, 0), *write.compares, *unreferenced]
         ops = [*write.ops, Delete(keys.pulled(digest, repository))]
-        removals = revision_of(standing, keys.removals(repository))
-        is_gone = self._removals.remove(repository, removals, compares, ops)
+        # A link that was loose leaves none behind: whatever else waits for its manifest still does.
+        removals = standing.get(keys.removals(repository))
+        left = left_revision(removals) if removals else _NEVER
+        is_gone = self._removals.remove(repository, removals.mod_revision if removals else 0, compares, ops, left)
         if is_gone:
             self._removals.leave(repository)
         return is_gone

@@ -284,9 +284,17 @@ def encode_repository(operation_id: bytes, created_seconds: float) -> bytes:
     return REPOSITORY.encode(wire.RepositoryRecord(operation_id=operation_id, created_seconds=created_seconds))
 
 
-def encode_bump(operation_id: bytes) -> bytes:
-    """``removals/<name>`` and ``sweep/<partition>``: only that they changed, and through whom, matters."""
-    return BUMP.encode(wire.BumpRecord(operation_id=operation_id))
+def encode_bump(operation_id: bytes, left_revision: int = 0) -> bytes:
+    """``removals/<name>`` and ``sweep/<partition>``: only that they changed, and through whom, matters.
+
+    ``left_revision``: of the last removal that may have left links behind, if this is none.
+    """
+    return BUMP.encode(wire.BumpRecord(operation_id=operation_id, left_revision=left_revision))
+
+
+def left_revision_in(value: bytes) -> int:
+    """0: the bump itself may have left links behind. Raises CorruptError."""
+    return BUMP.decode(value).left_revision
 
 
 def _origin(number: int) -> Origin:

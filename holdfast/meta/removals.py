@@ -21,7 +21,7 @@ from holdfast.meta import keys
 from holdfast.meta.commit import ATTEMPTS, Change, commit, crowded, insist, revision_of
 from holdfast.meta.counting import read_with, unlinked
 from holdfast.meta.manifests import live_tag, unknown
-from holdfast.meta.records import ManifestRecord, encode_bump, pack_digest
+from holdfast.meta.records import ManifestRecord, encode_bump, left_revision_in, pack_digest
 from holdfast.meta.store import MAX_OPS, Delete, KeyAt, Put, RangeNotAfter, pages
 
 if TYPE_CHECKING:
@@ -47,6 +47,11 @@ class Removals:
         """For :meth:`Manifests.put`: read it before the links."""
         entry = self._store.get(keys.removals(repository))
         return entry.mod_revision if entry else 0
+
+    def left_at(self, repository: Repository) -> int:
+        """The revision of the last removal that may have left links behind that nothing needs; 0: there was none."""
+        entry = self._store.get(keys.removals(repository))
+        return left_revision(entry) if entry else 0
 
     def tag(self, repository: Repository, tag: Tag) -> None:
         """Raises ManifestUnknownError, RepositoryUnknownError."""
@@ -99,15 +104,20 @@ class Removals:
                 return
         raise crowded()
 
-    def remove(self, repository: Repository, standing: int, compares: Sequence[Compare], ops: Sequence[Op]) -> bool:
-        """The operations together with a bump of ``removals``, last seen at ``standing``: it carries the operation id."""
+    def remove(
+        self, repository: Repository, standing: int, compares: Sequence[Compare], ops: Sequence[Op], left: int = 0
+    ) -> bool:
+        """The operations together with a bump of ``removals``, last seen at ``standing``: it carries the operation id.
+
+        ``left``: as ``left_at`` said, for a removal that leaves no link behind.
+        """
         key, operation_id = keys.removals(repository), self._new_id()
         change = Change(
             primary=key,
             standing=standing,
             operation_id=operation_id,
             compares=compares,
-            ops=[Put(key, encode_bump(operation_id)), *ops],
+            ops=[Put(key, encode_bump(operation_id, left)), *ops],
         )
         return commit(self._store, change).succeeded
 
@@ -202,6 +212,11 @@ def removal_of(repository: Repository, record: ManifestRecord, others: Sequence[
     refs = [Delete(keys.ref(repository, child, digest)) for child in children]
     room = MAX_OPS - len(ops) - 1  # one for the bump
     return ([*ops, *refs], []) if len(refs) <= room else (ops, refs)
+
+
+def left_revision(entry: Entry) -> int:
+    """Of an entry of ``removals/``: see :meth:`Removals.left_at`."""
+    return left_revision_in(entry.value) or entry.mod_revision
 
 
 def references(record: ManifestRecord, child: Digest) -> bool:

@@ -25,10 +25,12 @@ class RepositoryRecord(_message.Message):
     def __init__(self, operation_id: _Optional[bytes] = ..., created_seconds: _Optional[float] = ...) -> None: ...
 
 class BumpRecord(_message.Message):
-    __slots__ = ("operation_id",)
+    __slots__ = ("operation_id", "left_revision")
     OPERATION_ID_FIELD_NUMBER: _ClassVar[int]
+    LEFT_REVISION_FIELD_NUMBER: _ClassVar[int]
     operation_id: bytes
-    def __init__(self, operation_id: _Optional[bytes] = ...) -> None: ...
+    left_revision: int
+    def __init__(self, operation_id: _Optional[bytes] = ..., left_revision: _Optional[int] = ...) -> None: ...
 
 class LinkRecord(_message.Message):
     __slots__ = ("operation_id", "size_bytes", "renewed_seconds", "origin")

@@ -105,6 +105,17 @@ def test_what_waits_for_its_first_manifest_is_told_from_what_one_has_left(walked
     assert walked.one(B).is_awaited
 
 
+def test_what_waits_for_its_first_manifest_does_so_when_another_push_is_given_up(walked):
+    link(walked.repos, A, B)
+    assert walked.links.remove(walked.one(A))
+    assert walked.one(B).is_awaited
+    push(walked.repos, image("m", B), V1)
+    walked.repos.delete_manifest(REPO, M)
+    link(walked.repos, A)
+    assert walked.links.remove(walked.one(A))
+    assert not walked.one(B).is_awaited
+
+
 def test_nothing_that_is_gone_is_removed_again(walked):
     link(walked.repos, A)
     suspect = walked.one(A)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from holdfast import digest as digests
-from tests.cluster.processes import cli, running
+from tests.cluster.processes import running
+from tests.gc.test_command import gc
 from tests.gc.test_on_one_machine import SOON, digest_of, push_image
 from tests.serving import wait_for
 
@@ -55,16 +56,16 @@ def test_copies_go_from_every_node_and_from_one_that_was_away_when_it_is_back(cl
 
 def test_an_operator_has_every_node_collect_and_hears_of_one_that_is_down(cluster: Cluster) -> None:
     names = {node.node_id: node for node in cluster.nodes.values()}
-    config = str(cluster.gateways["g"].config)
+    config = cluster.gateways["g"].config
     wait_for("all nodes to be members", lambda: set(cluster.members.alive()) == set(names))
-    done = cli("gc", "--json", "--config", config)
-    assert done.returncode == 0, done.stderr
+    done = gc(config, "--json")
+    assert done.exit_code == 0, done.stderr
     told = json.loads(done.stdout)
     assert {node["node"] for node in told["nodes"]} == set(names)
-    one = cli("gc", "--dry-run", "--json", min(names), "--config", config)
+    one = gc(config, "--dry-run", "--json", min(names))
     assert [node["node"] for node in json.loads(one.stdout)["nodes"]] == [min(names)]
     names[max(names)].kill()
     wait_for("its lease to end", lambda: max(names) not in cluster.members.alive(), 60)
-    done = cli("gc", "--json", "--config", config)
-    assert done.returncode == 1
+    done = gc(config, "--json")
+    assert done.exit_code == 1
     assert [node["node"] for node in json.loads(done.stdout)["failed"]] == [max(names)]

@@ -20,7 +20,7 @@ from storagenode.options import RoomOptions
 from tests.unit.meta.world import V1, image, new_ids, push
 
 NOW = Order()
-REST = 1e9  # no cycle comes by itself
+NEVER = "00:00-00:00"  # no cycle comes by itself
 MAIN, QUICK, KEPT = repository("a/app"), repository("quick/app"), repository("kept/app")
 
 
@@ -29,10 +29,10 @@ class Collected:
         metadata = bench.path / "holdfast.db"
         bench.options |= {
             "metadata": metadata,
-            "collect": CollectOptions(60.0, REST, push_seconds=60.0),
+            "collect": CollectOptions(60.0, window=NEVER, push_seconds=60.0),
             "upload_expiry_seconds": 600.0,
             "rooms": (
-                RoomOptions("/quick", bench.path / "quick", 0, CollectOptions(10.0, REST, push_seconds=10.0)),
+                RoomOptions("/quick", bench.path / "quick", 0, CollectOptions(10.0, window=NEVER, push_seconds=10.0)),
                 RoomOptions("/kept", bench.path / "kept", 0),
             ),
         }
@@ -41,6 +41,7 @@ class Collected:
         self.repos = Repositories(self.store, new_ids(), self.clock)
         self.node = bench.start()
         self.collecting = bench.server._collecting
+        self.collecting._loop._between = lambda: None  # nor is the trash emptied
         self.collecting.start()
         self.push_image(b"always linked")
 
@@ -152,7 +153,7 @@ class Turns:
 
 
 def test_an_order_is_carried_out_whatever_the_window_and_one_after_the_end_is_refused():
-    turns = Turns(Rhythm(REST, 0.0, Window.parse("00:00-00:00")))
+    turns = Turns(Rhythm(1.0, 0.0, Window.parse(NEVER)))
     turns.loop.start()
     assert turns.loop.order(lambda goes_on: goes_on()).result(30) is True
     turns.loop.stop()

@@ -35,6 +35,7 @@ from storagenode.collecting.assembly import Disk, Side, collecting
 from storagenode.collecting.orders import refuse
 from storagenode.disk import identity, roombook
 from storagenode.disk.fsio import Files
+from storagenode.disk.leftovers import Leftovers
 from storagenode.disk.proofs import Proofs
 from storagenode.disk.rooms import Room, RoomedStore
 from storagenode.disk.space import Space
@@ -86,11 +87,11 @@ class NodeServer:
         try:
             known = identity.prepare(tree, files, options.cluster_id)
             rooms = roombook.take(tree, known, options.rooms, files, self._rooms, options.lock_wait_seconds)
-            self._side, self.node, store, spaces = _assemble(options, known, [tree, *rooms], files, clock, join)
+            self._side, self.node, store, opened = _assemble(options, known, [tree, *rooms], files, clock, join)
             self.node.recover()
             bins = [
-                Bin(route, Trash(one, files, clock), space)
-                for (route, space), one in zip(spaces.items(), (tree, *rooms), strict=True)
+                Bin(route, Trash(one, files, clock), space, Leftovers(one, files, clock, disk.staged))
+                for (route, (disk, space)), one in zip(opened.items(), (tree, *rooms), strict=True)
             ]
             tidying = Tidying(self.node, bins, Keep(options.upload_expiry_seconds, options.trash_seconds), clock)
             side = _side(options, known, self._side, WitnessBook(tree, files), clock, self._rooms)
@@ -171,8 +172,8 @@ def _credentials(options: NodeOptions) -> Credentials | None:
 
 def _assemble(
     options: NodeOptions, known: Identity, trees: Sequence[Tree], files: Files, clock: Clock, join: Join | None
-) -> tuple[ClusterSide | None, StorageNode, BlobStore, dict[str, Space]]:
-    """``trees``: the main one, then those of the rooms. The spaces by route, in the same order."""
+) -> tuple[ClusterSide | None, StorageNode, BlobStore, dict[str, tuple[DiskStore, Space]]]:
+    """``trees``: the main one, then those of the rooms. Disks by route, in the same order."""
 
     def open_disk(tree: Tree, reserve_bytes: int) -> tuple[DiskStore, Space]:
         space = Space(tree.root, reserve_bytes)
@@ -188,7 +189,7 @@ def _assemble(
     side = join(known, main, space) if join is not None else None
     placer = side.placer if side is not None else StaysHere()
     node = StorageNode(known, store, space, finishes, clock, host_id(), placer, max_uploads=options.max_uploads)
-    return side, node, store, {"": space, **{room.route: room.space for room in rooms}}
+    return side, node, store, {"": (main, space), **{room.route: (room.store, room.space) for room in rooms}}
 
 
 def _side(

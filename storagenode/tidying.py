@@ -1,4 +1,4 @@
-"""What goes from a node's disks without having been anybody's: uploads that nobody goes on with, and what lies in the trash.
+"""What goes from a node's disks without having been a blob: uploads that nobody goes on with, what broken ones left, the trash.
 
 Promises
   * The trash keeps what was deleted for a day in case the metadata was wrong. Room on a disk that is nearly full is worth more:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from holdfast.clock import Clock
     from holdfast.rpc.node import OpenUpload
+    from storagenode.disk.leftovers import Leftovers
     from storagenode.disk.space import Space
     from storagenode.disk.trash import Trash
     from storagenode.node import StorageNode
@@ -31,17 +32,19 @@ _LOG: Final = logging.getLogger("holdfast.node")
 
 LEAST_SECONDS: Final = 900.0
 _ROUND_SECONDS: Final = 60.0
+_LEFT_SECONDS: Final = 3600.0
 # A trash of which nothing may go yet is not read every second.
 _PRESSED_SECONDS: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class Bin:
-    """The trash of a disk. ``route`` "": the main one."""
+    """The trash of a disk, and what its staged files have left. ``route`` "": the main one."""
 
     route: str
     trash: Trash
     space: Space
+    leftovers: Leftovers
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +57,7 @@ class Keep:
 
 
 class Tidying:
-    """``look`` and ``trash`` are for one thread, ``uploads`` for any. Implements ``storagenode.collecting``'s ``Leftovers`` and
-    ``Housekeeper``.
-    """
+    """For one thread. Implements what ``storagenode.collecting`` calls a ``Tidier``."""
 
     def __init__(self, node: StorageNode, bins: Sequence[Bin], keep: Keep, clock: Clock) -> None:
         self._node = node
@@ -69,11 +70,13 @@ class Tidying:
         before = self._node.list_uploads()
         old = [upload for upload in before if upload.idle_seconds >= self._keep.upload_seconds]
         if dry_run:
-            return _sum(old), _sum(upload for upload in before if upload not in old)
+            more = [one.leftovers.foresee(_LEFT_SECONDS) for one in self._bins]
+            return sum(more, _sum(old)), _sum(upload for upload in before if upload not in old)
+        more = [one.leftovers.remove(_LEFT_SECONDS) for one in self._bins]
         self._node.expire_uploads(self._keep.upload_seconds)
         left = self._node.list_uploads()
         ids = {upload.key.upload_id for upload in left}
-        return _sum(upload for upload in old if upload.key.upload_id not in ids), _sum(left)
+        return sum(more, _sum(upload for upload in old if upload.key.upload_id not in ids)), _sum(left)
 
     def trash(self, *, dry_run: bool) -> Mapping[str, tuple[Amount, Amount]]:
         keep_seconds = self._keep.trash_seconds
@@ -94,6 +97,7 @@ class Tidying:
         if now >= self._due:
             self._due = now + _ROUND_SECONDS
             self._each(self._bins, lambda one: one.trash.empty(self._keep.trash_seconds))
+            self._each(self._bins, lambda one: one.leftovers.remove(_LEFT_SECONDS))
         if pressed:
             self._relief_due = now + _PRESSED_SECONDS
             self._each(pressed, self._relieve)
@@ -115,7 +119,7 @@ class Tidying:
                 work(one)
             except (HoldfastError, OSError) as error:
                 _LOG.warning(
-                    "the trash was not emptied; it is tried again", extra={"route": one.route, "reason": str(error)}
+                    "a disk was not tidied up; it is tried again", extra={"route": one.route, "reason": str(error)}
                 )
 
 

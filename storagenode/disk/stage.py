@@ -58,6 +58,10 @@ class DiskStage:
         return self._space
 
     @property
+    def upload_id(self) -> str:
+        return os.path.basename(self._prefix)
+
+    @property
     def path(self) -> str:
         return f"{self._prefix}.{self._name}"
 

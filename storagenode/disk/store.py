@@ -14,6 +14,7 @@ import os
 import secrets
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
+from weakref import WeakValueDictionary
 
 from holdfast import digest as digests
 from holdfast.errors import BlobUnknownError, CorruptError, DigestInvalidError, RangeInvalidError, UnavailableError
@@ -58,6 +59,9 @@ class DiskStore:
         self._sums = Sums(tree)
         self._log = UploadLog(tree, files)
         self._flusher = ThreadPoolExecutor(_FLUSH_THREADS, thread_name_prefix="flush")
+        # Whoever is at work on a stage holds it.
+        self._stages: WeakValueDictionary[str, DiskStage] = WeakValueDictionary()
+        self._puts: set[str] = set()
 
     @property
     def quarantined(self) -> int:
@@ -88,10 +92,19 @@ class DiskStore:
 
     def new_copy(self, upload_id: str) -> DiskStage:
         self._space.require()
-        return stage.create(self._tree, self._files, self._flusher, self._space, upload_id)
+        return self._known(stage.create(self._tree, self._files, self._flusher, self._space, upload_id))
 
     def stages(self) -> Iterator[tuple[UploadRecord, DiskStage]]:
-        return stage.recover(self._tree, self._files, self._flusher, self._space, self._log)
+        for record, staged in stage.recover(self._tree, self._files, self._flusher, self._space, self._log):
+            yield record, self._known(staged)
+
+    def _known(self, staged: DiskStage) -> DiskStage:
+        self._stages[staged.upload_id] = staged
+        return staged
+
+    def staged(self) -> set[str]:
+        """What the names of staged files begin with that somebody is at work on."""
+        return {*self._stages.keys(), *self._puts.copy()}
 
     def commit(self, staged: Stage, digest: Digest, size_bytes: int) -> StoredBlob:
         if not isinstance(staged, DiskStage) or not self.owns(staged):
@@ -109,7 +122,14 @@ class DiskStore:
         if digests.of(data, digest.algorithm) != digest:
             raise DigestInvalidError("the bytes have another digest than was named", {"digest": str(digest)})
         self._space.require(len(data))
-        path = f"{self._tree.staging}/put.{secrets.token_hex(16)}"
+        name = f"put.{secrets.token_hex(16)}"
+        self._puts.add(name)
+        try:
+            return self._put(f"{self._tree.staging}/{name}", digest, data)
+        finally:
+            self._puts.discard(name)
+
+    def _put(self, path: str, digest: Digest, data: bytes) -> StoredBlob:
         descriptor = self._files.create(path)
         try:
             with self._tripping():

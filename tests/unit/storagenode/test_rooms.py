@@ -376,7 +376,7 @@ def test_the_trash_of_a_disk_is_emptied_also_when_another_one_fails(bench, node,
         bench.server._housekeeping._round()
         bench.clock.advance(24 * 3600.0)
     assert list(Path(tree(bench, "hub").trash).iterdir()) == []
-    assert {record.route for record in caplog.records if "trash was not emptied" in record.message} == {
+    assert {record.route for record in caplog.records if "not tidied up" in record.message} == {
         "",
         "/hub/infra",
     }

@@ -10,7 +10,10 @@ import pytest
 
 from holdfast import digest as digests
 from holdfast.clock import ManualClock
-from holdfast.errors import RolledBackError, StorageFullError
+from holdfast.errors import RolledBackError, StorageFullError, UnavailableError
+from holdfast.rpc.collecting import Amount
+from holdfast.rpc.node import UploadKey
+from storagenode.disk.leftovers import Leftovers
 from storagenode.disk.space import Space
 from storagenode.disk.trash import Trash
 from storagenode.tidying import LEAST_SECONDS, Bin, Keep, Tidying
@@ -51,7 +54,8 @@ def full(small, files):
 
 
 def tidying(bench):
-    bins = [Bin("", Trash(bench.tree, bench.files, bench.clock), Space(bench.tree.root, RESERVE))]
+    left = Leftovers(bench.tree, bench.files, bench.clock, bench.server.node._store.staged)
+    bins = [Bin("", Trash(bench.tree, bench.files, bench.clock), Space(bench.tree.root, RESERVE), left)]
     return Tidying(bench.server.node, bins, Keep(DAY, DAY), bench.clock)
 
 
@@ -107,3 +111,31 @@ def test_a_node_empties_its_trash_also_where_nothing_is_collected(full):
         bench.server._housekeeping._round()
         bench.clock.advance(LEAST_SECONDS)
     assert in_trash(bench) == 0
+
+
+def test_what_a_broken_copy_left_goes_and_what_somebody_is_at_work_on_stays(bench, node, files):
+    key = UploadKey(node.start_upload("a/app", "", None).upload_id, "a/app")
+    node.append(key, 0, [b"begun"], lambda: None)
+    state = {"refuses": True}
+
+    def refuse(operation, path):
+        if operation == "unlink" and "/staging/" in path and state["refuses"]:
+            raise UnavailableError("the disk refuses")
+
+    files.before = refuse
+    with pytest.raises(UnavailableError):
+        node.receive(digests.of(b"another"), 7, [b"a copy"], lambda: None)
+    state["refuses"] = False
+    tidy = tidying(bench)
+    assert len(staged(bench)) == 2
+    tidy.look(right)
+    bench.clock.advance(3599)
+    assert tidy.uploads(dry_run=True)[0] == tidy.uploads(dry_run=False)[0] == Amount()
+    bench.clock.advance(1)
+    assert tidy.uploads(dry_run=True)[0] == tidy.uploads(dry_run=False)[0] == Amount(1, len(b"a copy"))
+    assert [name.partition(".")[0] for name in staged(bench)] == [key.upload_id]
+    assert node.finish_upload(key, digests.of(b"begun")).size_bytes == 5
+
+
+def staged(bench):
+    return [name for name in os.listdir(bench.tree.staging) if name != "uploads"]  # noqa: PTH208

@@ -52,7 +52,7 @@ class Outcome:
         swept = _sum(store.swept for _, store in self._stores)
         if swept.count:
             verb = "would go" if would else "went"
-            yield f"{_blobs(swept)} that nobody links {verb} to the trash; the room is free when the trash is emptied, in a day"
+            yield f"{_blobs(swept)} that nobody links {verb} to the trash, which keeps them for a day, or less where room is wanted"
         links = _sum(store.links for _, store in self._stores)
         if links.count:
             verb = "would be removed" if would else "were removed"
@@ -75,12 +75,18 @@ class Outcome:
     def _freed(self) -> Iterator[str]:
         emptied = _sum(store.emptied for _, store in self._stores)
         dropped = _sum(report.uploads_dropped for report in self.reports.values())
-        total = bytes_text((emptied + dropped).size_bytes)
-        yield (
-            f"{total} {'would be' if self.is_dry_run else 'were'} freed: {bytes_text(emptied.size_bytes)} in the trash for"
-            f" long enough ({counted(emptied.count, 'copy', 'copies')}),"
-            f" {bytes_text(dropped.size_bytes)} of uploads that nobody went on with ({dropped.count})"
-        )
+        would = "would be" if self.is_dry_run else "is"
+        if not emptied.count and not dropped.count:
+            yield f"nothing {would} freed at once: the trash keeps what goes for a day, and no upload has been left for long enough"
+            return
+        parts = []
+        if emptied.count:
+            parts.append(f"{_copies(emptied)} that had been in the trash for long enough")
+        if dropped.count:
+            parts.append(
+                f"{counted(dropped.count, 'upload')} of {bytes_text(dropped.size_bytes)} that nobody went on with"
+            )
+        yield f"{bytes_text((emptied + dropped).size_bytes)} {would} freed: {' and '.join(parts)}"
 
     def reasons(self) -> Iterator[str]:
         """What kept something from being done, and what to do about it."""
@@ -118,6 +124,10 @@ def _sum(amounts: Iterable[Amount]) -> Amount:
 
 def _text(amount: Amount) -> str:
     return f"{amount.count} ({bytes_text(amount.size_bytes)})" if amount.count else ""
+
+
+def _copies(amount: Amount) -> str:
+    return f"{counted(amount.count, 'copy', 'copies')} of {bytes_text(amount.size_bytes)}"
 
 
 def _blobs(amount: Amount) -> str:

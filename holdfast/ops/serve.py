@@ -123,7 +123,7 @@ def _run_dir(root: Path, stack: contextlib.ExitStack) -> Path:
         if run_dir.exists():
             shutil.rmtree(run_dir)  # of a server that ran when the directory was at a shorter path
         run_dir.symlink_to(elsewhere)
-        stack.callback(run_dir.unlink)
+        stack.callback(run_dir.unlink, missing_ok=True)
         return elsewhere
     run_dir.mkdir(mode=0o700, exist_ok=True)
     return run_dir

@@ -6,6 +6,7 @@ Promises: what cannot be reached ends with one line that says what to do. Never:
 from __future__ import annotations
 
 import contextlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -73,8 +74,10 @@ def _of_machine(settings: Settings, wanted: Sequence[str], stack: contextlib.Exi
     root = Path(settings.storage.root_directory).absolute()
     run = root / "run"
     socket = (run.readlink() if run.is_symlink() else run) / "node.sock"
-    if not socket.exists():
-        raise console.refuse([f"no registry runs on {root}: start it by `holdfast serve`, or name its configuration"])
+    if not os.access(socket, os.R_OK | os.W_OK):
+        raise console.refuse(
+            [f"no registry of ours runs on {root}: start it by `holdfast serve`, or run this as whoever runs it"]
+        )
     node = GrpcNode(f"unix:{socket}", host_id="")
     stack.callback(node.close)
     return Nodes({_HERE: node})

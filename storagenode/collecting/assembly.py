@@ -66,7 +66,7 @@ def collecting(options: CollectOptions, copies: Copies, side: Side, clock: Clock
     graces = Graces(options.delay_seconds, options.push_seconds)
 
     def cycle(goes_on: Callable[[], bool]) -> bool:
-        waiting = 0
+        waiting, began_seconds = 0, clock.monotonic()
         side.witness.require_right()
         if side.is_first():
             loosened = loosening.cycle(graces, goes_on)
@@ -74,6 +74,7 @@ def collecting(options: CollectOptions, copies: Copies, side: Side, clock: Clock
             waiting += loosened.waiting
         found = collector.cycle(terms, goes_on)
         _tell(found)
+        _tell_all(found, clock.monotonic() - began_seconds)
         return waiting + found.waiting > 0
 
     rhythm = Rhythm(options.interval_seconds, options.delay_seconds, Window.parse(options.window))
@@ -118,6 +119,14 @@ def _tell(found: Cycle) -> None:
                 "blobs": found.blobs,
             },
         )
+
+
+def _tell_all(found: Cycle, seconds: float) -> None:
+    """Every one of them, also of those that found nothing: whether it goes on, and how long it takes, is asked of the log."""
+    _LOG.info(
+        "a collection is over",
+        extra={"blobs": found.blobs, "bytes": found.bytes, "waiting": found.waiting, "seconds": round(seconds, 3)},
+    )
 
 
 def _new_id() -> bytes:

@@ -55,24 +55,24 @@ class Image:
     def manifest(self) -> bytes:
         parts = [{"mediaType": LAYER, "digest": digest_of(blob), "size": len(blob)} for blob in self.layers]
         config = {"mediaType": CONFIG, "digest": digest_of(self.config), "size": len(self.config)}
-        return json.dumps(
-            {"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": parts}
-        ).encode()
+        return json.dumps({"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": parts}).encode()
 
 
 @dataclass
 class Client(threading.Thread):
-    """Until ``operations`` were acknowledged. ``prompt_seconds``: for so long a blob without a manifest is safe."""
+    """Until ``operations`` were acknowledged and ``enough`` is set. ``prompt_seconds``: so long a blob without a manifest is safe."""
 
     door: Asked
     number: int
     clients: int
     operations: int
     prompt_seconds: float
+    enough: threading.Event
     tags: dict[str, str] = field(default_factory=dict)
     blobs: dict[str, list[str]] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
     counted: Counter[str] = field(default_factory=Counter)
+    again: Counter[str] = field(default_factory=Counter)
     error: BaseException | None = None
 
     def __post_init__(self) -> None:
@@ -92,7 +92,7 @@ class Client(threading.Thread):
 
     def run(self) -> None:
         try:
-            while self.done < self.operations:
+            while self.done < self.operations or not self.enough.is_set():
                 self.chance.choice((self.push, self.tag_again, self.mount, self.delete, self.pull))()
         except BaseException as error:  # noqa: BLE001 - shown in the test's own thread
             self.error = error
@@ -109,7 +109,7 @@ class Client(threading.Thread):
             if status < 500:
                 return status, told, data
             assert time.monotonic() < deadline, f"{method} {path}: {status} for {PATIENCE_SECONDS} s: {data[:500]!r}"
-            self.counted["asked again"] += 1
+            self.again[f"{status} {data.decode()}"] += 1
             time.sleep(AGAIN_SECONDS)
 
     def _ask_once(
@@ -205,10 +205,10 @@ class Client(threading.Thread):
         if len(self.blobs) < 3:
             return
         digest = self.chance.choice(list(self.blobs))
-        asked_before = self.counted["asked again"]
+        asked_before = self.again.total()
         status, _, answer = self.ask("DELETE", f"/v2/{self.repository}/manifests/{digest}")
         # Not there: deleted by a request whose answer did not come.
-        assert status == 202 or (status == 404 and self.counted["asked again"] > asked_before), (status, answer)
+        assert status == 202 or (status == 404 and self.again.total() > asked_before), (status, answer)
         del self.blobs[digest]
         self.tags = {tag: named for tag, named in self.tags.items() if named != digest}
         self.counted["deletes"] += 1
@@ -244,18 +244,21 @@ class Team:
     """Clients that work at the same time, each at one of these doors."""
 
     clients: list[Client]
+    enough: threading.Event
 
     @classmethod
     def at(cls, doors: list[Asked], clients: int, operations: int, prompt_seconds: float) -> Team:
-        each = -(-operations // clients)
-        return cls([Client(doors[n % len(doors)], n, clients, each, prompt_seconds) for n in range(clients)])
+        each, enough = -(-operations // clients), threading.Event()
+        made = [Client(doors[n % len(doors)], n, clients, each, prompt_seconds, enough) for n in range(clients)]
+        return cls(made, enough)
 
-    def work(self, meanwhile: Callable[[], None] = lambda: None, seconds: float = 1.0) -> None:
-        """To the end, or to the first thing that is missing. ``meanwhile`` is done every so often."""
+    def work(self, is_enough: Callable[[], bool], seconds: float = 1.0) -> None:
+        """To the end, or to the first thing that is missing. ``is_enough`` is asked every so many seconds."""
         for client in self.clients:
             client.start()
         while any(client.is_alive() for client in self.clients) and not self.broken():
-            meanwhile()
+            if is_enough():
+                self.enough.set()
             for client in self.clients:
                 client.join(seconds / len(self.clients))
         assert self.broken() == []
@@ -279,13 +282,18 @@ class Team:
 
     @property
     def needed(self) -> set[str]:
-        return {
-            one for client in self.clients for digest, blobs in client.blobs.items() for one in (digest, *blobs)
-        }
+        every = (item for client in self.clients for item in client.blobs.items())
+        return {one for digest, blobs in every for one in (digest, *blobs)}
+
+    @property
+    def again(self) -> Counter[str]:
+        """What the registry said when it could not at that moment, and how often."""
+        return sum((client.again for client in self.clients), Counter())
 
     def told(self) -> str:
         kinds = ", ".join(f"{count} {kind}" for kind, count in self.counted.most_common())
-        return f"{self.done} operations by {len(self.clients)} clients ({kinds})"
+        again = self.again.total()
+        return f"{self.done} operations by {len(self.clients)} clients ({kinds}, {again} asked again after 5xx)"
 
 
 def broken_names(store: Store) -> list[str]:
@@ -298,7 +306,19 @@ def held_by_anybody(store: Store) -> set[str]:
     return {str(keys.held_in(entry.key)) for entry in pages(store, *keys.HOLDERS, keys_only=True)}
 
 
-def cycles_in(log: Path) -> list[dict[str, Any]]:
-    """What a node told of each of its collections."""
-    with log.open() as lines:
-        return [json.loads(line) for line in lines if line.startswith("{") and '"a collection is over"' in line]
+class Cycles:
+    """How many collections these nodes have told of. A log is read on from where it was read before."""
+
+    def __init__(self, *logs: Path) -> None:
+        self._read = dict.fromkeys(logs, 0)
+        self._counted: Counter[Path] = Counter()
+
+    def each(self) -> list[int]:
+        for log, start in self._read.items():
+            with log.open("rb") as file:
+                file.seek(start)
+                lines = file.read()
+            whole = lines[: lines.rfind(b"\n") + 1]
+            self._read[log] = start + len(whole)
+            self._counted[log] += whole.count(b'"a collection is over"')
+        return [self._counted[log] for log in self._read]

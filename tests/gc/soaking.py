@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 # So few that clients share them all the time.
 POOL = [b"blob %d" % number * 20 for number in range(40)]
 IMAGES = 20
+# A collector asks before it takes half of all bytes, which is what these clients throw away.
+BALLAST = bytes(32 << 20)
 CONFIG = "application/vnd.oci.image.config.v1+json"
 LAYER = "application/vnd.oci.image.layer.v1.tar"
 BYTES = {"Content-Type": "application/octet-stream"}
@@ -60,7 +62,7 @@ class Image:
 
 @dataclass
 class Client(threading.Thread):
-    """Until ``operations`` were acknowledged and ``enough`` is set. ``prompt_seconds``: so long a blob without a manifest is safe."""
+    """Until ``operations`` were acknowledged and ``enough`` is set. For ``prompt_seconds`` a blob without a manifest is safe."""
 
     door: Asked
     number: int
@@ -322,3 +324,16 @@ class Cycles:
             self._read[log] = start + len(whole)
             self._counted[log] += whole.count(b'"a collection is over"')
         return [self._counted[log] for log in self._read]
+
+
+def reporting(team: Team, cycles: Cycles) -> Callable[[], None]:
+    """Once a minute where a long run is at."""
+    told = began = time.monotonic()
+
+    def tell() -> None:
+        nonlocal told
+        if time.monotonic() - told > 60:
+            told = time.monotonic()
+            print(f"{told - began:.0f} s: {team.told()}, collections: {cycles.each()}", flush=True)
+
+    return tell

@@ -15,12 +15,11 @@ import pytest
 
 from holdfast.clock import SystemClock
 from holdfast.meta.sqlite import SqliteStore
-from tests.gc.soaking import Cycles, Team, broken_names
+from tests.gc.soaking import BALLAST, Cycles, Team, broken_names, reporting
 from tests.gc.test_on_one_machine import push_image, stored
 from tests.serving import serving, wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from tests.serving import Server
@@ -30,32 +29,15 @@ COLLECTIONS = int(os.environ.get("COLLECTIONS", "480"))
 LEFT_SECONDS = 120.0
 
 
-# A collector asks before it takes half of all bytes, which is what these clients throw away.
-BALLAST = bytes(32 << 20)
-
-
 def all_garbage_goes(server: Server, needed: set[str]) -> None:
     """An orphan that stays is an error, and so is one blob too few."""
     wait_for("all garbage to go", lambda: stored(server) == needed, LEFT_SECONDS)
 
 
-def report(team: Team, cycles: Cycles) -> Callable[[], None]:
-    """Once a minute where a long run is at."""
-    told = began = time.monotonic()
-
-    def tell() -> None:
-        nonlocal told
-        if time.monotonic() - told > 60:
-            told = time.monotonic()
-            print(f"{told - began:.0f} s: {team.told()}, collections: {cycles.each()}", flush=True)
-
-    return tell
-
-
 def soak(server: Server, team: Team, collections: int) -> int:
     """How many collections there were while they worked."""
     cycles = Cycles(server.log)
-    tell, began = report(team, cycles), time.monotonic()
+    tell, began = reporting(team, cycles), time.monotonic()
 
     def is_enough() -> bool:
         tell()

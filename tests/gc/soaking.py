@@ -70,6 +70,7 @@ class Client(threading.Thread):
     operations: int
     prompt_seconds: float
     enough: threading.Event
+    late: threading.Event
     tags: dict[str, str] = field(default_factory=dict)
     blobs: dict[str, list[str]] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
@@ -94,7 +95,7 @@ class Client(threading.Thread):
 
     def run(self) -> None:
         try:
-            while self.done < self.operations or not self.enough.is_set():
+            while not self.late.is_set() and (self.done < self.operations or not self.enough.is_set()):
                 self.chance.choice(STEPS)(self)
         except BaseException as error:  # noqa: BLE001 - shown in the test's own thread
             self.error = error
@@ -259,23 +260,28 @@ class Team:
     clients: list[Client]
     keeper: Client
     enough: threading.Event
+    late: threading.Event
 
     @classmethod
     def at(cls, doors: list[Asked], clients: int, operations: int, prompt_seconds: float) -> Team:
-        each, enough = -(-operations // clients), threading.Event()
-        made = [Client(doors[n % len(doors)], n, clients, each, prompt_seconds, enough) for n in range(clients)]
-        keeper = Client(doors[0], clients, clients, 0, prompt_seconds, enough)
-        return cls(made, keeper, enough)
+        each, enough, late = -(-operations // clients), threading.Event(), threading.Event()
+        rest = (prompt_seconds, enough, late)
+        made = [Client(doors[n % len(doors)], n, clients, each, *rest) for n in range(clients)]
+        keeper = Client(doors[0], clients, clients, 0, *rest)
+        return cls(made, keeper, enough, late)
 
-    def work(self, is_enough: Callable[[], bool], seconds: float = 1.0) -> None:
-        """To the end, or to the first thing that is missing. ``is_enough`` is asked every so many seconds."""
+    def work(self, is_enough: Callable[[], bool], most_seconds: float, seconds: float = 1.0) -> None:
+        """To the end, or to the first thing that is missing; no longer than that. ``is_enough`` is asked every so many seconds."""
         self.keeper.repository = "soak/keeper"
         self.keeper.bring_all(Image(b"{}", BALLAST), "stays")
+        deadline = time.monotonic() + most_seconds
         for client in self.clients:
             client.start()
         while any(client.is_alive() for client in self.clients) and not self.broken():
             if is_enough():
                 self.enough.set()
+            if time.monotonic() > deadline:
+                self.late.set()
             for client in self.clients:
                 client.join(seconds / len(self.clients))
         self.require_whole()

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 OPERATIONS = int(os.environ.get("OPERATIONS", "100000"))
 COLLECTIONS = int(os.environ.get("COLLECTIONS", "480"))
+MOST_SECONDS = float(os.environ.get("MOST_SECONDS", "6000"))
 LEFT_SECONDS = 120.0
 
 
@@ -43,7 +44,7 @@ def soak(server: Server, team: Team, collections: int) -> int:
         tell()
         return cycles.each()[0] >= collections
 
-    team.work(is_enough)
+    team.work(is_enough, MOST_SECONDS)
     (counted,), seconds = cycles.each(), time.monotonic() - began
     team.look_at_all()
     all_garbage_goes(server, team.needed)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 OPERATIONS = int(os.environ.get("OPERATIONS", "100000"))
 COLLECTIONS = int(os.environ.get("COLLECTIONS", "480"))
+MOST_SECONDS = float(os.environ.get("MOST_SECONDS", "6000"))
 LEFT_SECONDS = 180.0
 
 
@@ -90,7 +91,7 @@ def soak(cluster: Cluster, team: Team, killer: Killer, collections: int) -> list
         return killer.kills > 0 and sum(cycles.each()) >= collections
 
     killer.start()
-    team.work(is_enough)
+    team.work(is_enough, MOST_SECONDS)
     counted, seconds = cycles.each(), time.monotonic() - began
     killer.end()
     team.look_at_all()

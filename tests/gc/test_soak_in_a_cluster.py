@@ -26,6 +26,7 @@ OPERATIONS = int(os.environ.get("OPERATIONS", "100000"))
 COLLECTIONS = int(os.environ.get("COLLECTIONS", "480"))
 MOST_SECONDS = float(os.environ.get("MOST_SECONDS", "6000"))
 LEFT_SECONDS = 180.0
+UP = "storage node is up"
 
 
 @dataclass
@@ -54,7 +55,10 @@ class Killer(threading.Thread):
                 node.kill()
                 self.kills += 1
                 self.ending.wait(self.chance.uniform(0, self.away_seconds))
+                # The cluster believes for a while that it has never been away, so its own word is waited for.
+                starts = node.told().count(UP)
                 self.cluster.begin(node)
+                node.wait_until("to be up again", lambda node=node, starts=starts: node.told().count(UP) > starts)
         except BaseException as error:  # noqa: BLE001 - shown in the test's own thread
             self.error = error
 

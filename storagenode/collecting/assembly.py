@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -13,6 +14,7 @@ from storagenode.collecting.collector import Collector, Terms
 from storagenode.collecting.loop import Loop, Rhythm, Window
 from storagenode.collecting.loosening import Graces, Loosening
 from storagenode.collecting.marks import Marks
+from storagenode.collecting.pace import Paced
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,7 +61,8 @@ class Side:
 def collecting(options: CollectOptions, copies: Copies, side: Side, clock: Clock) -> Loop:
     """Not started yet."""
     links = Repositories(side.store, _new_id, clock)
-    collector = Collector(copies, side.store, links, Marks(clock), side.short, side.witness.require_right)
+    paced = Paced(copies, clock, time.sleep)
+    collector = Collector(paced, side.store, links, Marks(clock), side.short, side.witness.require_right)
     witnessed = Witnessed(copies, side.witness)
     loosening = Loosening(LooseLinks(side.store, _new_id), Marks(clock))
     terms = Terms(options.delay_seconds)

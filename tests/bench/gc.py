@@ -40,7 +40,7 @@ from storagenode.disk.tree import Tree
 from tests.serving import serving, wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from holdfast.digest import Digest
     from tests.serving import Server
@@ -49,7 +49,8 @@ IMAGE = 100  # blobs, the manifest not among them
 BLOB_BYTES = 100
 REPOSITORIES = 1000
 CLIENTS = 16
-SECONDS = 10.0
+SECONDS = 8.0
+WANTED = 500  # images that somebody asks for
 CONFIG = "application/vnd.oci.image.config.v1+json"
 LAYER = "application/vnd.oci.image.layer.v1.tar"
 QUIET, SOON = {"gc": False}, {"gc": True, "gcDelay": "1h", "gcInterval": "100ms"}
@@ -182,11 +183,11 @@ class Puller(threading.Thread):
         line.close()
 
 
-def pull(server: Server, paths: Callable[[random.Random], str], seconds: float) -> list[float]:
+def pull(server: Server, paths: list[str], seconds: float) -> list[float]:
     """Seconds for each."""
-    chances = [random.Random(number) for number in range(CLIENTS)]
+    orders = [random.Random(number).choices(paths, k=10_000) for number in range(CLIENTS)]
     end = time.monotonic() + seconds
-    team = [Puller(server, [paths(chance) for _ in range(2000)], end) for chance in chances]
+    team = [Puller(server, order, end) for order in orders]
     for one in team:
         one.start()
     for one in team:
@@ -197,16 +198,11 @@ def pull(server: Server, paths: Callable[[random.Random], str], seconds: float) 
 
 def pulls(root: Path, number: int, rounds: int) -> None:
     """Alternately without and with collections, so that what else the machine does falls on both."""
-    images = number // IMAGE
-
-    def manifest(chance: random.Random) -> str:
-        image = Image(chance.randrange(images))
-        return f"/v2/{image.repository}/manifests/sha256:{sha256(image.manifest()).hexdigest()}"
-
-    def small(chance: random.Random) -> str:
-        one = chance.randrange(images * IMAGE)
-        return f"/v2/{Image(one // IMAGE).repository}/blobs/sha256:{sha256(blob(one)).hexdigest()}"
-
+    images = [Image(random.Random(one).randrange(number // IMAGE)) for one in range(WANTED)]
+    manifest = [f"/v2/{one.repository}/manifests/sha256:{sha256(one.manifest()).hexdigest()}" for one in images]
+    small = [
+        f"/v2/{one.repository}/blobs/sha256:{sha256(data).hexdigest()}" for one in images for data in one.blobs[:10]
+    ]
     kinds = {"manifests": manifest, "blobs": small}
     worst: dict[tuple[str, str], list[float]] = {}
     for _ in range(rounds):

@@ -14,7 +14,7 @@ from storagenode.collecting.collector import Collector, Terms
 from storagenode.collecting.loop import Loop, Rhythm, Window
 from storagenode.collecting.loosening import Graces, Loosening
 from storagenode.collecting.marks import Marks
-from storagenode.collecting.pace import Paced
+from storagenode.collecting.pace import Pace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,15 +61,15 @@ class Side:
 def collecting(options: CollectOptions, copies: Copies, side: Side, clock: Clock) -> Loop:
     """Not started yet."""
     links = Repositories(side.store, _new_id, clock)
-    paced = Paced(copies, clock, time.sleep)
-    collector = Collector(paced, side.store, links, Marks(clock), side.short, side.witness.require_right)
+    collector = Collector(copies, side.store, links, Marks(clock), side.short, side.witness.require_right)
     witnessed = Witnessed(copies, side.witness)
     loosening = Loosening(LooseLinks(side.store, _new_id), Marks(clock))
     terms = Terms(options.delay_seconds)
     graces = Graces(options.delay_seconds, options.push_seconds)
+    pace = Pace(clock, time.sleep)
 
     def cycle(goes_on: Callable[[], bool]) -> bool:
-        waiting, began_seconds = 0, clock.monotonic()
+        waiting, began_seconds, goes_on = 0, clock.monotonic(), pace.of(goes_on)
         side.witness.require_right()
         if side.is_first():
             loosened = loosening.cycle(graces, goes_on)

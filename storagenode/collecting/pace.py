@@ -1,9 +1,10 @@
-"""A walk over all copies at a pace at which pushes and pulls hardly notice it.
+"""The pace of a collection: pushes and pulls of the same process hardly notice it.
 
-What one thread computes the others of its process wait for, and a cycle over a million copies computes for half a minute.
+What one thread computes the others of its process wait for, and a cycle over a million copies computes for half a minute. A cycle
+asks after each of its small steps whether it may go on; the answer is the moment to rest.
 
-Promises: after each few milliseconds of a walk there is a rest several times as long. What is short is not slowed down.
-Never here: what is done with a copy.
+Promises: after each few milliseconds of work there is a rest twice as long. What is short is not slowed down.
+Never here: what a step is.
 """
 
 from __future__ import annotations
@@ -14,37 +15,33 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from holdfast.clock import Clock
-    from holdfast.digest import Digest
-    from holdfast.rpc.node import ListedBlob
-    from storagenode.collecting.collector import Copies
 
-# Two of three milliseconds are everybody else's.
-_REST: Final = 2.0
+_REST: Final = 2.0  # so that two of three milliseconds are everybody else's
 _WORK_SECONDS: Final = 0.002
-# The walk may have waited itself, and what it has waited is no work.
+# A step may have waited itself, for a disk or for the metadata, and what it has waited is no work.
 _MOST_SECONDS: Final = 0.05
 
 
-class Paced:
-    """These copies, listed at that pace. ``pause`` waits for so many seconds. For one thread."""
+class Pace:
+    """``pause`` waits for so many seconds. For one thread."""
 
-    def __init__(self, copies: Copies, clock: Clock, pause: Callable[[float], object]) -> None:
-        self._copies = copies
+    def __init__(self, clock: Clock, pause: Callable[[float], object]) -> None:
         self._clock = clock
         self._pause = pause
         self._since_seconds = clock.monotonic()
 
-    @property
-    def activity(self) -> int:
-        return self._copies.activity
+    def of(self, goes_on: Callable[[], bool]) -> Callable[[], bool]:
+        """The same question, with rests."""
 
-    def listing(self, partition: int) -> list[ListedBlob]:
-        """Rests before it, if there was work enough since the last rest."""
+        def goes_on_rested() -> bool:
+            self.rest()
+            return goes_on()
+
+        return goes_on_rested
+
+    def rest(self) -> None:
+        """If there was work enough since the last time."""
         worked_seconds = self._clock.monotonic() - self._since_seconds
         if worked_seconds >= _WORK_SECONDS:
             self._pause(min(worked_seconds * _REST, _MOST_SECONDS))
             self._since_seconds = self._clock.monotonic()
-        return self._copies.listing(partition)
-
-    def delete(self, digest: Digest, stamp: str) -> bool:
-        return self._copies.delete(digest, stamp)

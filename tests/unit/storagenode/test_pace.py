@@ -1,61 +1,49 @@
-"""A walk at a pace: it rests in proportion to what it has worked."""
+"""A collection at its pace: it rests in proportion to what it has worked."""
 
 from __future__ import annotations
 
+import pytest
+
 from holdfast.clock import ManualClock
-from storagenode.collecting.pace import Paced
-from tests.unit.meta.world import blob
-from tests.unit.storagenode.test_collector import Node
+from storagenode.collecting.pace import Pace
 
 
-class Slow:
-    """Copies of which each listing takes so long."""
+class Walk:
+    """So many steps of so many seconds."""
 
-    def __init__(self, seconds):
+    def __init__(self, steps, seconds):
         self.clock = ManualClock()
-        self.node = Node(blob("a"))
-        self.seconds = seconds
         self.rests = []
-        self.activity = 7
-
-    def listing(self, partition):
-        self.clock.advance(self.seconds)
-        return self.node.listing(partition)
-
-    def delete(self, digest, stamp):
-        return self.node.delete(digest, stamp)
+        goes_on = Pace(self.clock, self.pause).of(lambda: True)
+        for _ in range(steps):
+            assert goes_on()
+            self.clock.advance(seconds)
+        self.worked_seconds = steps * seconds
 
     def pause(self, seconds):
         self.rests.append(seconds)
         self.clock.advance(seconds)
 
 
-def walked(seconds, partitions):
-    slow = Slow(seconds)
-    paced = Paced(slow, slow.clock, slow.pause)
-    for partition in range(partitions):
-        paced.listing(partition)
-    return slow
-
-
 def test_two_of_three_milliseconds_are_somebody_elses():
-    slow = walked(seconds=0.004, partitions=100)
-    worked = 100 * 0.004
-    assert sum(slow.rests) >= 1.9 * worked
+    walk = Walk(steps=100, seconds=0.004)
+    assert sum(walk.rests) >= 1.9 * walk.worked_seconds
 
 
-def test_a_walk_over_little_hardly_rests_at_all():
-    assert walked(seconds=0.00001, partitions=150).rests == []
+def test_small_steps_add_up_to_a_rest():
+    walk = Walk(steps=1000, seconds=0.0001)
+    assert sum(walk.rests) >= 1.9 * walk.worked_seconds
+    assert min(walk.rests) >= 0.004
 
 
-def test_no_rest_is_long_also_when_the_walk_itself_has_waited():
-    assert max(walked(seconds=30.0, partitions=3).rests) <= 0.1
+def test_what_is_short_does_not_rest_at_all():
+    assert Walk(steps=15, seconds=0.0001).rests == []
 
 
-def test_what_is_listed_and_deleted_is_the_same():
-    slow = Slow(0.0)
-    paced = Paced(slow, slow.clock, slow.pause)
-    (listed,) = paced.listing(blob("a").partition)
-    assert paced.activity == 7
-    assert paced.delete(listed.digest, listed.stamp)
-    assert paced.listing(blob("a").partition) == []
+def test_no_rest_is_long_also_when_a_step_has_waited():
+    assert max(Walk(steps=3, seconds=30.0).rests) <= 0.1
+
+
+@pytest.mark.parametrize("answer", [True, False])
+def test_the_answer_is_the_same(answer):
+    assert Pace(ManualClock(), lambda _seconds: None).of(lambda: answer)() is answer

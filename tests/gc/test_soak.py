@@ -63,10 +63,11 @@ def require_whole(root: Path) -> None:
         assert broken_names(store) == []
 
 
+@pytest.mark.timeout(600)
 def test_nothing_acknowledged_is_missing_and_nothing_is_left(tmp_path: Path) -> None:
-    storage = {"gc": True, "gcDelay": "300ms", "gcInterval": "100ms", "uploadExpiry": "1s"}
+    storage = {"gc": True, "gcDelay": "1s", "gcInterval": "100ms", "uploadExpiry": "3s"}
     with serving(tmp_path, storage=storage) as server:
-        team = Team.at([server], clients=4, operations=300, prompt_seconds=0.3)
+        team = Team.at([server], clients=4, operations=300, prompt_seconds=1.0)
         soak(server, team, collections=3)
     assert team.done >= 300
     require_whole(tmp_path)

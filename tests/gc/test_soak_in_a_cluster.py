@@ -53,12 +53,12 @@ class Killer(threading.Thread):
             while self.kills < self.most_kills and not self.ending.wait(self.pause_seconds):
                 node = self.chance.choice(list(self.cluster.nodes.values()))
                 node.kill()
-                self.kills += 1
                 self.ending.wait(self.chance.uniform(0, self.away_seconds))
                 # The cluster believes for a while that it has never been away, so its own word is waited for.
                 starts = node.told().count(UP)
                 self.cluster.begin(node)
                 node.wait_until("to be up again", lambda node=node, starts=starts: node.told().count(UP) > starts)
+                self.kills += 1  # only now, so that work goes on while it is away
         except BaseException as error:  # noqa: BLE001 - shown in the test's own thread
             self.error = error
 
@@ -112,11 +112,12 @@ def soak(cluster: Cluster, team: Team, killer: Killer, collections: int) -> list
 
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[Cluster]:
-    storage = {"gc": True, "gcDelay": "2s", "gcInterval": "1s", "uploadExpiry": "10s"}
+    storage = {"gc": True, "gcDelay": "2s", "gcInterval": "1s", "uploadExpiry": "8s"}
     with running(tmp_path, ("a", "b", "c"), ("g", "h"), replicas=2, storage=storage, workers=1) as cluster:
         yield cluster
 
 
+@pytest.mark.timeout(600)
 def test_nothing_is_missing_and_nothing_is_left_when_a_node_was_killed(cluster: Cluster) -> None:
     doors = list(cluster.gateways.values())
     team = Team.at(doors, clients=4, operations=200, prompt_seconds=1.0)

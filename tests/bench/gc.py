@@ -141,6 +141,7 @@ def memory_mib(pid: int) -> float:
 
 
 def cycles(root: Path) -> None:
+    (root / "log").unlink(missing_ok=True)  # of a run that was broken off
     with serving(root, storage=SOON) as server:
         pid = server.child("storagenode")
         before = memory_mib(pid)
@@ -149,7 +150,6 @@ def cycles(root: Path) -> None:
         print(
             f"cycle   {seconds} s; the node has {before:.0f} MiB before and {memory_mib(pid):.0f} MiB after", flush=True
         )
-    server.log.unlink()
 
 
 @dataclass
@@ -214,7 +214,7 @@ def pulls(root: Path, number: int, rounds: int) -> None:
                     p50, p99 = (taken[int(len(taken) * share)] * 1000 for share in (0.5, 0.99))
                     worst.setdefault((kind, mode), []).append(p99)
                     print(f"pulls   {kind:9} {mode:7} {len(taken):6} p50 {p50:6.1f} ms p99 {p99:6.1f} ms", flush=True)
-            server.log.unlink()
+            server.log.unlink()  # a line for each request
     for kind in kinds:
         alone, beside = (statistics.median(worst[kind, mode]) for mode in ("without", "with"))
         print(

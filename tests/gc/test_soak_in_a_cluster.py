@@ -26,6 +26,7 @@ OPERATIONS = int(os.environ.get("OPERATIONS", "100000"))
 COLLECTIONS = int(os.environ.get("COLLECTIONS", "480"))
 MOST_SECONDS = float(os.environ.get("MOST_SECONDS", "6000"))
 LEFT_SECONDS = 180.0
+UP_SECONDS = 300.0
 UP = "storage node is up"
 
 
@@ -56,8 +57,8 @@ class Killer(threading.Thread):
                 self.ending.wait(self.chance.uniform(0, self.away_seconds))
                 # The cluster believes for a while that it has never been away, so its own word is waited for.
                 starts = node.told().count(UP)
-                self.cluster.begin(node)
-                node.wait_until("to be up again", lambda node=node, starts=starts: node.told().count(UP) > starts)
+                node.begin()
+                node.wait_until("to be up", lambda node=node, starts=starts: node.told().count(UP) > starts, UP_SECONDS)
                 self.kills += 1  # only now, so that work goes on while it is away
         except BaseException as error:  # noqa: BLE001 - shown in the test's own thread
             self.error = error
@@ -91,6 +92,7 @@ def soak(cluster: Cluster, team: Team, killer: Killer, collections: int) -> list
     tell, began = reporting(team, cycles), time.monotonic()
 
     def is_enough() -> bool:
+        assert killer.error is None, killer.error
         tell()
         return killer.kills > 0 and sum(cycles.each()) >= collections
 

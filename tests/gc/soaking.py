@@ -139,7 +139,9 @@ class Client(threading.Thread):
         if len(self.blobs) >= MOST_MANIFESTS:
             self.delete()
             return
-        self.bring_all(self.image(), f"{self.number}.{self.chance.randrange(4)}")
+        image = self.image()
+        # A tag that stays with it, whatever policy there is for manifests without any.
+        self.bring_all(image, f"{self.number}.{digest_of(image.manifest)[-12:]}")
         self.counted["pushes"] += 1
 
     def bring_all(self, image: Image, tag: str) -> None:
@@ -198,7 +200,7 @@ class Client(threading.Thread):
         digest = self.chance.choice(list(self.blobs))
         status, _, data = self.ask("GET", f"/v2/{self.repository}/manifests/{digest}")
         self.expect(status, digest)
-        tag = f"{self.number}.again"
+        tag = f"{self.number}.moves{self.chance.randrange(2)}"
         status, _, answer = self._put(tag, data)
         assert status == 201, answer
         self.tags[tag] = digest

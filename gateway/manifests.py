@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from holdfast.replicas.write import ReplicaWriter
 
 _TRIES: Final = 5
+# A check that fails has seen something else go, and a collector that goes over a repository takes link after link.
+_CHECKS: Final = 100
 # How many missing digests an error names; a manifest may have thousands.
 _NAMED: Final = 20
 # How many copies may be damaged before nobody is asked any more.
@@ -118,24 +120,29 @@ class Manifests:
         return Pushed(actual, parsed.subject)
 
     def _commit(self, repo: Repository, new: NewManifest, data: bytes, tags: Sequence[Tag], *, may_move: bool) -> None:
-        fence: Fence | None = None
         for _ in range(_TRIES):
-            if fence is None:
-                fence = self._repos.fence(new.digest)
-                fence = fence.placed_by(self._writer.put(new.digest, data, repo).layout_revision)
-            removals = self._repos.removals(repo)
+            fence = self._repos.fence(new.digest)
+            fence = fence.placed_by(self._writer.put(new.digest, data, repo).layout_revision)
             try:
-                self._require_references(repo, new.references)
-                places = tags if may_move else self._unmoved(repo, new.digest, tags)
-                self._repos.put_manifest(repo, new, places, fence, removals)
+                self._check_and_commit(repo, new, tags, fence, may_move=may_move)
             except SweepMovedError:
-                fence = None
+                continue
             except LayoutMovedError:
                 self._writer.misplaced(new.digest)
-                fence = None
-            except (RemovalsMovedError, TagMovedError):
-                continue
             else:
+                return
+        raise UnavailableError("sweeps or layouts kept changing while the manifest was stored; push it again")
+
+    def _check_and_commit(
+        self, repo: Repository, new: NewManifest, tags: Sequence[Tag], fence: Fence, *, may_move: bool
+    ) -> None:
+        """Raises SweepMovedError, LayoutMovedError: under a new fence, then."""
+        for _ in range(_CHECKS):
+            removals = self._repos.removals(repo)
+            self._require_references(repo, new.references)
+            places = tags if may_move else self._unmoved(repo, new.digest, tags)
+            with contextlib.suppress(RemovalsMovedError, TagMovedError):
+                self._repos.put_manifest(repo, new, places, fence, removals)
                 return
         raise UnavailableError("the repository kept changing while the manifest was checked; push it again")
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
+import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from holdfast.meta.loose import LooseLinks
 from holdfast.meta.repos import Repositories
@@ -14,6 +16,7 @@ from storagenode.collecting.loop import Loop, Rhythm, Turn, Window
 from storagenode.collecting.loosening import Graces, Loosening
 from storagenode.collecting.marks import Marks
 from storagenode.collecting.orders import Collecting, Leftovers
+from storagenode.collecting.pace import Pace
 from storagenode.collecting.part import Part
 
 if TYPE_CHECKING:
@@ -23,8 +26,11 @@ if TYPE_CHECKING:
     from holdfast.meta.store import Store
     from holdfast.meta.witness import Witness
     from holdfast.names import Repository
+    from holdfast.rpc.collecting import StoreReport
     from storagenode.collecting.collector import Copies
     from storagenode.collecting.loop import GoesOn
+
+_LOG: Final = logging.getLogger("holdfast.gc")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +112,8 @@ def collecting(disks: Sequence[Disk], whole: Active, side: Side, tidier: Tidier,
         witnessed.look()
         tidier.look(side.witness.require_right)
 
-    loop = Loop([Turn(_cycle_of(part), options.rhythm, clock) for part, options in made], between, clock)
+    turns = [Turn(_cycle_of(part, clock), options.rhythm, clock) for part, options in made]
+    loop = Loop(turns, between, clock, Pace(clock, time.sleep))
     return Collecting(loop, parts, tidier)
 
 
@@ -121,8 +128,14 @@ def _part(route: str, routes: Sequence[str], copies: Copies, options: CollectOpt
     return Part(route, loosening, collector, options.graces, side.is_first, links)
 
 
-def _cycle_of(part: Part) -> Callable[[GoesOn], bool]:
-    return lambda goes_on: part.cycle(goes_on, lambda *_: None).waiting.amount.count > 0
+def _cycle_of(part: Part, clock: Clock) -> Callable[[GoesOn], bool]:
+    def cycle(goes_on: GoesOn) -> bool:
+        began_seconds = clock.monotonic()
+        found = part.cycle(goes_on, lambda *_: None)
+        _tell(found, clock.monotonic() - began_seconds)
+        return found.waiting.amount.count > 0
+
+    return cycle
 
 
 class Witnessed:
@@ -139,6 +152,20 @@ class Witnessed:
         if activity != self._seen:
             self._witness.leave()
             self._seen = activity
+
+
+def _tell(found: StoreReport, seconds: float) -> None:
+    """Every one of them, also of those that found nothing: whether it goes on, and how long it takes, is asked of the log."""
+    _LOG.info(
+        "a collection is over",
+        extra={
+            "route": found.route,
+            "blobs": found.blobs.count,
+            "bytes": found.blobs.size_bytes,
+            "waiting": found.waiting.amount.count,
+            "seconds": round(seconds, 3),
+        },
+    )
 
 
 def _new_id() -> bytes:

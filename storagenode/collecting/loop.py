@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from typing import Self, TypeAlias
 
     from holdfast.clock import Clock
+    from storagenode.collecting.pace import Pace
 
     GoesOn: TypeAlias = Callable[[], bool]
 
@@ -94,14 +95,15 @@ class Turn:
 
 
 class Loop:
-    """``between`` is done every second. ``start`` once, ``stop`` once."""
+    """``between`` is done every second; whatever asks whether to go on rests at ``pace``. ``start`` once, ``stop`` once."""
 
-    def __init__(self, turns: Sequence[Turn], between: Callable[[], None], clock: Clock) -> None:
+    def __init__(self, turns: Sequence[Turn], between: Callable[[], None], clock: Clock, pace: Pace) -> None:
         self._turns = turns
         self._between = between
         self._clock = clock
         self._again_seconds = min((_AGAIN_SECONDS, *(turn.rhythm.interval_seconds for turn in turns)))
         self._stopping = threading.Event()
+        self._goes_on = pace.of(lambda: not self._stopping.is_set())
         self._orders: queue.SimpleQueue[Callable[[GoesOn], None]] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="garbage-collection", daemon=True)
         self._silent_until = clock.monotonic()
@@ -135,12 +137,9 @@ class Loop:
         self._orders.put(do)
         return done
 
-    def _goes_on(self) -> bool:
-        return not self._stopping.is_set()
-
     def _run(self) -> None:
         pause_seconds = min(_LOOK_SECONDS, self._again_seconds)
-        while self._goes_on():
+        while not self._stopping.is_set():
             try:
                 self._orders.get(timeout=pause_seconds)(self._goes_on)
             except queue.Empty:

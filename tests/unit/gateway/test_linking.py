@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -12,6 +13,7 @@ from gateway.uploads import Uploads
 from holdfast import digest as digests
 from holdfast.clock import ManualClock
 from holdfast.errors import ManifestUnknownError, UnavailableError
+from holdfast.manifest import OCI_INDEX
 from holdfast.meta import keys
 from holdfast.meta.records import ManifestRecord
 from holdfast.meta.repos import Repositories
@@ -25,7 +27,7 @@ from tests.fakes.memory_node import MemoryNode
 from tests.fakes.memory_store import MemoryStore
 from tests.fakes.mirrors import no_mirrors
 from tests.fakes.several import Several
-from tests.unit.meta.world import REPO, new_ids
+from tests.unit.meta.world import REPO, V1, new_ids
 
 DATA = b"some bytes"
 DIGEST = digests.of(DATA)
@@ -142,3 +144,20 @@ def test_a_manifest_that_was_read_wrongly_is_neither_answered_nor_kept(world):
     right.blobs[record.digest] = data
     assert manifests.bytes_of(REPO, record) == data
     assert list(cache.values()) == [data]
+
+
+def test_a_push_outlasts_a_collector_that_takes_link_after_link(world):
+    manifests = Manifests(world.repos, world.reader, world.writer, Cache(), no_mirrors(world.repos), sparse=False)
+    left = list(range(30))
+
+    def remove_one():
+        left.pop()
+        world.store.txn([], [Put(keys.removals(REPO), b"%d" % len(left))])
+        if left:
+            world.store.before_txn(remove_one)
+
+    world.store.before_txn(remove_one)
+    data = json.dumps({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": []}).encode()
+    pushed = manifests.push(REPO, data, OCI_INDEX, None, [V1])
+    assert left == []
+    assert world.repos.manifest_by_tag(REPO, V1).digest == pushed.digest

@@ -140,7 +140,7 @@ class Turns:
         turns = [
             Turn(self._cycle(number, number in broken), rhythm, self.clock) for number, rhythm in enumerate(rhythms)
         ]
-        self.loop = Loop(turns, lambda: None, self.clock)
+        self.loop = Loop(turns, lambda: None, self.clock, Pace(self.clock, lambda _seconds: None))
 
     def _cycle(self, number, is_broken):
         def cycle(_goes_on):

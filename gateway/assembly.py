@@ -69,7 +69,9 @@ if TYPE_CHECKING:
     from holdfast.clock import Clock
     from holdfast.config.cluster import Cluster
     from holdfast.meta.store import Store
+    from holdfast.names import Repository
     from holdfast.replicas.directory import NodeDirectory
+    from holdfast.retention.policies import Policies
     from holdfast.rpc.sync import SyncClient
 
     Checks: TypeAlias = "dict[str, Callable[[], object]]"
@@ -131,8 +133,7 @@ def assemble(options: Options, refused: Callable[[], None], buckets: Buckets, sl
     health = _begin(parts)
     lanes = Lanes(options.max_transfers, options.max_transfers, options.together)
     policy = Policy(Routes.of(options.sync))
-    counts = functools.lru_cache(_NAMES)(lambda name: policy.limits(name) is not None)
-    pulls = Pulls(PullTimes(store), counts, clock)
+    pulls = Pulls(PullTimes(store), functools.lru_cache(_NAMES)(_counts(policy, options.retention)), clock)
     pulls.start()
     meter = RequestMeter() if options.metrics_path and options.metrics_directory else None
     meters = _meters(options, meter, lanes) if meter else None
@@ -164,6 +165,11 @@ def assemble(options: Options, refused: Callable[[], None], buckets: Buckets, sl
         parts.leave()
 
     return Gateway(app, health, _access(options, descriptor), meter, leave)
+
+
+def _counts(policy: Policy, retention: Policies | None) -> Callable[[Repository], bool]:
+    """Whether anybody asks for the pull times of a repository."""
+    return lambda name: policy.limits(name) is not None or (retention is not None and retention.use_pulls(name))
 
 
 def _meters(options: Options, meter: RequestMeter, lanes: Lanes) -> Meters:

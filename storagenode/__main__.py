@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from holdfast import config, logs
 from holdfast.errors import ConfigError, MetadataUnavailableError, UnavailableError
 from holdfast.parent import die_with_parent
+from holdfast.retention.policies import Policies
 from holdfast.rpc.credentials import TlsFiles
 from storagenode.collecting.assembly import CollectOptions
 from storagenode.configured import configured
@@ -96,10 +97,20 @@ def _collect(parsed: argparse.Namespace) -> CollectOptions | None:
         return None
     try:
         return CollectOptions(
-            parsed.gc_delay_seconds, parsed.gc_interval_seconds, parsed.gc_window, parsed.upload_expiry_seconds
+            parsed.gc_delay_seconds,
+            parsed.gc_interval_seconds,
+            parsed.gc_window,
+            parsed.upload_expiry_seconds,
+            _policies(parsed),
         )
     except ValueError as error:
         raise ConfigError(f"the collector cannot be run so: {error}") from error
+
+
+def _policies(parsed: argparse.Namespace) -> Policies:
+    if parsed.retention is None:
+        return Policies.none(parsed.gc_delay_seconds)
+    return Policies.of(config.load(parsed.retention).storage)
 
 
 def _bytes(text: str) -> int:
@@ -144,6 +155,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--gc-delay-seconds", type=float, default=3600.0)
     parser.add_argument("--gc-interval-seconds", type=float, default=3600.0)
     parser.add_argument("--gc-window", default="", metavar="HH:MM-HH:MM", help="of the day, in UTC")
+    parser.add_argument(
+        "--retention", type=Path, metavar="CONFIG", help="the registry's configuration, for what it keeps"
+    )
     parser.add_argument("--ca-file", type=Path, help="the cluster's authority, for TLS on a TCP address")
     parser.add_argument("--cert-file", type=Path, help="this node's certificate")
     parser.add_argument("--key-file", type=Path, help="its key")

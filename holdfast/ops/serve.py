@@ -156,6 +156,8 @@ def _children(
             "--gc-interval-seconds", str(storage.gc_interval.seconds),
             "--gc-window", storage.gc_time_window,
         ]  # fmt: skip
+        if path is not None:
+            node += ["--retention", str(path.absolute())]
     node += [
         word for route, store in storage.sub_paths.items() for word in _room(settings, route, store.root_directory)
     ]

@@ -8,11 +8,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from holdfast.meta.loose import LooseLinks
+from holdfast.meta.pulls import PullsSince
 from holdfast.meta.repos import Repositories
+from holdfast.meta.retiring import Retiring
+from holdfast.meta.standing import Standing
 from storagenode.collecting.collector import Collector, Terms
 from storagenode.collecting.loop import Loop, Rhythm, Window
 from storagenode.collecting.loosening import Graces, Loosening
 from storagenode.collecting.marks import Marks
+from storagenode.collecting.retaining import Retaining
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,6 +24,7 @@ if TYPE_CHECKING:
     from holdfast.clock import Clock
     from holdfast.meta.store import Store
     from holdfast.meta.witness import Witness
+    from holdfast.retention.policies import Policies
     from storagenode.collecting.collector import Copies, Cycle
     from storagenode.collecting.loosening import Loosened
 
@@ -29,13 +34,14 @@ _LOG: Final = logging.getLogger("holdfast.gc")
 @dataclass(frozen=True, slots=True)
 class CollectOptions:
     """As ``storage.gcDelay``, ``gcInterval`` and ``gcTimeWindow``. ``push_seconds``: how long the blobs of a push wait for their
-    manifest at least. Raises ValueError.
+    manifest at least. ``policies`` None: every tag and manifest stays. Raises ValueError.
     """
 
     delay_seconds: float = 3600.0
     interval_seconds: float = 3600.0
     window: str = ""
     push_seconds: float = 24 * 3600.0
+    policies: Policies | None = None
 
     def __post_init__(self) -> None:
         if self.interval_seconds <= 0:
@@ -62,6 +68,7 @@ def collecting(options: CollectOptions, copies: Copies, side: Side, clock: Clock
     collector = Collector(copies, side.store, links, Marks(clock), side.short, side.witness.require_right)
     witnessed = Witnessed(copies, side.witness)
     loosening = Loosening(LooseLinks(side.store, _new_id), Marks(clock))
+    retaining = _retaining(options, side, clock)
     terms = Terms(options.delay_seconds)
     graces = Graces(options.delay_seconds, options.push_seconds)
 
@@ -69,6 +76,8 @@ def collecting(options: CollectOptions, copies: Copies, side: Side, clock: Clock
         waiting = 0
         side.witness.require_right()
         if side.is_first():
+            if retaining is not None:
+                waiting += retaining.cycle(goes_on).waiting
             loosened = loosening.cycle(graces, goes_on)
             _tell_links(loosened)
             waiting += loosened.waiting
@@ -78,6 +87,15 @@ def collecting(options: CollectOptions, copies: Copies, side: Side, clock: Clock
 
     rhythm = Rhythm(options.interval_seconds, options.delay_seconds, Window.parse(options.window))
     return Loop(cycle, witnessed.look, rhythm, clock)
+
+
+def _retaining(options: CollectOptions, side: Side, clock: Clock) -> Retaining | None:
+    if options.policies is None:
+        return None
+    store = side.store
+    return Retaining(
+        Standing(store), Retiring(store, _new_id), PullsSince(store), options.policies, Marks(clock), clock
+    )
 
 
 class Witnessed:

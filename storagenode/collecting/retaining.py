@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from holdfast.meta.pulls import PullsSince
     from holdfast.meta.retiring import Retiring
     from holdfast.meta.standing import Standing
-    from holdfast.names import Repository
+    from holdfast.names import Repository, Tag
     from holdfast.retention.facts import Facts, TagFact
     from holdfast.retention.planner import Verdict
     from holdfast.retention.policies import Policies, Terms

@@ -85,9 +85,9 @@ class Facts:
             named = digests.parse(f"{found[1]}:{found[2]}")
         except DigestInvalidError:
             return None
-        if found[3] is None and (named == fact.digest or not self.manifests[fact.digest].is_index):
-            return None  # an image under its own digest, as some mirrors name them
-        return named
+        # Some mirrors tag an image by its own digest.
+        is_like_any = named == fact.digest or (found[3] is None and not self.manifests[fact.digest].is_index)
+        return None if is_like_any else named
 
     def size_of(self, digest: Digest) -> int:
         """Of a manifest and all below it, each counted once."""

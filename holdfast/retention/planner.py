@@ -9,8 +9,9 @@ Never: I/O, a clock.
 
 from __future__ import annotations
 
+import contextlib
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING, Final
 
@@ -27,15 +28,13 @@ if TYPE_CHECKING:
 NO_MATCH: Final = "matches none of keepTags"
 NO_RULE: Final = "meets no rule of keepTags"
 UNTOUCHED: Final = "no policy takes anything from it"
+CIRCLE: Final = "refers to itself in a circle"
 YOUNG: Final = "younger than the delay"
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """``tag`` None: the manifest itself. ``subjects``: what has to be gone by then, or it stays after all.
-
-    ``waits``: it goes only after a collector has seen it so for the delay.
-    """
+    """``tag`` None: the manifest itself. ``subjects``: what has to be gone by then, or it stays after all."""
 
     tag: Tag | None
     digest: Digest
@@ -45,7 +44,8 @@ class Verdict:
 
     @property
     def waits(self) -> bool:
-        return not self.stays and self.tag is None
+        """Whether it goes only after a collector has seen it so for the delay: all but tags that are judged by keepTags."""
+        return not self.stays and (self.tag is None or bool(self.subjects))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +60,13 @@ def plan(facts: Facts, terms: Terms | None, now_seconds: float) -> Plan:
     """``terms`` None: everything stays."""
     if terms is None:
         return Plan(tuple(Verdict(fact.tag, fact.digest, stays=True, rule=UNTOUCHED) for fact in facts.tags), ())
-    verdicts = tuple(_Judge(facts, terms, now_seconds).verdicts())
-    return Plan(verdicts, _in_order(facts, [verdict for verdict in verdicts if not verdict.stays]))
+    verdicts = list(_Judge(facts, terms, now_seconds).verdicts())
+    going = _in_order(facts, [verdict for verdict in verdicts if not verdict.stays])
+    done = set(map(_step, going))
+    circular = [n for n, verdict in enumerate(verdicts) if not verdict.stays and _step(verdict) not in done]
+    for number in circular:
+        verdicts[number] = replace(verdicts[number], stays=True, rule=CIRCLE, subjects=())
+    return Plan(tuple(verdicts), tuple(going))
 
 
 class _Judge:
@@ -199,8 +204,13 @@ class _Judge:
         return self._facts.manifests[digest].pushed_seconds > self._old_before_seconds
 
 
-def _in_order(facts: Facts, going: Sequence[Verdict]) -> tuple[Verdict, ...]:
-    steps = {verdict.tag or verdict.digest: verdict for verdict in going}
+def _step(verdict: Verdict) -> Tag | Digest:
+    return verdict.tag or verdict.digest
+
+
+def _in_order(facts: Facts, going: Sequence[Verdict]) -> list[Verdict]:
+    """Those that can go one after the other: tags can claim to be attached to each other, and then neither is the first."""
+    steps = {_step(verdict): verdict for verdict in going}
     sorter: TopologicalSorter[Tag | Digest] = TopologicalSorter(dict.fromkeys(steps, ()))
     for verdict in going:
         if verdict.tag is None:
@@ -211,9 +221,11 @@ def _in_order(facts: Facts, going: Sequence[Verdict]) -> tuple[Verdict, ...]:
             sorter.add(verdict.digest, verdict.tag)
         for subject in verdict.subjects:
             if subject in steps:
-                sorter.add(verdict.tag or verdict.digest, subject)
-    try:
-        return tuple(steps[key] for key in sorter.static_order())
-    except CycleError:
-        # Tags can claim to be attached to each other. Whatever finds undone what it depends on stays until the next pass.
-        return tuple(going)
+                sorter.add(_step(verdict), subject)
+    with contextlib.suppress(CycleError):
+        sorter.prepare()
+    ordered: list[Verdict] = []
+    while ready := sorter.get_ready():
+        ordered += [steps[key] for key in ready]
+        sorter.done(*ready)
+    return ordered

@@ -18,10 +18,13 @@ if TYPE_CHECKING:
     from tests.cluster.processes import Cluster, NodeProcess
 
 
+KEPT = {"delay": "1s", "policies": [{"repositories": ["kept/**"], "keepTags": [{"patterns": ["^keep"]}]}]}
+
+
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     directory = tmp_path_factory.mktemp("collected")
-    with running(directory, ("a", "b", "c"), ("g",), replicas=2, storage=SOON) as cluster:
+    with running(directory, ("a", "b", "c"), ("g",), replicas=2, storage={**SOON, "retention": KEPT}) as cluster:
         yield cluster
 
 
@@ -50,3 +53,16 @@ def test_copies_go_from_every_node_and_from_one_that_was_away_when_it_is_back(cl
         wait_for("both copies to be there", lambda name=name: len(holding(cluster, name)) == 2)
     assert gateway.request("GET", f"/v2/a/app/blobs/{digest_of(shared)}")[2] == shared
     assert gateway.request("GET", f"/v2/a/app/blobs/{digest_of(own)}")[0] == 404
+
+
+def test_what_no_policy_keeps_goes_once_for_the_whole_cluster(cluster: Cluster) -> None:
+    gateway = cluster.gateways["g"]
+    kept, of_kept = push_image(gateway, "kept/app", "keep-1", os.urandom(1000))
+    old, of_old = push_image(gateway, "kept/app", "old", os.urandom(1000))
+    push_image(gateway, "other/app", "old", os.urandom(1000))
+    wait_for("the image to go", lambda: gateway.request("GET", f"/v2/kept/app/manifests/{old}")[0] == 404, 60)
+    assert gateway.request("GET", "/v2/kept/app/manifests/old")[0] == 404
+    wait_for("its blobs to go", lambda: not holding(cluster, old, *of_old), 60)
+    assert gateway.request("GET", "/v2/kept/app/manifests/keep-1")[1]["docker-content-digest"] == kept
+    assert all(gateway.request("GET", f"/v2/kept/app/blobs/{blob}")[0] == 200 for blob in of_kept)
+    assert gateway.request("GET", "/v2/other/app/manifests/old")[0] == 200

@@ -137,7 +137,9 @@ class Client(threading.Thread):
 
 
 def soak(root: Path, clients: int, operations: int, storage: dict[str, Any]) -> list[Client]:
-    with serving(root, storage=storage) as server:
+    # Clients remember what tags have left, and without any policy that goes.
+    stays = {"policies": [{"repositories": ["**"], "deleteUntagged": False}]}
+    with serving(root, storage={**storage, "retention": stays}) as server:
         team = [Client(server, number, operations // clients) for number in range(clients)]
         for client in team:
             client.start()

@@ -19,9 +19,10 @@ NOW = 1_700_000_000.0
 HOUR, DAY = 3600.0, 86_400.0
 
 
-def policies(*configured: dict[str, Any], delay: str = "1h", **storage: Any) -> Policies:
+def policies(*configured: dict[str, Any], delay: str = "1h", dry_run: bool = False) -> Policies:
     """As ``storage.retention.policies`` spells them."""
-    return Policies.of(Storage(retention={"policies": list(configured), "delay": delay}, **storage))
+    retention = {"policies": list(configured), "delay": delay, "dryRun": dry_run}
+    return Policies.of(Storage.model_validate({"retention": retention}))
 
 
 class Shelf:

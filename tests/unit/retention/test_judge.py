@@ -9,6 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from holdfast import digest as digests
+from holdfast.digest import Digest
+from holdfast.retention.facts import TagFact
 from holdfast.retention.keeping import PULL_LAG_SECONDS
 from tests.unit.retention import worlds
 from tests.unit.retention.shelf import DAY, HOUR, NOW, Shelf, manifests_gone, policies, tags_gone, tags_left
@@ -16,8 +18,6 @@ from tests.unit.retention.shelf import DAY, HOUR, NOW, Shelf, manifests_gone, po
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from holdfast.digest import Digest
-    from holdfast.retention.facts import TagFact
 
 NOWHERE = digests.of(b"nowhere")
 SECONDS = {"1h": HOUR, "24h": DAY, "720h": 30 * DAY}
@@ -55,12 +55,14 @@ class Judge:
         self.grow(self.for_tags_and_referrers)
         self.pool = [digest for digest in shelf.manifests if not self.subjects(digest) and digest not in self.staying]
         self.grow(self.for_no_tag)
+        self.block()
 
     def attached_to(self, fact: TagFact) -> Digest | None:
         if not fact.tag.endswith(".sig"):
             return None
         known = [*self.shelf.manifests, NOWHERE]
-        return next(digest for digest in known if fact.tag == f"sha256-{digest.encoded}.sig")
+        found = next(digest for digest in known if fact.tag == f"sha256-{digest.encoded}.sig")
+        return None if found == fact.digest else found
 
     def subjects(self, digest: Digest) -> set[Digest]:
         own = self.shelf.manifests[digest].subject
@@ -75,6 +77,23 @@ class Judge:
             if more <= self.staying:
                 return
             self.staying |= more
+
+    def block(self) -> None:
+        """What goes has to go one after the other; what waits for itself stays."""
+        self.tags = {fact.tag for fact in self.shelf.tags if self.tag_stays(fact)}
+        tags, digests = {*self.tags}, {*self.staying}
+        going = [*(fact for fact in self.shelf.tags if fact.tag not in tags), *(self.shelf.manifests.keys() - digests)]
+        while gone := [step for step in going if not any(other in going for other in self.before(step))]:
+            going = [step for step in going if step not in gone]
+        self.tags |= {step.tag for step in going if isinstance(step, TagFact)}
+        self.staying |= {step for step in going if isinstance(step, Digest)}
+
+    def before(self, step: TagFact | Digest) -> list[TagFact | Digest]:
+        if isinstance(step, TagFact):
+            return [self.signed[step.tag]] if step.tag in self.signed else []
+        parents = [fact.digest for fact in self.shelf.manifests.values() if step in fact.children]
+        subject = self.shelf.manifests[step].subject
+        return [*parents, *([subject] if subject else []), *(fact for fact in self.shelf.tags if fact.digest == step)]
 
     def follows(self, digest: Digest) -> bool:
         parents = [fact.digest for fact in self.shelf.manifests.values() if digest in fact.children]
@@ -154,8 +173,8 @@ def matches(entry: dict[str, Any], fact: TagFact) -> bool:
 def test_the_planner_and_the_judge_agree(made, policy, counted):
     shelf = shelf_of(made, counted)
     judge, planned = Judge(shelf, policy), shelf.plan(policies(policy))
-    assert tags_left(planned) == {fact.tag for fact in shelf.tags if judge.tag_stays(fact)}
-    assert tags_gone(planned) == {fact.tag for fact in shelf.tags if not judge.tag_stays(fact)}
+    assert tags_left(planned) == judge.tags
+    assert tags_gone(planned) == {fact.tag for fact in shelf.tags} - judge.tags
     assert manifests_gone(planned) == shelf.manifests.keys() - judge.staying
 
 

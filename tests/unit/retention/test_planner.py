@@ -131,14 +131,22 @@ def test_a_tag_that_only_looks_attached_is_judged_like_any_other():
     assert tags_gone(shelf.plan(policies(STRICT))) == {"sha256-abc.sig"}
 
 
-def test_tags_attached_to_each_other_do_not_stop_the_plan():
+def test_tags_attached_to_each_other_stay_with_all_that_would_have_to_wait_for_them():
     shelf = Shelf()
-    one, two = shelf.manifest("one"), shelf.manifest("two")
+    one, two, lone = shelf.manifest("one"), shelf.manifest("two"), shelf.manifest("lone")
     shelf.tag(attached(one), two)
     shelf.tag(attached(two), one)
+    shelf.manifest("signature", subject=one)
     made = shelf.plan(policies(STRICT))
-    assert manifests_gone(made) == {one, two}
-    assert len(made.going) == 4
+    assert manifests_gone(made) == {lone}
+    assert tags_gone(made) == set()
+
+
+def test_a_tag_attached_to_its_own_image_is_judged_like_any_other():
+    shelf = Shelf()
+    image = shelf.manifest("image")
+    shelf.tag(attached(image), image)
+    assert manifests_gone(shelf.plan(policies(STRICT))) == {image}
 
 
 def test_patterns_are_searched_not_matched():

@@ -269,6 +269,6 @@ def test_keep_untagged_has_the_same_rules_for_what_has_no_tag(rules, left):
 def test_the_delay_is_that_of_garbage_collection_unless_something_else_is_said():
     shelf = Shelf()
     shelf.manifest("untagged", pushed=90 * 60)
-    assert shelf.plan(policies(delay="2h", gcDelay="1h")).going == ()
+    assert shelf.plan(policies(delay="2h")).going == ()
     from_gc = Policies.of(config.defaults().storage)
     assert len(shelf.plan(from_gc).going) == 1

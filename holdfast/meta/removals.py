@@ -70,7 +70,7 @@ class Removals:
                 raise unknown(self._store, repository, {"digest": str(digest)})
             record = ManifestRecord.decode(digest, entry.value)
             write = unlinked(repository, digest, standing, self._new_id())
-            ops, later = removal_of(repository, record, write.ops)
+            ops, later = removal_of(repository, record, [*write.ops, Delete(keys.pulled(digest, repository))])
             compares = [KeyAt(key, entry.mod_revision), *write.compares, *self.unreferenced(repository, digest)]
             if self.remove(repository, revision_of(standing, removals_key), compares, ops):
                 self.clean(repository, record, later)

@@ -106,6 +106,13 @@ def test_a_manifest_goes_with_its_link_its_refs_and_its_pull_time(kept):
     assert faults(kept.store) == []
 
 
+def test_a_manifest_that_a_client_deletes_goes_with_its_pull_time(kept):
+    push(kept.repos, image("m", A))
+    kept.pull()
+    kept.repos.delete_manifest(REPO, M)
+    assert keys_below(kept.store, b"pulled/") == []
+
+
 def test_a_manifest_with_more_refs_than_a_transaction_goes_with_all_of_them(kept):
     push(kept.repos, image("m", *(blob(f"layer {number}") for number in range(200))))
     assert kept.take(kept.facts())

@@ -19,7 +19,7 @@ _FLUSH_SECONDS: Final = 2.0
 
 
 class Pulls:
-    """Shared by threads. ``counts``: whether anybody asks for the pull times of a repository; ``counts_blobs``: also of its blobs."""
+    """Shared by threads. ``counts``: whether anybody asks for a repository's pull times; ``counts_blobs``: also for its blobs'."""
 
     def __init__(
         self,

@@ -95,22 +95,26 @@ def _when_etcd_answers(settings: Settings) -> tuple[NodeOptions, Join]:
 def _collect(parsed: argparse.Namespace) -> CollectOptions | None:
     if parsed.metadata is None:
         return None
+    policies, audit = _policies(parsed)
     try:
         return CollectOptions(
             parsed.gc_delay_seconds,
             parsed.gc_interval_seconds,
             parsed.gc_window,
             parsed.upload_expiry_seconds,
-            _policies(parsed),
+            policies,
+            audit,
         )
     except ValueError as error:
         raise ConfigError(f"the collector cannot be run so: {error}") from error
 
 
-def _policies(parsed: argparse.Namespace) -> Policies:
+def _policies(parsed: argparse.Namespace) -> tuple[Policies, Path | None]:
+    """With where to write down what they let go."""
     if parsed.retention is None:
-        return Policies.none(parsed.gc_delay_seconds)
-    return Policies.of(config.load(parsed.retention).storage)
+        return Policies.none(parsed.gc_delay_seconds), None
+    settings = config.load(parsed.retention)
+    return Policies.of(settings.storage), Path(settings.log.audit) if settings.log.audit else None
 
 
 def _bytes(text: str) -> int:

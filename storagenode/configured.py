@@ -41,6 +41,7 @@ def collect_options(settings: Settings) -> CollectOptions | None:
             storage.gc_time_window,
             storage.upload_expiry.seconds,
             Policies.of(storage),
+            Path(settings.log.audit) if settings.log.audit else None,
         )
     except ValueError as error:
         raise ConfigError(f"storage.gcInterval, gcDelay, gcTimeWindow: {error}") from error

@@ -13,6 +13,7 @@ from holdfast.meta.repos import Repositories
 from holdfast.meta.retiring import Retiring
 from holdfast.meta.standing import Standing
 from storagenode.collecting.collector import Collector, Terms
+from storagenode.collecting.deletions import Deletions
 from storagenode.collecting.loop import Loop, Rhythm, Window
 from storagenode.collecting.loosening import Graces, Loosening
 from storagenode.collecting.marks import Marks
@@ -20,6 +21,7 @@ from storagenode.collecting.retaining import Retaining
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from holdfast.clock import Clock
     from holdfast.meta.store import Store
@@ -34,7 +36,8 @@ _LOG: Final = logging.getLogger("holdfast.gc")
 @dataclass(frozen=True, slots=True)
 class CollectOptions:
     """As ``storage.gcDelay``, ``gcInterval`` and ``gcTimeWindow``. ``push_seconds``: how long the blobs of a push wait for their
-    manifest at least. ``policies`` None: every tag and manifest stays. Raises ValueError.
+    manifest at least. ``policies`` None: every tag and manifest stays. ``audit``: where to write down what
+    they let go. Raises ValueError.
     """
 
     delay_seconds: float = 3600.0
@@ -42,6 +45,7 @@ class CollectOptions:
     window: str = ""
     push_seconds: float = 24 * 3600.0
     policies: Policies | None = None
+    audit: Path | None = None
 
     def __post_init__(self) -> None:
         if self.interval_seconds <= 0:
@@ -77,7 +81,7 @@ def collecting(options: CollectOptions, copies: Copies, side: Side, clock: Clock
         side.witness.require_right()
         if side.is_first():
             if retaining is not None:
-                waiting += retaining.cycle(goes_on).waiting
+                waiting += retaining.cycle(clock.wall(), goes_on).waiting
             loosened = loosening.cycle(graces, goes_on)
             _tell_links(loosened)
             waiting += loosened.waiting
@@ -92,9 +96,9 @@ def collecting(options: CollectOptions, copies: Copies, side: Side, clock: Clock
 def _retaining(options: CollectOptions, side: Side, clock: Clock) -> Retaining | None:
     if options.policies is None:
         return None
-    store = side.store
+    store, deletions = side.store, Deletions(options.audit, clock)
     return Retaining(
-        Standing(store), Retiring(store, _new_id), PullsSince(store), options.policies, Marks(clock), clock
+        Standing(store), Retiring(store, _new_id), PullsSince(store), options.policies, deletions, Marks(clock)
     )
 
 

@@ -8,7 +8,7 @@ Promises
     jumps takes nothing that was just untagged, and a digest that a tag has left stays for the delay at least. A collector that was
     restarted only waits longer.
   * One repository at a time is in memory; nothing is held that a push or pull waits for.
-  * One line in the log for everything that goes, or would: ``retention`` with repository, tag or digest, and rule.
+  * One line in the log for everything that goes, or would (``storagenode.collecting.deletions``).
 
 A repository that cannot be read is told and left as it is; the others go on.
 """
@@ -26,7 +26,6 @@ from holdfast.retention.planner import plan
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from holdfast.clock import Clock
     from holdfast.digest import Digest
     from holdfast.meta.pulls import PullsSince
     from holdfast.meta.retiring import Retiring
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     from holdfast.retention.facts import Facts, TagFact
     from holdfast.retention.planner import Verdict
     from holdfast.retention.policies import Policies, Terms
+    from storagenode.collecting.deletions import Deletions
     from storagenode.collecting.marks import Marks
 
     GoesOn = Callable[[], bool]
@@ -62,18 +62,18 @@ class Retaining:
         retiring: Retiring,
         since: PullsSince,
         policies: Policies,
+        deletions: Deletions,
         marks: Marks,
-        clock: Clock,
     ) -> None:
         self._standing = standing
         self._retiring = retiring
         self._since = since
         self._policies = policies
+        self._deletions = deletions
         self._marks = marks
-        self._clock = clock
 
-    def cycle(self, goes_on: GoesOn) -> Retained:
-        """Raises MetadataUnavailableError, OutcomeUnknownError: the next one goes on."""
+    def cycle(self, now_seconds: float, goes_on: GoesOn) -> Retained:
+        """``now_seconds`` by the wall. Raises MetadataUnavailableError, OutcomeUnknownError: the next one goes on."""
         found = Retained()
         self._marks.begin()
         for repository in self._standing.repositories():
@@ -81,15 +81,17 @@ class Retaining:
                 return found  # the marks stay as the last whole walk left them
             terms = self._policies.terms(repository)
             if terms is not None:
-                self._repository(repository, terms, goes_on, found)
+                self._repository(repository, terms, now_seconds, goes_on, found)
         self._marks.end()
         self._since.tidy(self._policies.use_pulls)
         return found
 
-    def _repository(self, repository: Repository, terms: Terms, goes_on: GoesOn, found: Retained) -> None:
+    def _repository(
+        self, repository: Repository, terms: Terms, now_seconds: float, goes_on: GoesOn, found: Retained
+    ) -> None:
         found.repositories += 1
         if terms.policy.uses_pulls:
-            self._since.begin(repository, self._clock.wall())
+            self._since.begin(repository, now_seconds)
         try:
             facts = self._standing.of(repository)
         except CorruptError as error:
@@ -98,14 +100,14 @@ class Retaining:
         if facts is None:
             _LOG.warning("a repository is too large for retention", extra={"repository": repository})
             return
-        going = plan(facts, terms, self._clock.wall()).going
+        going = plan(facts, terms, now_seconds).going
         if terms.is_dry_run:
             for verdict in going:
-                _tell(repository, verdict, is_dry_run=True)
+                self._deletions.tell(repository, verdict, is_dry_run=True)
             return
         for tag, revision in facts.dead_tags:
             self._retiring.dead_tag(repository, tag, revision)
-        _Pass(self._retiring, facts, found).carry_out(self._due(facts, going, terms, found), goes_on)
+        _Pass(self._retiring, self._deletions, facts, found).carry_out(self._due(facts, going, terms, found), goes_on)
 
     def _due(self, facts: Facts, going: Sequence[Verdict], terms: Terms, found: Retained) -> list[Verdict]:
         due = []
@@ -124,8 +126,9 @@ class Retaining:
 class _Pass:
     """One repository's plan, carried out."""
 
-    def __init__(self, retiring: Retiring, facts: Facts, found: Retained) -> None:
+    def __init__(self, retiring: Retiring, deletions: Deletions, facts: Facts, found: Retained) -> None:
         self._retiring = retiring
+        self._deletions = deletions
         self._facts = facts
         self._found = found
         self._tags = {fact.tag: fact for fact in facts.tags}
@@ -167,7 +170,7 @@ class _Pass:
             self._found.manifests += 1
         else:
             self._found.tags += 1
-        _tell(self._facts.repository, verdict, is_dry_run=False)
+        self._deletions.tell(self._facts.repository, verdict, is_dry_run=False)
 
 
 def _grouped(due: Sequence[Verdict]) -> Iterator[list[Verdict]]:
@@ -187,10 +190,3 @@ def _grouped(due: Sequence[Verdict]) -> Iterator[list[Verdict]]:
         yield [verdict]
     if group:
         yield group
-
-
-def _tell(repository: Repository, verdict: Verdict, *, is_dry_run: bool) -> None:
-    about: dict[str, object] = {"repository": repository, "digest": str(verdict.digest), "rule": verdict.rule}
-    if verdict.tag is not None:
-        about["tag"] = verdict.tag
-    _LOG.info("retention would remove" if is_dry_run else "retention removed", extra=about)

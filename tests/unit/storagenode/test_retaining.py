@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import json
 import logging
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,6 +23,8 @@ from holdfast.meta.standing import Standing
 from holdfast.meta.store import Delete, Put
 from holdfast.names import repository, tag
 from holdfast.retention.planner import plan
+from storagenode.collecting.assembly import CollectOptions, Side, collecting
+from storagenode.collecting.deletions import Deletions
 from storagenode.collecting.marks import Marks
 from storagenode.collecting.retaining import Retaining
 from tests.fakes.memory_store import MemoryStore
@@ -39,7 +43,8 @@ M = blob("m")
 class World:
     """``clock`` is that of the pushes and of the pass; what it shows on the wall may stand still while it goes on."""
 
-    def __init__(self, *configured, delay="1h", dry_run=False):
+    def __init__(self, *configured, delay="1h", dry_run=False, audit=None):
+        self.audit = audit
         self.clock = ManualClock()
         self.store: Store = MemoryStore(self.clock)
         self.repos = Repositories(self.store, new_ids(), self.clock)
@@ -52,11 +57,12 @@ class World:
 
     def over(self, store):
         retiring = Retiring(store, new_ids())
-        return Retaining(Standing(store), retiring, PullsSince(store), self.policies, Marks(self.clock), self.clock)
+        deletions = Deletions(self.audit, self.clock)
+        return Retaining(Standing(store), retiring, PullsSince(store), self.policies, deletions, Marks(self.clock))
 
     def after(self, seconds):
         self.clock.advance(seconds)
-        return self.retaining.cycle(lambda: True)
+        return self.retaining.cycle(self.clock.wall(), lambda: True)
 
     def preview(self, name=REPO):
         facts = Standing(self.store).of(name)
@@ -140,6 +146,25 @@ def test_one_line_is_written_for_everything_that_goes(caplog):
         ("retention removed", f"{label}: matches none of keepTags", V2, str(M)),
         ("retention removed", f"{label}: deleteUntagged", "", str(M)),
     ]
+
+
+def test_what_goes_is_in_the_audit_log_and_what_would_go_is_not(tmp_path):
+    for dry_run in (True, False):
+        made = World(STRICT, dry_run=dry_run, audit=tmp_path / "audit")
+        push(made.repos, image("m"), V1)
+        made.after(DAY)
+        assert (tmp_path / "audit").exists() is not dry_run
+    [line] = (tmp_path / "audit").read_text().splitlines()
+    said = json.loads(line)
+    assert (said["by"], said["method"], said["path"]) == ("retention", "DELETE", f"/v2/{REPO}/manifests/v1")
+    assert (said["about"], said["reason"]) == (str(M), "retention.policies[0]: matches none of keepTags")
+
+
+def test_an_audit_log_that_cannot_be_written_is_told_and_stops_nothing(tmp_path, caplog):
+    made = World(STRICT, audit=tmp_path / "nowhere" / "audit")
+    push(made.repos, image("m"), V1)
+    assert made.after(DAY).tags == 1
+    assert "the audit log cannot be written" in caplog.text
 
 
 def test_more_tags_than_fit_into_a_transaction_go():
@@ -229,7 +254,7 @@ def test_a_pass_that_is_told_to_stop_does():
     made = World(STRICT)
     push(made.repos, image("m"), V1)
     made.clock.advance(DAY)
-    assert made.retaining.cycle(lambda: False).tags == 0
+    assert made.retaining.cycle(made.clock.wall(), lambda: False).tags == 0
 
 
 class Dying:
@@ -269,8 +294,8 @@ def test_a_pass_that_dies_at_any_transaction_leaves_nothing_broken_and_the_next_
         dying = Dying(made.store, at, arrives=arrives)
         retaining = made.over(dying)
         with contextlib.suppress(MetadataUnavailableError):
-            retaining.cycle(lambda: True)
-            retaining.cycle(lambda: True)
+            retaining.cycle(made.clock.wall(), lambda: True)
+            retaining.cycle(made.clock.wall(), lambda: True)
         assert faults(made.store) == []
         assert made.repos.manifest_by_tag(REPO, KEEP).digest == blob("stays")
         made.start()
@@ -346,3 +371,37 @@ def test_what_a_preview_shows_is_what_goes(described, policy):
     assert (found.kept, found.waiting) == (0, 0)
     if shown is not None and made.repos.exists(REPO):
         assert made.preview().going == ()
+
+
+class Nothing:
+    """A node without copies."""
+
+    activity = 0
+
+    def listing(self, _partition):
+        return []
+
+
+class Right:
+    """Metadata that nobody doubts."""
+
+    def require_right(self):
+        pass
+
+    def leave(self):
+        pass
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_one_node_of_a_cluster_looks_after_names_in_the_window_of_the_collector(is_first):
+    made = World(STRICT)
+    push(made.repos, image("m"), V1)
+    hour = datetime.fromtimestamp(made.clock.wall(), UTC).hour
+    window = f"{(hour + 1) % 24:02}:00-{(hour + 2) % 24:02}:00"
+    options = CollectOptions(interval_seconds=1.0, window=window, policies=made.policies)
+    loop = collecting(options, Nothing(), Side(made.store, Right(), lambda _: None, lambda: is_first), made.clock)
+    made.clock.advance(2)
+    assert not loop.look()
+    made.clock.advance(HOUR)
+    assert loop.look()
+    assert made.tags() == ([] if is_first else [V1])

@@ -4,7 +4,7 @@ Promises
   * Manifests are read before tags. Whoever tags a manifest writes its record again (``holdfast.meta.manifests``), so a tag that was
     set after its manifest was read either is seen, or has moved the revision that the manifest is removed by.
   * A tag of an incarnation that is gone is told apart from one that is newer than what was read, which is neither judged nor dead.
-  * Memory: some 500 bytes for each tag and manifest of one repository, of which :data:`MOST` of each are read; page by page, so
+  * Memory: some 700 bytes for each tag and manifest of one repository, of which :data:`MOST` of each are read; page by page, so
     that no more than :data:`_PAGE` records with their references are held at once.
 
 Never here: what stays, and any change.
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from holdfast.meta.store import Entry, Store
     from holdfast.names import Repository, Tag
 
-MOST: Final = 200_000
+MOST: Final = 100_000
 # One record may have 0.8 MB.
 _PAGE: Final = 32
 _TAGS: Final = 1000

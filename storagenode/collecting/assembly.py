@@ -81,7 +81,8 @@ def collecting(options: CollectOptions, copies: Copies, side: Side, clock: Clock
         side.witness.require_right()
         if side.is_first():
             if retaining is not None:
-                waiting += retaining.cycle(clock.wall(), goes_on).waiting
+                # A delay of weeks is no reason to look every hour.
+                waiting += retaining.cycle(clock.wall(), goes_on).next_due_seconds <= options.delay_seconds
             loosened = loosening.cycle(graces, goes_on)
             _tell_links(loosened)
             waiting += loosened.waiting

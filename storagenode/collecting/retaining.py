@@ -16,6 +16,7 @@ A repository that cannot be read is told and left as it is; the others go on.
 from __future__ import annotations
 
 import logging
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -44,13 +45,16 @@ _LOG: Final = logging.getLogger("holdfast.retention")
 
 @dataclass(slots=True)
 class Retained:
-    """What came of it. ``kept``: was due, and something about it had changed. ``waiting``: goes when the delay is over."""
+    """What came of it. ``kept``: was due, and something about it had changed. ``waiting``: goes when the delay is over, which is in
+    ``next_due_seconds`` for the first of them.
+    """
 
     tags: int = 0
     manifests: int = 0
     kept: int = 0
     waiting: int = 0
     repositories: int = 0
+    next_due_seconds: float = math.inf
 
 
 class Retaining:
@@ -118,6 +122,8 @@ class Retaining:
                 age_seconds = self._marks.see(f"{facts.repository}//{verdict.digest}", stamp)
                 if age_seconds is None or age_seconds < terms.delay_seconds:
                     found.waiting += 1
+                    left_seconds = terms.delay_seconds - (age_seconds or 0.0)
+                    found.next_due_seconds = min(found.next_due_seconds, left_seconds)
                     continue
             due.append(verdict)
         return due

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from holdfast import digest as digests
-from tests.cluster.processes import running
+from tests.cluster.processes import cli, running
 from tests.gc.test_on_one_machine import SOON, digest_of, push_image
 from tests.serving import wait_for
 
@@ -55,7 +56,7 @@ def test_copies_go_from_every_node_and_from_one_that_was_away_when_it_is_back(cl
     assert gateway.request("GET", f"/v2/a/app/blobs/{digest_of(own)}")[0] == 404
 
 
-def test_what_no_policy_keeps_goes_once_for_the_whole_cluster(cluster: Cluster) -> None:
+def test_what_no_policy_keeps_goes_from_the_whole_cluster(cluster: Cluster) -> None:
     gateway = cluster.gateways["g"]
     kept, of_kept = push_image(gateway, "kept/app", "keep-1", os.urandom(1000))
     old, of_old = push_image(gateway, "kept/app", "old", os.urandom(1000))
@@ -66,3 +67,13 @@ def test_what_no_policy_keeps_goes_once_for_the_whole_cluster(cluster: Cluster) 
     assert gateway.request("GET", "/v2/kept/app/manifests/keep-1")[1]["docker-content-digest"] == kept
     assert all(gateway.request("GET", f"/v2/kept/app/blobs/{blob}")[0] == 200 for blob in of_kept)
     assert gateway.request("GET", "/v2/other/app/manifests/old")[0] == 200
+    # What a node says that it removed, and what an operator is shown afterwards.
+    removed = [line for node in cluster.nodes.values() for line in told(node, "retention removed")]
+    assert {(line.get("tag"), line["digest"]) for line in removed} == {(None, old), ("old", old)}
+    shown = json.loads(cli("retention", "preview", str(gateway.config), "--repository", "kept/**", "--json").stdout)
+    assert [(one["tag"], one["digest"], one["stays"]) for one in shown["verdicts"]] == [("keep-1", kept, True)]
+
+
+def told(node: NodeProcess, word: str) -> list[dict[str, Any]]:
+    lines = node.log.read_text().splitlines()
+    return [json.loads(line) for line in lines if line.startswith("{") and word in line]

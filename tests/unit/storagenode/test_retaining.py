@@ -80,9 +80,9 @@ def test_a_tag_goes_at_once_and_its_manifest_when_it_was_seen_so_for_the_delay()
     push(made.repos, image("m"), V1)
     push(made.repos, image("n"), KEEP)
     found = made.after(DAY)
-    assert (found.tags, found.manifests, found.waiting) == (1, 0, 1)
+    assert (found.tags, found.manifests, found.waiting, found.next_due_seconds) == (1, 0, 1, HOUR)
     assert made.tags() == [KEEP]
-    assert made.after(HOUR - 1).waiting == 1
+    assert made.after(HOUR - 1).next_due_seconds == 1
     found = made.after(1)
     assert (found.manifests, found.waiting, found.kept) == (1, 0, 0)
     assert made.manifests() == {blob("n")}

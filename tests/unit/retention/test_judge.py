@@ -168,7 +168,7 @@ def matches(entry: dict[str, Any], fact: TagFact) -> bool:
     return not patterns or any(re.search(pattern, fact.tag) for pattern in patterns)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(worlds.manifests(), worlds.policies(), st.sampled_from([None, HOUR, 10_000 * DAY]))
 def test_the_planner_and_the_judge_agree(made, policy, counted):
     shelf = shelf_of(made, counted)
@@ -178,7 +178,7 @@ def test_the_planner_and_the_judge_agree(made, policy, counted):
     assert manifests_gone(planned) == shelf.manifests.keys() - judge.staying
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(worlds.manifests(), worlds.policies())
 def test_what_is_left_is_left_again(made, policy):
     shelf = shelf_of(made, 10_000 * DAY)

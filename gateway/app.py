@@ -77,6 +77,7 @@ class Guards:
     rates: Rates
     renewal: Renewal
     pulled: Callable[[Repository, Digest], None] = noted_by_nobody
+    pulled_blob: Callable[[Repository, Digest], None] = noted_by_nobody
     quotas: Quotas = UNLIMITED
     metrics: MetricsRoute | None = None
 
@@ -115,7 +116,7 @@ def create_app(
         metrics = guards.metrics
         app.add_route(metrics.path, MetricsResource(access.gate, metrics.scrapers, metrics.text, access.clock))
     resources = router.Resources(
-        BlobsResource(blobs, guards.lanes, guards.pulled),
+        BlobsResource(blobs, guards.lanes, guards.pulled_blob),
         UploadsResource(uploads, blobs, guards.lanes, access.gate),
         ManifestsResource(manifests, access.gate, guards.pulled),
         ListingResource(listing, access.gate),

@@ -70,6 +70,7 @@ if TYPE_CHECKING:
     from holdfast.config.cluster import Cluster
     from holdfast.meta.store import Store
     from holdfast.replicas.directory import NodeDirectory
+    from holdfast.retention.policies import Policies
     from holdfast.rpc.sync import SyncClient
 
     Checks: TypeAlias = "dict[str, Callable[[], object]]"
@@ -131,8 +132,7 @@ def assemble(options: Options, refused: Callable[[], None], buckets: Buckets, sl
     health = _begin(parts)
     lanes = Lanes(options.max_transfers, options.max_transfers, options.together)
     policy = Policy(Routes.of(options.sync))
-    counts = functools.lru_cache(_NAMES)(lambda name: policy.limits(name) is not None)
-    pulls = Pulls(PullTimes(store), counts, clock)
+    pulls = _pulls(PullTimes(store), policy, options.retention, clock)
     pulls.start()
     meter = RequestMeter() if options.metrics_path and options.metrics_directory else None
     meters = _meters(options, meter, lanes) if meter else None
@@ -150,6 +150,7 @@ def assemble(options: Options, refused: Callable[[], None], buckets: Buckets, sl
             Rates(options.limits.paces, buckets),
             Renewal(repos, clock, options.gc_delay_seconds, options.gc_delays_of_routes),
             pulls.note,
+            pulls.note_blob,
             _quotas(options, store, repos, clock),
             _route(options, meters),
         ),
@@ -164,6 +165,14 @@ def assemble(options: Options, refused: Callable[[], None], buckets: Buckets, sl
         parts.leave()
 
     return Gateway(app, health, _access(options, descriptor), meter, leave)
+
+
+def _pulls(times: PullTimes, policy: Policy, retention: Policies | None, clock: Clock) -> Pulls:
+    """Whether anybody asks for the pull times of a repository is remembered by its name."""
+    remembered = functools.lru_cache(_NAMES)
+    bounded = remembered(lambda name: policy.limits(name) is not None)
+    counts = remembered(lambda name: bounded(name) or (retention is not None and retention.use_pulls(name)))
+    return Pulls(times, counts, clock, counts_blobs=bounded)
 
 
 def _meters(options: Options, meter: RequestMeter, lanes: Lanes) -> Meters:

@@ -11,6 +11,7 @@ from gateway.limits import Limits
 from holdfast.certs.serving import ServerFiles, server_context
 from holdfast.config.tlsfiles import server_files
 from holdfast.errors import ConfigError
+from holdfast.retention.policies import Policies
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 class Options:
     """``node_target`` and ``worker_target`` are gRPC targets, ``metadata_path`` the SQLite file; in a ``cluster`` all are empty.
 
-    Lanes count per worker process. ``quotas``: bytes by glob; ``most_repositories``: by route.
+    Lanes count per worker process. ``quotas``: bytes by glob; ``most_repositories``: by route. ``retention`` None: garbage stays.
     ``metrics_path``: "" for no metrics; ``metrics_directory``: where the processes of this host put theirs.
     """
 
@@ -53,6 +54,7 @@ class Options:
     limits: Limits = Limits()  # noqa: RUF009 - frozen
     quotas: Mapping[str, int] = field(default_factory=dict)
     most_repositories: Mapping[str, int] = field(default_factory=dict)
+    retention: Policies | None = None
     metrics_path: str = ""
     metrics_directory: Path | None = None
 
@@ -91,6 +93,7 @@ def from_settings(
         limits=Limits.of(http, workers),
         quotas=settings.storage.quotas,
         most_repositories=settings.storage.most_repositories,
+        retention=Policies.of(settings.storage) if settings.storage.gc else None,
         metrics_path=metrics.prometheus.path if metrics is not None and metrics.enable else "",
     )
 

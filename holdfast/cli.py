@@ -17,6 +17,7 @@ from holdfast.ops.layout import app as layout
 from holdfast.ops.metadata import app as metadata
 from holdfast.ops.node import app as node
 from holdfast.ops.repair import app as repair
+from holdfast.ops.retention import app as retention
 from holdfast.ops.robot import app as robot
 from holdfast.ops.schema import schema
 from holdfast.ops.serve import serve
@@ -49,6 +50,7 @@ app.add_typer(layout, name="layout")
 app.add_typer(repair, name="repair")
 app.add_typer(upload, name="upload")
 app.add_typer(gc, name="gc")
+app.add_typer(retention, name="retention")
 app.add_typer(sync, name="sync")
 app.add_typer(metadata, name="metadata")
 app.add_typer(certs, name="certs")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from holdfast import config, logs
 from holdfast.errors import ConfigError, MetadataUnavailableError, UnavailableError
 from holdfast.parent import die_with_parent
+from holdfast.retention.policies import Policies
 from holdfast.rpc.credentials import TlsFiles
 from storagenode.collecting.assembly import CollectOptions
 from storagenode.configured import configured
@@ -113,10 +114,19 @@ def _collect(parsed: argparse.Namespace) -> CollectOptions | None:
 def _collect_options(
     parsed: argparse.Namespace, delay_seconds: float, interval_seconds: float, window: str
 ) -> CollectOptions:
+    policies, audit = _policies(parsed)
     try:
-        return CollectOptions(delay_seconds, interval_seconds, window, parsed.upload_expiry_seconds)
+        return CollectOptions(delay_seconds, interval_seconds, window, parsed.upload_expiry_seconds, policies, audit)
     except ValueError as error:
         raise ConfigError(f"the collector cannot be run so: {error}") from error
+
+
+def _policies(parsed: argparse.Namespace) -> tuple[Policies, Path | None]:
+    """With where to write down what they let go."""
+    if parsed.retention is None:
+        return Policies.none(parsed.gc_delay_seconds), None
+    settings = config.load(parsed.retention)
+    return Policies.of(settings.storage), Path(settings.log.audit) if settings.log.audit else None
 
 
 def _bytes(text: str) -> int:
@@ -177,6 +187,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--gc-delay-seconds", type=float, default=3600.0)
     parser.add_argument("--gc-interval-seconds", type=float, default=3600.0)
     parser.add_argument("--gc-window", default="", metavar="HH:MM-HH:MM", help="of the day, in UTC")
+    parser.add_argument(
+        "--retention", type=Path, metavar="CONFIG", help="the registry's configuration, for what it keeps"
+    )
     parser.add_argument("--ca-file", type=Path, help="the cluster's authority, for TLS on a TCP address")
     parser.add_argument("--cert-file", type=Path, help="this node's certificate")
     parser.add_argument("--key-file", type=Path, help="its key")

@@ -12,6 +12,7 @@ from holdfast.errors import ConfigError
 from holdfast.meta.installation import installation_id
 from holdfast.meta.versions import require_entry
 from holdfast.replicas.access import connector, new_id, open_metadata
+from holdfast.retention.policies import Policies
 from holdfast.rpc.credentials import configured_files
 from holdfast.rpc.host import host_id
 from storagenode.cluster.side import ClusterOptions, ClusterSide
@@ -35,7 +36,12 @@ def collect_options(settings: Settings) -> CollectOptions | None:
         return None
     try:
         return CollectOptions(
-            storage.gc_delay.seconds, storage.gc_interval.seconds, storage.gc_time_window, storage.upload_expiry.seconds
+            storage.gc_delay.seconds,
+            storage.gc_interval.seconds,
+            storage.gc_time_window,
+            storage.upload_expiry.seconds,
+            Policies.of(storage),
+            Path(settings.log.audit) if settings.log.audit else None,
         )
     except ValueError as error:
         raise ConfigError(f"storage.gcInterval, gcDelay, gcTimeWindow: {error}") from error

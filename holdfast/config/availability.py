@@ -70,8 +70,6 @@ FEATURES: Final[tuple[Feature, ...]] = (
     Feature("cluster.members", "a cluster by a list of members", Effect.MISLEADS, _NOT_PLANNED),
     Feature("cluster.hashKey", "a cluster by a list of members", Effect.MISLEADS, _NOT_PLANNED),
     Feature("cluster.tls", "TLS between members", Effect.PROTECTS, _NOT_PLANNED),
-    Feature("storage.retention", "retention", Effect.ADDS, _HEALTH),
-    Feature("storage.subPaths.*.retention", "retention", Effect.ADDS, _HEALTH),
     Feature("scheduler.numWorkers", "the scheduler", Effect.ADDS, _HEALTH),
     Feature("extensions.search", "search", Effect.ADDS, _LATER),
     Feature("extensions.ui", "the pages", Effect.ADDS, _LATER),

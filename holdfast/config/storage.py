@@ -63,7 +63,7 @@ class KeepTags(KeepUntagged):
 class RetentionPolicy(Section):
     """What is kept in some repositories. The first policy that matches a repository counts."""
 
-    repositories: Listed[Glob] = field((), "Globs of repositories.")
+    repositories: Listed[Glob] = field((), "Globs of repositories. None: all that no policy before it takes.")
     delete_referrers: Flag = field(False, "Delete referrers whose subject is gone.")
     delete_untagged: Flag = field(True, "Delete manifests without a tag.")
     keep_tags: Listed[KeepTags] = field((), "Tags that stay. With any rule here, a tag that matches none is deleted.")
@@ -74,7 +74,7 @@ class Retention(Section):
     """What goes when nobody needs it."""
 
     dry_run: Flag = field(False, "Only log what would go.")
-    delay: NotNegativeTime | None = field(None, "Age below which nothing goes. When absent: gcDelay.")
+    delay: NotNegativeTime | None = field(None, "Age below which nothing goes but tags. When absent: gcDelay.")
     policies: Listed[RetentionPolicy] = field((), "Policies by repository, first match wins.")
 
 

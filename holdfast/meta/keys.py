@@ -18,6 +18,7 @@
     mirror/run/<entry>                                a configured mirror's run under way, or its last one
     mirror/part/<entry>/<name>                        a repository of the run under way, and who copies it
     pulled/<partition>/<digest>//<name>               when <name> was last asked for it, in the order of holder/
+    pulls-since/<name>                                since when pulls of <name> are counted, for whoever keeps what was pulled
     signing/<number>                                  a key that tokens are signed with
     session/<sha256>                                  a browser's session by the hash of its id, under a lease of its own
     apikeys/<id>                                      a user's API key: whose, for what, and the hash of its text
@@ -236,6 +237,15 @@ def pulled(digest: Digest, name: Repository) -> bytes:
     return f"pulled/{digest.partition:03x}/{digest}//{name}".encode()
 
 
+def pulls_since(name: Repository) -> bytes:
+    return f"pulls-since/{name}".encode()
+
+
+def pulls_since_in(key: bytes) -> Repository:
+    """The name in ``pulls-since/<name>``."""
+    return Repository(key.removeprefix(PULLS_SINCE[0]).decode())
+
+
 def layout_version(number: int) -> bytes:
     return f"layout/version/{number:08x}".encode()
 
@@ -272,6 +282,7 @@ DIRTY: Final = _range("dirty/")
 MIRROR_RUNS: Final = _range("mirror/run/")
 HOLDERS: Final = _range("holder/")
 PULLS: Final = _range("pulled/")
+PULLS_SINCE: Final = _range("pulls-since/")
 MIN_VERSION_ALONE: Final = (CLUSTER_MIN_VERSION, CLUSTER_MIN_VERSION + b"\0")
 PROCESSES: Final = _range("process/")
 ROBOTS: Final = _range("robots/")

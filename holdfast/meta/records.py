@@ -150,6 +150,18 @@ def unpack_references(data: bytes) -> tuple[Reference, ...]:
     return tuple(Reference(unpack_digest(i.digest), i.size_bytes, i.is_manifest, i.may_be_absent) for i in items)
 
 
+def skim_references(data: bytes) -> list[tuple[bytes, int]]:
+    """Digests, packed as they are, and sizes: a tenth of what decoding takes.
+
+    Raises:
+        CorruptError: they do not parse.
+    """
+    try:
+        return [(item.digest, item.size_bytes) for item in wire.References.FromString(data).items]
+    except DecodeError as cause:
+        raise CorruptError("the references of a manifest record do not parse") from cause
+
+
 @dataclass(frozen=True, slots=True)
 class LinkRecord:
     """``link/<name>//<digest>``, and the same under ``holder/``. ``renewed_seconds`` is wall clock: a hint, no proof."""

@@ -75,7 +75,7 @@ class Removals:
                 raise unknown(self._store, repository, {"digest": str(digest)})
             record = ManifestRecord.decode(digest, entry.value)
             write = unlinked(repository, digest, standing, self._new_id())
-            ops, later = removal_of(repository, record, write.ops)
+            ops, later = removal_of(repository, record, [*write.ops, Delete(keys.pulled(digest, repository))])
             compares = [KeyAt(key, entry.mod_revision), *write.compares, *self.unreferenced(repository, digest)]
             if self.remove(repository, revision_of(standing, removals_key), compares, ops):
                 self.clean(repository, record, later)
@@ -154,11 +154,17 @@ class Removals:
             self.remove(repository, self.revision(repository), dead, [Delete(entry.key) for entry in page.entries])
         raise crowded()
 
-    def clean(self, repository: Repository, record: ManifestRecord, refs: Sequence[Delete]) -> None:
-        """After a record is gone and acknowledged; whatever cannot be cleaned now is ignored by every reader."""
+    def clean(
+        self, repository: Repository, record: ManifestRecord, refs: Sequence[Delete], *, is_tagged: bool = True
+    ) -> None:
+        """After a record is gone and acknowledged; whatever cannot be cleaned now is ignored by every reader.
+
+        ``is_tagged`` False spares reading all tags of the repository where none named it.
+        """
         with contextlib.suppress(UnavailableError):
             self._clean_refs(repository, keys.manifest(repository, record.digest), refs)
-            self._clean_tags(repository, record.incarnation)
+            if is_tagged:
+                self._clean_tags(repository, record.incarnation)
         self.leave(repository)
 
     def leave(self, repository: Repository) -> None:

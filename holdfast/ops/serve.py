@@ -158,6 +158,8 @@ def _children(
         "--log-output", settings.log.output,
     ]  # fmt: skip
     node += _collecting(settings, metadata)
+    if path is not None:
+        node += ["--retention", str(path.absolute())]
     node += [
         word for route, store in storage.sub_paths.items() for word in _room(settings, route, store.root_directory)
     ]

@@ -51,7 +51,7 @@ class Waiting:
 class StoreReport:
     """What came of one disk; of a dry run, what would. ``route`` "": the main one.
 
-    ``links`` were removed because nothing needed them; their bytes are those of the blobs they named. ``swept``: blobs that nobody
+    ``retired``: tags and manifests that no policy keeps; their bytes are those of the manifests. ``links`` were removed because nothing needed them; their bytes are those of the blobs they named. ``swept``: blobs that nobody
     links, moved to the trash. ``kept`` were due, and linked or asked for again meanwhile. ``held_back`` were due, and ``refused``
     says why they stay. ``emptied`` had been in the ``trash`` long enough: only that is room on the disk.
     """
@@ -59,6 +59,7 @@ class StoreReport:
     route: str = ""
     is_collected: bool = True
     blobs: Amount = NONE
+    retired: Amount = NONE
     links: Amount = NONE
     swept: Amount = NONE
     kept: Amount = NONE
@@ -134,6 +135,7 @@ def _store_to_wire(store: StoreReport) -> wire.CollectedStore:
         route=store.route,
         collected=store.is_collected,
         blobs=_amount_to_wire(store.blobs),
+        retired=_amount_to_wire(store.retired),
         links=_amount_to_wire(store.links),
         swept=_amount_to_wire(store.swept),
         kept=_amount_to_wire(store.kept),
@@ -153,6 +155,7 @@ def _stores(messages: Iterable[wire.CollectedStore]) -> tuple[StoreReport, ...]:
             route=message.route,
             is_collected=message.collected,
             blobs=_amount(message.blobs),
+            retired=_amount(message.retired),
             links=_amount(message.links),
             swept=_amount(message.swept),
             kept=_amount(message.kept),

@@ -385,7 +385,7 @@ class CollectReport(_message.Message):
     def __init__(self, stores: _Optional[_Iterable[_Union[CollectedStore, _Mapping]]] = ..., uploads_dropped: _Optional[_Union[Amount, _Mapping]] = ..., uploads_open: _Optional[_Union[Amount, _Mapping]] = ...) -> None: ...
 
 class CollectedStore(_message.Message):
-    __slots__ = ("route", "collected", "links", "swept", "kept", "waiting", "first_due_seconds", "last_due_seconds", "emptied", "trash", "held_back", "refused", "blobs")
+    __slots__ = ("route", "collected", "links", "swept", "kept", "waiting", "first_due_seconds", "last_due_seconds", "emptied", "trash", "held_back", "refused", "blobs", "retired")
     ROUTE_FIELD_NUMBER: _ClassVar[int]
     COLLECTED_FIELD_NUMBER: _ClassVar[int]
     LINKS_FIELD_NUMBER: _ClassVar[int]
@@ -399,6 +399,7 @@ class CollectedStore(_message.Message):
     HELD_BACK_FIELD_NUMBER: _ClassVar[int]
     REFUSED_FIELD_NUMBER: _ClassVar[int]
     BLOBS_FIELD_NUMBER: _ClassVar[int]
+    RETIRED_FIELD_NUMBER: _ClassVar[int]
     route: str
     collected: bool
     links: Amount
@@ -412,7 +413,8 @@ class CollectedStore(_message.Message):
     held_back: Amount
     refused: str
     blobs: Amount
-    def __init__(self, route: _Optional[str] = ..., collected: _Optional[bool] = ..., links: _Optional[_Union[Amount, _Mapping]] = ..., swept: _Optional[_Union[Amount, _Mapping]] = ..., kept: _Optional[_Union[Amount, _Mapping]] = ..., waiting: _Optional[_Union[Amount, _Mapping]] = ..., first_due_seconds: _Optional[float] = ..., last_due_seconds: _Optional[float] = ..., emptied: _Optional[_Union[Amount, _Mapping]] = ..., trash: _Optional[_Union[Amount, _Mapping]] = ..., held_back: _Optional[_Union[Amount, _Mapping]] = ..., refused: _Optional[str] = ..., blobs: _Optional[_Union[Amount, _Mapping]] = ...) -> None: ...
+    retired: Amount
+    def __init__(self, route: _Optional[str] = ..., collected: _Optional[bool] = ..., links: _Optional[_Union[Amount, _Mapping]] = ..., swept: _Optional[_Union[Amount, _Mapping]] = ..., kept: _Optional[_Union[Amount, _Mapping]] = ..., waiting: _Optional[_Union[Amount, _Mapping]] = ..., first_due_seconds: _Optional[float] = ..., last_due_seconds: _Optional[float] = ..., emptied: _Optional[_Union[Amount, _Mapping]] = ..., trash: _Optional[_Union[Amount, _Mapping]] = ..., held_back: _Optional[_Union[Amount, _Mapping]] = ..., refused: _Optional[str] = ..., blobs: _Optional[_Union[Amount, _Mapping]] = ..., retired: _Optional[_Union[Amount, _Mapping]] = ...) -> None: ...
 
 class Amount(_message.Message):
     __slots__ = ("count", "bytes")

@@ -9,23 +9,31 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
 from holdfast.meta.loose import LooseLinks
+from holdfast.meta.pulls import PullsSince
 from holdfast.meta.repos import Repositories
+from holdfast.meta.retiring import Retiring
+from holdfast.meta.standing import Standing
 from holdfast.patterns.routes import route_of
 from storagenode.collecting.collector import Collector, Terms
+from storagenode.collecting.deletions import Deletions
 from storagenode.collecting.loop import Loop, Rhythm, Turn, Window
 from storagenode.collecting.loosening import Graces, Loosening
 from storagenode.collecting.marks import Marks
 from storagenode.collecting.orders import Collecting, Leftovers
 from storagenode.collecting.pace import Pace
 from storagenode.collecting.part import Part
+from storagenode.collecting.retaining import Retaining, Scope
+from storagenode.collecting.unlinking import Unlinking
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from holdfast.clock import Clock
     from holdfast.meta.store import Store
     from holdfast.meta.witness import Witness
     from holdfast.names import Repository
+    from holdfast.retention.policies import Policies
     from holdfast.rpc.collecting import StoreReport
     from storagenode.collecting.collector import Copies
     from storagenode.collecting.loop import GoesOn
@@ -36,13 +44,16 @@ _LOG: Final = logging.getLogger("holdfast.gc")
 @dataclass(frozen=True, slots=True)
 class CollectOptions:
     """As ``gcDelay``, ``gcInterval`` and ``gcTimeWindow`` of ``storage`` or one of its ``subPaths``. ``push_seconds``: how long the
-    blobs of a push wait for their manifest at least. Raises ValueError.
+    blobs of a push wait for their manifest at least. ``policies`` None: every tag and manifest stays. ``audit``: where to write
+    down what they let go. Raises ValueError.
     """
 
     delay_seconds: float = 3600.0
     interval_seconds: float = 3600.0
     window: str = ""
     push_seconds: float = 24 * 3600.0
+    policies: Policies | None = None
+    audit: Path | None = None
 
     def __post_init__(self) -> None:
         if self.interval_seconds <= 0:
@@ -112,7 +123,7 @@ def collecting(disks: Sequence[Disk], whole: Active, side: Side, tidier: Tidier,
         witnessed.look()
         tidier.look(side.witness.require_right)
 
-    turns = [Turn(_cycle_of(part, clock), options.rhythm, clock) for part, options in made]
+    turns = [Turn(_cycle_of(part, options.delay_seconds, clock), options.rhythm, clock) for part, options in made]
     loop = Loop(turns, between, clock, Pace(clock, time.sleep))
     return Collecting(loop, parts, tidier)
 
@@ -124,18 +135,35 @@ def _part(route: str, routes: Sequence[str], copies: Copies, options: CollectOpt
     def is_mine(repository: Repository) -> bool:
         return route_of(str(repository), routes) == route
 
-    loosening = Loosening(LooseLinks(side.store, _new_id), Marks(clock), is_mine)
-    return Part(route, loosening, collector, options.graces, side.is_first, links)
+    unlinking = Unlinking(
+        _retaining(options, side, clock, is_mine),
+        Loosening(LooseLinks(side.store, _new_id), Marks(clock), is_mine),
+        options.graces,
+        side.is_first,
+        clock,
+    )
+    return Part(route, unlinking, collector, options.delay_seconds, links)
 
 
-def _cycle_of(part: Part, clock: Clock) -> Callable[[GoesOn], bool]:
+def _cycle_of(part: Part, delay_seconds: float, clock: Clock) -> Callable[[GoesOn], bool]:
     def cycle(goes_on: GoesOn) -> bool:
         began_seconds = clock.monotonic()
         found = part.cycle(goes_on, lambda *_: None)
         _tell(found, clock.monotonic() - began_seconds)
-        return found.waiting.amount.count > 0
+        # A delay of weeks, as retention may have one, is no reason to look every hour.
+        return found.waiting.amount.count > 0 and found.waiting.first_seconds <= delay_seconds
 
     return cycle
+
+
+def _retaining(
+    options: CollectOptions, side: Side, clock: Clock, is_mine: Callable[[Repository], bool]
+) -> Retaining | None:
+    if options.policies is None:
+        return None
+    store, deletions = side.store, Deletions(options.audit, clock)
+    standing, retiring, since = Standing(store), Retiring(store, _new_id), PullsSince(store)
+    return Retaining(standing, retiring, since, Scope(options.policies, is_mine), deletions, Marks(clock))
 
 
 class Witnessed:

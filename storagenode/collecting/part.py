@@ -11,36 +11,29 @@ from typing import TYPE_CHECKING, Final
 
 from holdfast.rpc.collecting import NONE, Amount, StoreReport
 from storagenode.collecting.collector import Cycle, Terms
-from storagenode.collecting.loosening import Loosened
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Collection
 
     from holdfast.digest import Digest
     from storagenode.collecting.collector import Collector, Links, Tell
     from storagenode.collecting.loop import GoesOn
-    from storagenode.collecting.loosening import Graces, Loosening
+    from storagenode.collecting.loosening import Loosened
+    from storagenode.collecting.unlinking import Unlinked, Unlinking
 
 _LOG: Final = logging.getLogger("holdfast.gc")
 
 
 class Part:
-    """``is_first``: whether this node is the one that looks after links. ``holders``: who links a digest, at most so many."""
+    """``holders`` of ``links``: who links a digest, at most so many."""
 
     def __init__(
-        self,
-        route: str,
-        loosening: Loosening,
-        collector: Collector,
-        graces: Graces,
-        is_first: Callable[[], bool],
-        links: Links,
+        self, route: str, unlinking: Unlinking, collector: Collector, grace_seconds: float, links: Links
     ) -> None:
         self.route = route
-        self._loosening = loosening
+        self._unlinking = unlinking
         self._collector = collector
-        self._graces = graces
-        self._is_first = is_first
+        self._grace_seconds = grace_seconds
         self._links = links
 
     def cycle(self, goes_on: GoesOn, tell: Tell, allowed_bytes: int = 0) -> StoreReport:
@@ -49,41 +42,43 @@ class Part:
         if allowed_bytes:
             _LOG.warning("more than the usual share may go once", extra={"route": self.route, "bytes": allowed_bytes})
         tell("links", 0, 1)
-        loosened = self._loosening.cycle(self._graces, goes_on) if self._is_first() else Loosened()
-        _tell_links(loosened)
+        unlinked = self._unlinking.cycle(goes_on)
+        _tell_links(unlinked.loosened)
         cycle = self._collector.cycle(self._terms(allowed_bytes), goes_on, tell=tell)
         _tell_blobs(cycle)
-        return self._report(loosened, cycle)
+        return self._report(unlinked, cycle)
 
     def foresee(self, goes_on: GoesOn, tell: Tell, allowed_bytes: int = 0) -> StoreReport:
         """What a cycle would do now. Changes nothing. Raises MetadataUnavailableError, UnavailableError."""
         self._collector.require_right()
         tell("links", 0, 1)
-        loosened = self._loosening.foresee(self._graces, goes_on) if self._is_first() else Loosened()
-        unlinked = self._unlinked(loosened)
-        return self._report(loosened, self._collector.foresee(self._terms(allowed_bytes), goes_on, unlinked, tell=tell))
+        unlinked = self._unlinking.foresee(goes_on)
+        nobodys = self._nobodys(unlinked)
+        return self._report(unlinked, self._collector.foresee(self._terms(allowed_bytes), goes_on, nobodys, tell=tell))
 
     def _terms(self, allowed_bytes: int) -> Terms:
-        return Terms(self._graces.left_seconds, allowed_bytes=allowed_bytes)
+        return Terms(self._grace_seconds, allowed_bytes=allowed_bytes)
 
-    def _unlinked(self, loosened: Loosened) -> Collection[Digest]:
+    def _nobodys(self, unlinked: Unlinked) -> Collection[Digest]:
         """What nobody would link any more."""
         return {
             digest
-            for digest, leaving in loosened.left.items()
+            for digest, leaving in unlinked.left.items()
             if leaving.issuperset(self._links.holders(digest, len(leaving) + 1))
         }
 
-    def _report(self, loosened: Loosened, cycle: Cycle) -> StoreReport:
+    def _report(self, unlinked: Unlinked, cycle: Cycle) -> StoreReport:
+        retained, loosened = unlinked.retained, unlinked.loosened
         return StoreReport(
             route=self.route,
             blobs=Amount(cycle.blobs, cycle.bytes),
+            retired=Amount(retained.tags + retained.manifests, retained.manifest_bytes),
             links=Amount(loosened.removed, loosened.removed_bytes),
             swept=Amount(cycle.swept, cycle.swept_bytes),
             kept=Amount(cycle.kept, cycle.kept_bytes),
             held_back=Amount(cycle.due, cycle.due_bytes) if cycle.refused else NONE,
             refused=cycle.refused,
-            waiting=(loosened.pending + cycle.pending).told(),
+            waiting=(unlinked.pending + cycle.pending).told(),
         )
 
 

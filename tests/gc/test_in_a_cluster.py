@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from holdfast import digest as digests
-from tests.cluster.processes import running
+from tests.cluster.processes import cli, running
 from tests.gc.test_command import gc
 from tests.gc.test_on_one_machine import SOON, digest_of, push_image
 from tests.serving import wait_for
@@ -20,10 +20,13 @@ if TYPE_CHECKING:
     from tests.cluster.processes import Cluster, NodeProcess
 
 
+KEPT = {"delay": "1s", "policies": [{"repositories": ["kept/**"], "keepTags": [{"patterns": ["^keep"]}]}]}
+
+
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     directory = tmp_path_factory.mktemp("collected")
-    with running(directory, ("a", "b", "c"), ("g",), replicas=2, storage=SOON) as cluster:
+    with running(directory, ("a", "b", "c"), ("g",), replicas=2, storage={**SOON, "retention": KEPT}) as cluster:
         yield cluster
 
 
@@ -69,3 +72,26 @@ def test_an_operator_has_every_node_collect_and_hears_of_one_that_is_down(cluste
     done = gc(config, "--json")
     assert done.exit_code == 1
     assert [node["node"] for node in json.loads(done.stdout)["failed"]] == [max(names)]
+
+
+def test_what_no_policy_keeps_goes_from_the_whole_cluster(cluster: Cluster) -> None:
+    gateway = cluster.gateways["g"]
+    kept, of_kept = push_image(gateway, "kept/app", "keep-1", os.urandom(1000))
+    old, of_old = push_image(gateway, "kept/app", "old", os.urandom(1000))
+    push_image(gateway, "other/app", "old", os.urandom(1000))
+    wait_for("the image to go", lambda: gateway.request("GET", f"/v2/kept/app/manifests/{old}")[0] == 404, 60)
+    assert gateway.request("GET", "/v2/kept/app/manifests/old")[0] == 404
+    wait_for("its blobs to go", lambda: not holding(cluster, old, *of_old), 60)
+    assert gateway.request("GET", "/v2/kept/app/manifests/keep-1")[1]["docker-content-digest"] == kept
+    assert all(gateway.request("GET", f"/v2/kept/app/blobs/{blob}")[0] == 200 for blob in of_kept)
+    assert gateway.request("GET", "/v2/other/app/manifests/old")[0] == 200
+    # What a node says that it removed, and what an operator is shown afterwards.
+    removed = [line for node in cluster.nodes.values() for line in told(node, "retention removed")]
+    assert {(line.get("tag"), line["digest"]) for line in removed} == {(None, old), ("old", old)}
+    shown = json.loads(cli("retention", "preview", str(gateway.config), "--repository", "kept/**", "--json").stdout)
+    assert [(one["tag"], one["digest"], one["stays"]) for one in shown["verdicts"]] == [("keep-1", kept, True)]
+
+
+def told(node: NodeProcess, word: str) -> list[dict[str, Any]]:
+    lines = node.log.read_text().splitlines()
+    return [json.loads(line) for line in lines if line.startswith("{") and word in line]

@@ -189,7 +189,7 @@ def collection_times_make_sense(settings: Settings) -> Iterator[Finding]:
 
 
 def _ignored_without_gc(storage: Storage) -> Iterator[Finding]:
-    for key, name in (("gcDelay", "gc_delay"), ("gcInterval", "gc_interval")):
+    for key, name in (("gcDelay", "gc_delay"), ("gcInterval", "gc_interval"), ("retention", "retention")):
         if not storage.gc and name in storage.model_fields_set and getattr(storage, name):
             yield Finding(("storage", key), "ignored: gc is off", "turn gc on, or remove it", warning=True)
 

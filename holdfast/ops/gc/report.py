@@ -37,10 +37,10 @@ class Outcome:
         return ((name, store) for name, report in self.reports.items() for store in report.stores)
 
     def as_table(self) -> Table:
-        numbers = ("blobs", "links removed", "to the trash", "waiting", "trash emptied", "in the trash")
+        numbers = ("blobs", "by retention", "links removed", "to the trash", "waiting", "trash emptied", "in the trash")
         made = table("node", "disk", *numbers, "note", right=numbers)
         for name, store in self._stores:
-            amounts = (store.links, store.swept, store.waiting.amount, store.emptied, store.trash)
+            amounts = (store.retired, store.links, store.swept, store.waiting.amount, store.emptied, store.trash)
             note = "" if store.is_collected else "garbage stays here"
             note = "held back" if store.refused else note
             row(made, name, store.route or "main", _text(store.blobs), *map(_text, amounts), note)
@@ -53,6 +53,10 @@ class Outcome:
         if swept.count:
             verb = "would go" if would else "went"
             yield f"{_blobs(swept)} that nobody links {verb} to the trash, which keeps them for a day, or less where room is wanted"
+        retired = _sum(store.retired for _, store in self._stores)
+        if retired.count:
+            verb = "would be removed" if would else "were removed"
+            yield f"{counted(retired.count, 'tag or manifest', 'tags and manifests')} that no policy keeps {verb}"
         links = _sum(store.links for _, store in self._stores)
         if links.count:
             verb = "would be removed" if would else "were removed"
@@ -147,6 +151,7 @@ def _store_json(store: StoreReport) -> JsonObject:
         "route": store.route,
         "collected": store.is_collected,
         "blobs": _json(store.blobs),
+        "retired": _json(store.retired),
         "linksRemoved": _json(store.links),
         "toTrash": _json(store.swept),
         "kept": _json(store.kept),

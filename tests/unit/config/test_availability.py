@@ -70,7 +70,6 @@ def test_what_would_put_data_elsewhere_is_refused(extra: dict[str, Any], path: s
 @pytest.mark.parametrize(
     ("extra", "path"),
     [
-        ({"storage": {"retention": {"dryRun": True}}}, "storage.retention"),
         ({"scheduler": {"numWorkers": 3}}, "scheduler.numWorkers"),
         ({"extensions": {"search": {"cve": {}}}}, "extensions.search"),
     ],
@@ -95,6 +94,7 @@ def test_what_only_adds_is_not_refused(extra: dict[str, Any], path: str) -> None
                 "uploadExpiry": "1h",
                 "maxRepos": 3,
                 "quotas": {"a/**": "1GB"},
+                "retention": {"dryRun": True, "policies": [{"repositories": ["**"]}]},
             }
         },
         {"cluster": {"etcd": {"endpoints": "http://127.0.0.1:2379"}, "insecure": True, "node": {"zone": "z"}}},
@@ -107,7 +107,7 @@ def test_what_is_off_or_there_is_not_reported(extra: dict[str, Any]) -> None:
 
 
 def test_a_feature_that_has_arrived_is_no_longer_reported() -> None:
-    settings = parse({"storage": {"rootDirectory": "/d", "retention": {"dryRun": True}}})
+    settings = parse({"storage": {"rootDirectory": "/d"}, "extensions": {"search": {}}})
     assert unavailable(settings)
     arrived = tuple(replace(feature, available=True) for feature in FEATURES)
     assert unavailable(settings, arrived) == []

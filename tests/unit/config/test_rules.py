@@ -495,6 +495,7 @@ WARNED: list[tuple[str, dict[str, Any], str]] = [
     ),
     ("another version of the protocol", {"distSpecVersion": "1.0.1"}, "distSpecVersion"),
     ("delay without gc", storage(gc=False, gcDelay="2h"), "storage.gcDelay"),
+    ("retention without gc", storage(gc=False, retention={"delay": "2h"}), "storage.retention"),
     ("cache driver without remote cache", storage(cacheDriver=DYNAMO, remoteCache=False), "storage.cacheDriver"),
     (
         "database updated too often",

@@ -55,6 +55,17 @@ def test_a_hit_refreshes_once_in_some_minutes() -> None:
     assert world.known() == first + REFRESH_SECONDS + 1
 
 
+def test_blobs_are_noted_only_where_somebody_asks_for_theirs() -> None:
+    world = World()
+    pulls = Pulls(world.times, lambda _: True, world.clock, counts_blobs=lambda name: name == CACHE)
+    pulls.note_blob(CACHE, DIGESTS[0])
+    pulls.note_blob(LOCAL, DIGESTS[1])
+    pulls.note(LOCAL, DIGESTS[2])
+    pulls.flush()
+    wanted = [(CACHE, DIGESTS[0]), (LOCAL, DIGESTS[1]), (LOCAL, DIGESTS[2])]
+    assert world.times.read(wanted).keys() == {wanted[0], wanted[2]}
+
+
 def test_pulls_of_many_blobs_go_together() -> None:
     world = World()
     for digest in DIGESTS:

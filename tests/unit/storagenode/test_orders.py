@@ -16,6 +16,7 @@ from holdfast.rpc.collecting import Amount, Order
 from holdfast.rpc.node import UploadKey, Want
 from storagenode.collecting.assembly import CollectOptions
 from storagenode.collecting.loop import Loop, Rhythm, Turn, Window
+from storagenode.collecting.pace import Pace
 from storagenode.options import RoomOptions
 from tests.unit.meta.world import V1, image, new_ids, push
 

@@ -51,9 +51,10 @@ class Waiting:
 class StoreReport:
     """What came of one disk; of a dry run, what would. ``route`` "": the main one.
 
-    ``retired``: tags and manifests that no policy keeps; their bytes are those of the manifests. ``links`` were removed because nothing needed them; their bytes are those of the blobs they named. ``swept``: blobs that nobody
-    links, moved to the trash. ``kept`` were due, and linked or asked for again meanwhile. ``held_back`` were due, and ``refused``
-    says why they stay. ``emptied`` had been in the ``trash`` long enough: only that is room on the disk.
+    ``retired``: tags and manifests that no policy keeps; their bytes are those of the manifests. ``links`` were removed because
+    nothing needed them; their bytes are those of the blobs they named. ``swept``: blobs that nobody links, moved to the trash.
+    ``kept`` were due, and linked or asked for again meanwhile. ``held_back`` were due, and ``refused`` says why they stay.
+    ``emptied`` had been in the ``trash`` long enough: only that is room on the disk.
     """
 
     route: str = ""

@@ -8,15 +8,17 @@ import pytest
 
 from holdfast import digest as digests
 from holdfast.clock import ManualClock
-from holdfast.errors import UnavailableError
+from holdfast.errors import RolledBackError, UnavailableError
 from holdfast.meta.repos import Repositories
 from holdfast.meta.sqlite import SqliteStore
+from holdfast.meta.witness import Memory, trust
 from holdfast.names import repository
 from holdfast.rpc.collecting import Amount, Order
 from holdfast.rpc.node import UploadKey, Want
 from storagenode.collecting.assembly import CollectOptions
 from storagenode.collecting.loop import Loop, Rhythm, Turn, Window
 from storagenode.collecting.pace import Pace
+from storagenode.disk.witnessbook import WitnessBook
 from storagenode.options import RoomOptions
 from tests.unit.meta.world import V1, image, new_ids, push
 
@@ -132,16 +134,35 @@ def test_uploads_that_nobody_goes_on_with_are_dropped_and_told(collected):
     assert (report.uploads_dropped, report.uploads_open, report.freed) == (Amount(1, 4), Amount(), Amount(1, 4))
 
 
+@pytest.mark.parametrize("order", [NOW, Order(dry_run=True), Order(allowed_bytes={"": 1 << 40})])
+def test_on_metadata_that_went_back_in_time_no_order_is_carried_out_until_somebody_trusts_it(collected, bench, order):
+    collected.put(MAIN, b"a blob that nobody links")
+    collected.after(0)
+    before = collected.here()
+    WitnessBook(bench.tree, bench.files).save(Memory(("what no backup knows",)))
+    collected.clock.advance(3600)
+    with pytest.raises(RolledBackError):
+        collected.told(order)
+    assert collected.here() == before
+    trust(collected.store, new_ids())
+    assert collected.told()
+    assert collected.here() != before
+
+
 class Turns:
     """A loop whose cycles are counted."""
 
     def __init__(self, *rhythms, broken=()):
         self.clock = ManualClock()
-        self.done = []
+        self.done, self.error = [], None
         turns = [
             Turn(self._cycle(number, number in broken), rhythm, self.clock) for number, rhythm in enumerate(rhythms)
         ]
-        self.loop = Loop(turns, lambda: None, self.clock, Pace(self.clock, lambda _seconds: None))
+        self.loop = Loop(turns, self.between, self.clock, Pace(self.clock, lambda _seconds: None))
+
+    def between(self):
+        if self.error is not None:
+            raise self.error
 
     def _cycle(self, number, is_broken):
         def cycle(_goes_on):
@@ -170,3 +191,17 @@ def test_a_disk_that_fails_holds_up_none_of_the_others():
     turns.clock.advance(2)
     turns.loop._take_turns()
     assert turns.done == [0, 1]
+
+
+def test_while_the_metadata_is_not_right_no_cycle_begins_and_it_is_told_again_and_again(caplog):
+    turns = Turns(Rhythm(1.0, 0.0))
+    turns.error = RolledBackError("older than what this node has seen")
+    for _ in range(3):
+        turns.clock.advance(1)
+        turns.loop._take_turns()
+    assert turns.done == []
+    assert [record.reason for record in caplog.records] == ["older than what this node has seen"] * 3
+    turns.error = None
+    turns.clock.advance(1)
+    turns.loop._take_turns()
+    assert turns.done == [0]

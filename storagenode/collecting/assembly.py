@@ -66,7 +66,7 @@ def collecting(options: CollectOptions, copies: Copies, side: Side, clock: Clock
     loosening = Loosening(LooseLinks(side.store, _new_id), Marks(clock))
     terms = Terms(options.delay_seconds)
     graces = Graces(options.delay_seconds, options.push_seconds)
-    pace = Pace(clock, time.sleep)
+    pace = Pace(time.thread_time, time.sleep)
 
     def cycle(goes_on: Callable[[], bool]) -> bool:
         waiting, began_seconds, goes_on = 0, clock.monotonic(), pace.of(goes_on)

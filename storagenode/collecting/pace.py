@@ -3,8 +3,8 @@
 What one thread computes the others of its process wait for, and a cycle over a million copies computes for half a minute. A cycle
 asks after each of its small steps whether it may go on; the answer is the moment to rest.
 
-Promises: after each few milliseconds of computing there is a rest twice as long. What is short is not slowed down, and what waits
-for a disk, the metadata or a processor is in nobody's way and rests for no longer.
+Promises: after each few milliseconds of computing there is a rest three times as long. What is short is not slowed down, and what
+waits for a disk, the metadata or a processor is in nobody's way and rests for no longer.
 Never here: what a step is.
 """
 
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_REST: Final = 2.0  # so that two of three milliseconds are everybody else's
+_REST: Final = 3.0  # so that three of four milliseconds are everybody else's
 _WORK_SECONDS: Final = 0.002
 _MOST_SECONDS: Final = 0.05
 

@@ -124,7 +124,7 @@ def collecting(disks: Sequence[Disk], whole: Active, side: Side, tidier: Tidier,
         tidier.look(side.witness.require_right)
 
     turns = [Turn(_cycle_of(part, options.delay_seconds, clock), options.rhythm, clock) for part, options in made]
-    loop = Loop(turns, between, clock, Pace(clock, time.sleep))
+    loop = Loop(turns, between, clock, Pace(time.thread_time, time.sleep))
     return Collecting(loop, parts, tidier)
 
 

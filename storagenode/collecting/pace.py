@@ -3,7 +3,8 @@
 What one thread computes the others of its process wait for, and a cycle over a million copies computes for half a minute. A cycle
 asks after each of its small steps whether it may go on; the answer is the moment to rest.
 
-Promises: after each few milliseconds of work there is a rest twice as long. What is short is not slowed down.
+Promises: after each few milliseconds of computing there is a rest three times as long. What is short is not slowed down, and what
+waits for a disk, the metadata or a processor is in nobody's way and rests for no longer.
 Never here: what a step is.
 """
 
@@ -14,21 +15,18 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from holdfast.clock import Clock
-
-_REST: Final = 2.0  # so that two of three milliseconds are everybody else's
+_REST: Final = 3.0  # so that three of four milliseconds are everybody else's
 _WORK_SECONDS: Final = 0.002
-# A step may have waited itself, for a disk or for the metadata, and what it has waited is no work.
 _MOST_SECONDS: Final = 0.05
 
 
 class Pace:
-    """``pause`` waits for so many seconds. For one thread."""
+    """``computed`` says how many seconds this thread has computed so far; ``pause`` waits for so many. For one thread."""
 
-    def __init__(self, clock: Clock, pause: Callable[[float], object]) -> None:
-        self._clock = clock
+    def __init__(self, computed: Callable[[], float], pause: Callable[[float], object]) -> None:
+        self._computed = computed
         self._pause = pause
-        self._since_seconds = clock.monotonic()
+        self._rested_at_seconds = 0.0
 
     def of(self, goes_on: Callable[[], bool]) -> Callable[[], bool]:
         """The same question, with rests."""
@@ -41,7 +39,8 @@ class Pace:
 
     def rest(self) -> None:
         """If there was work enough since the last time."""
-        worked_seconds = self._clock.monotonic() - self._since_seconds
+        now_seconds = self._computed()
+        worked_seconds = now_seconds - self._rested_at_seconds
         if worked_seconds >= _WORK_SECONDS:
+            self._rested_at_seconds = now_seconds
             self._pause(min(worked_seconds * _REST, _MOST_SECONDS))
-            self._since_seconds = self._clock.monotonic()

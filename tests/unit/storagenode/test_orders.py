@@ -158,7 +158,7 @@ class Turns:
         turns = [
             Turn(self._cycle(number, number in broken), rhythm, self.clock) for number, rhythm in enumerate(rhythms)
         ]
-        self.loop = Loop(turns, self.between, self.clock, Pace(self.clock, lambda _seconds: None))
+        self.loop = Loop(turns, self.between, self.clock, Pace(lambda: 0.0, lambda _seconds: None))
 
     def between(self):
         if self.error is not None:

@@ -19,6 +19,7 @@ from holdfast.ops.node import app as node
 from holdfast.ops.repair import app as repair
 from holdfast.ops.robot import app as robot
 from holdfast.ops.schema import schema
+from holdfast.ops.scrub.command import scrub
 from holdfast.ops.serve import serve
 from holdfast.ops.status.command import status
 from holdfast.ops.storagenode import storagenode
@@ -42,6 +43,7 @@ app.command()(verify)
 app.command()(schema)
 app.command()(status)
 app.command()(usage)
+app.command()(scrub)
 app.command()(bench)
 app.command()(whoami)
 app.add_typer(node, name="node")

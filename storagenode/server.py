@@ -22,6 +22,7 @@ from holdfast.clock import Clock, SystemClock
 from holdfast.errors import ConfigError
 from holdfast.meta.sqlite import SqliteStore
 from holdfast.meta.witness import Witness
+from holdfast.meters import Meters
 from holdfast.rpc import methods as m
 from holdfast.rpc.admission import admit_anybody, admit_cluster, admit_meant_for
 from holdfast.rpc.channel import SERVER_OPTIONS
@@ -43,8 +44,13 @@ from storagenode.disk.trash import Trash
 from storagenode.disk.tree import Tree
 from storagenode.disk.witnessbook import WitnessBook
 from storagenode.housekeeping import Housekeeping
+from storagenode.metrics import scrubbed
 from storagenode.node import StaysHere, StorageNode
 from storagenode.results import Finishes
+from storagenode.scrubbing.assembly import Scrub
+from storagenode.scrubbing.assembly import Side as ScrubSide
+from storagenode.scrubbing.book import ScrubBook
+from storagenode.scrubbing.missing import Nobody
 from storagenode.servicer import Servicer
 
 if TYPE_CHECKING:
@@ -85,10 +91,13 @@ class NodeServer:
         try:
             known = identity.prepare(tree, files, options.cluster_id)
             rooms = roombook.take(tree, known, options.rooms, files, self._rooms, options.lock_wait_seconds)
-            self._side, self.node, store = _assemble(options, known, [tree, *rooms], files, clock, join)
+            self._side, self.node, store, disks = _assemble(options, known, [tree, *rooms], files, clock, join)
             self.node.recover()
             witness = WitnessBook(tree, files)
             self._collecting = _collecting(options, known, store, self._side, witness, clock, self._rooms)
+            scrub_book = ScrubBook(tree, files)
+            self.scrub = _scrub(options, known, disks, self._side, scrub_book, clock, self._rooms)
+            self._meters = _meters(options, self.scrub, store)
         except BaseException:
             self._rooms.close()
             os.close(self._lock)
@@ -133,10 +142,16 @@ class NodeServer:
         _LOG.info("storage node is up", extra={"node": status.node_id, "listen": address, "uploads": status.uploads})
         if self._side is not None:
             self._side.start(self.node, address)
+        if self.scrub is not None:
+            self.scrub.start()
+        if self._meters is not None:
+            self._meters.start()
         return address
 
     def stop(self, drain_seconds: float = DRAIN_SECONDS) -> None:
         """No new calls; those under way get ``drain_seconds``; finishes that were begun end."""
+        if self.scrub is not None:
+            self.scrub.stop()
         if self._collecting is not None:
             self._collecting.stop()
         if self._side is not None:
@@ -145,6 +160,8 @@ class NodeServer:
         self._housekeeping.stop()
         for pool in (*self._pools.values(), self._refusals):
             pool.shutdown()
+        if self._meters is not None:
+            self._meters.stop()
         self.node.close()
         if self._side is not None:
             self._side.close()
@@ -163,7 +180,7 @@ def _credentials(options: NodeOptions) -> Credentials | None:
 
 def _assemble(
     options: NodeOptions, known: Identity, trees: Sequence[Tree], files: Files, clock: Clock, join: Join | None
-) -> tuple[ClusterSide | None, StorageNode, BlobStore]:
+) -> tuple[ClusterSide | None, StorageNode, BlobStore, list[DiskStore]]:
     """``trees``: the main one, then those of the rooms."""
 
     def open_disk(tree: Tree, reserve_bytes: int) -> tuple[DiskStore, Space]:
@@ -180,7 +197,7 @@ def _assemble(
     side = join(known, main, space) if join is not None else None
     placer = side.placer if side is not None else StaysHere()
     node = StorageNode(known, store, space, finishes, clock, host_id(), placer, max_uploads=options.max_uploads)
-    return side, node, store
+    return side, node, store, [main, *(room.store for room in rooms)]
 
 
 def _collecting(
@@ -203,6 +220,33 @@ def _collecting(
     opened.callback(metadata.close)
     witness = Witness(metadata, known.node_id, book, lambda: secrets.token_bytes(16))
     return collecting(options.collect, store, Side(metadata, witness, lambda _: None, lambda: True), clock)
+
+
+def _scrub(
+    options: NodeOptions,
+    known: Identity,
+    disks: Sequence[DiskStore],
+    side: ClusterSide | None,
+    book: ScrubBook,
+    clock: Clock,
+    opened: contextlib.ExitStack,
+) -> Scrub | None:
+    """None where copies are not read again."""
+    if options.scrub is None:
+        return None
+    told = side.for_scrubbing() if side is not None else None
+    if told is None and options.scrub.metadata is not None:
+        metadata = SqliteStore(options.scrub.metadata, clock)
+        opened.callback(metadata.close)
+        told = ScrubSide(known.node_id, metadata, Nobody())
+    return Scrub(options.scrub, disks, book, told, clock)
+
+
+def _meters(options: NodeOptions, scrub: Scrub | None, store: BlobStore) -> Meters | None:
+    if options.metrics is None or scrub is None:
+        return None
+    name = f"storagenode-{os.getpid()}-{secrets.token_hex(4)}"
+    return Meters(options.metrics, name, (lambda: scrubbed(scrub.counters, store.quarantined),))
 
 
 def _round(node: StorageNode, trashes: Sequence[Trash], options: NodeOptions) -> None:

@@ -33,7 +33,10 @@
     alive/<node>                                      the same node, under its lease
     process/<kind>/<id>                               a process that is no storage node, under its lease
     dirty/<partition>/<number>                        the partition may be short of copies by this version
+    scrub/<node>                                      how far a node is with reading its copies, and what came of it
+    lost/<partition>/<digest>                         somebody links this blob, and no node has a good copy
     task/repair                                       bumped when somebody wants every node to compare its copies
+    task/scrub/<node>                                 bumped when somebody wants that node to read all its copies now
     task/mirror/<entry>                               bumped when somebody wants a run of that mirror
     task/pause/<entry>                                that mirror is not to run
     task/trust                                        bumped when an operator says that the metadata is right as it is
@@ -89,6 +92,8 @@ HOUSEKEEPING: Final = (
     b"alive/",
     b"process/",
     b"dirty/",
+    b"scrub/",
+    b"lost/",
     b"lease/",
     b"task/",
     b"witness/",
@@ -264,6 +269,18 @@ def dirty(partition: int, version: int) -> bytes:
     return f"dirty/{partition:03x}/{version:08x}".encode()
 
 
+def scrub(node_id: str) -> bytes:
+    return f"scrub/{node_id}".encode()
+
+
+def scrub_wish(node_id: str) -> bytes:
+    return f"task/scrub/{node_id}".encode()
+
+
+def lost(digest: Digest) -> bytes:
+    return f"lost/{digest.partition:03x}/{digest}".encode()
+
+
 LAYOUT_VERSIONS: Final = _range("layout/version/")
 LAYOUT_KEYS: Final = _range("layout/")
 MEMBERS: Final = _range("member/")
@@ -271,6 +288,8 @@ ALIVE: Final = _range("alive/")
 DIRTY: Final = _range("dirty/")
 MIRROR_RUNS: Final = _range("mirror/run/")
 HOLDERS: Final = _range("holder/")
+SCRUBS: Final = _range("scrub/")
+LOST: Final = _range("lost/")
 PULLS: Final = _range("pulled/")
 MIN_VERSION_ALONE: Final = (CLUSTER_MIN_VERSION, CLUSTER_MIN_VERSION + b"\0")
 PROCESSES: Final = _range("process/")
@@ -286,7 +305,7 @@ def synced_with(number: int) -> Range:
 
 
 def node_in(key: bytes) -> str:
-    """The node id that ends ``member/``, ``alive/`` and ``layout/synced/`` keys."""
+    """The node id that ends ``member/``, ``alive/``, ``scrub/`` and ``layout/synced/`` keys."""
     return key.rpartition(b"/")[2].decode()
 
 
@@ -329,6 +348,10 @@ def usage_below(path: str) -> Range:
 
 def holders_of(digest: Digest) -> Range:
     return _range(f"holder/{digest.partition:03x}/{digest}//")
+
+
+def holders_in(partition: int) -> Range:
+    return _range(f"holder/{partition:03x}/")
 
 
 def manifests_of(name: Repository) -> Range:
@@ -428,6 +451,11 @@ def place_in(key: bytes) -> bytes:
 def fetched_in(key: bytes) -> Digest:
     """The digest in ``fetch/<digest>``. Raises CorruptError: it is none."""
     return _digest_in(key.removeprefix(FETCHES[0]), key)
+
+
+def lost_in(key: bytes) -> Digest:
+    """The digest in ``lost/<partition>/<digest>``. Raises CorruptError: it is none."""
+    return _digest_in(key.rpartition(b"/")[2], key)
 
 
 def last_digest_in(key: bytes) -> Digest:

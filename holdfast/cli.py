@@ -30,6 +30,7 @@ from holdfast.ops.upload import app as upload
 from holdfast.ops.usage import usage
 from holdfast.ops.user import app as user
 from holdfast.ops.verify import verify
+from holdfast.ops.verifystore.command import verify_store
 from holdfast.ops.whoami import whoami
 
 app = typer.Typer(
@@ -44,6 +45,7 @@ app.command()(schema)
 app.command()(status)
 app.command()(usage)
 app.command()(scrub)
+app.command("verify-store")(verify_store)
 app.command()(bench)
 app.command()(whoami)
 app.add_typer(node, name="node")

@@ -120,17 +120,24 @@ class Loop:
                 self._put_off(error.message)
             except Exception:  # noqa: BLE001 - the thread must outlive any surprise, and say so
                 _LOG.exception("a scrub broke; it goes on later")
-                self._due = max(self._due, self._clock.monotonic() + _AGAIN_SECONDS)
+                self._rest()
         with contextlib.suppress(HoldfastError):
             self._save()
 
     def _put_off(self, reason: str) -> None:
         has_given_up = self._walk is not None and self._walk.has_given_up
         _LOG.log(logging.ERROR if has_given_up else logging.WARNING, "a scrub is put off", extra={"reason": reason})
-        self._due = float("inf") if has_given_up else max(self._due, self._clock.monotonic() + _AGAIN_SECONDS)
-        self._rest_until = self._clock.monotonic() + _AGAIN_SECONDS
+        self._rest()
+        if has_given_up:
+            self._due = float("inf")
         with contextlib.suppress(HoldfastError):
             self._save()
+
+    def _rest(self) -> None:
+        """And go on then, where a round is under way."""
+        self._rest_until = self._clock.monotonic() + _AGAIN_SECONDS
+        if self._report.current is not None:
+            self._due = self._rest_until
 
     def look(self) -> bool:
         """A round if it is time for one; whether there was one. Raises StoppedError, UnavailableError."""

@@ -73,7 +73,7 @@ class Loop:
         self._clock = clock
         self._stopping = stopping
         self._walk: Walk | None = None
-        self._place, self._report = book.load()
+        self._place, self._report = self._saved = book.load()
         self._published = Report()
         now = clock.monotonic()
         self._saved_at = now
@@ -181,7 +181,9 @@ class Loop:
 
     def _save(self) -> None:
         self._saved_at = self._clock.monotonic()
-        self._book.save(self._place, self._report)
+        if (self._place, self._report) != self._saved:
+            self._book.save(self._place, self._report)
+            self._saved = (self._place, self._report)
 
     def _publish(self) -> None:
         if self._told is not None and self._report != self._published:

@@ -12,8 +12,8 @@ import pytest
 from holdfast import digest as digests
 from storagenode.disk.tree import Tree
 from tests.cluster.processes import cli
-from tests.serving import wait_for
-from tests.sync.mirrored import mirroring
+from tests.serving import serving, wait_for
+from tests.sync.mirrored import registries
 from tests.sync.peers import digest_of
 from tests.sync.stock import Stock
 
@@ -33,7 +33,8 @@ def stock() -> Iterator[Stock]:
 
 @pytest.fixture
 def server(tmp_path: Path, stock: Stock) -> Iterator[Server]:
-    with mirroring(tmp_path / "registry", {"/up": [stock.url]}) as server:
+    extensions = {"sync": {"registries": registries({"/up": [stock.url]})}, "metrics": {}}
+    with serving(tmp_path / "registry", extensions=extensions) as server:
         yield server
 
 
@@ -92,3 +93,5 @@ def test_what_an_upstream_has_comes_again_by_itself_and_what_was_pushed_by_anoth
     skopeo("copy", "--src-tls-verify=false", f"{name}:v2", f"dir:{server.root}/two")
     code, told = scrub(server)
     assert (code, told["well"], told["images"]) == (0, True, [])
+    wait_for("the node's counts", lambda: b"holdfast_scrub_rounds_total 2.0" in server.request("GET", "/metrics")[2])
+    assert b"holdfast_scrub_wrong_total 2.0" in server.request("GET", "/metrics")[2]

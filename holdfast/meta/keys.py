@@ -376,6 +376,11 @@ def child_named(key: bytes) -> bytes:
     return key.split(b"//")[1]
 
 
+def child_in(key: bytes) -> Digest:
+    """The child in ``ref/<name>//<child digest>//<parent digest>``. Raises CorruptError: it is none."""
+    return _digest_in(child_named(key), key)
+
+
 def parent_named(key: bytes) -> bytes:
     """The parent as it is spelled in ``ref/<name>//<child digest>//<parent digest>``."""
     return key.split(b"//")[2]

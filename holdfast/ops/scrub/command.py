@@ -53,7 +53,7 @@ def scrub(
         asked = {} if report else {name: found.scrubs.ask(name) for name in chosen}
         if wait:
             _followed(found, asked, timeout)
-        told = outcome.of(found, chosen)
+        told = outcome.of(found, chosen, whole=wait)
     if json_output:
         console.show_json({"asked": bool(asked), "done": wait, **outcome.as_json(told)})
     elif asked and not wait:

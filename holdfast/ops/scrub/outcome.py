@@ -8,6 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from holdfast.digest import PARTITIONS
+from holdfast.meta.dangling import dangling
 from holdfast.meta.scrubs import Report, State
 from holdfast.meta.touched import touched
 from holdfast.ops.console import bytes_text, counted, listed, row, table
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
+    from holdfast.meta.dangling import Dangling
     from holdfast.meta.lost import Lost
     from holdfast.meta.scrubs import Finding, Round
     from holdfast.meta.touched import Touched
@@ -36,12 +38,15 @@ _STATES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """``lost``: what is linked and has no good copy; ``more``: how many more there are; ``images``: whom that touches."""
+    """``lost``: what is linked and has no good copy; ``more``: how many more there are; ``images``: whom that touches.
+    ``dangling``: references that nothing is linked for.
+    """
 
     reports: Mapping[str, Report]
     lost: Sequence[Lost]
     more: int
     images: Sequence[Touched]
+    dangling: Sequence[Dangling] = ()
 
     @property
     def open(self) -> int:
@@ -50,16 +55,18 @@ class Outcome:
 
     @property
     def is_well(self) -> bool:
-        return not self.lost and not self.open
+        return not self.lost and not self.open and not self.dangling
 
 
-def of(found: Scrubbed, nodes: Sequence[str]) -> Outcome:
-    """Raises MetadataUnavailableError."""
+def of(found: Scrubbed, nodes: Sequence[str], *, whole: bool) -> Outcome:
+    """``whole``: manifests are looked at as well, which reads all refs and links. Raises MetadataUnavailableError."""
     reports = found.scrubs.reports()
     all_lost = found.lost.all()
     lost = list(islice(all_lost, MOST_LOST))
     images = touched(found.store, found.repos, (one.digest for one in lost))
-    return Outcome({node: reports.get(node, Report()) for node in nodes}, lost, sum(1 for _ in all_lost), images)
+    hanging = list(islice(dangling(found.store), MOST_LOST)) if whole else ()
+    chosen = {node: reports.get(node, Report()) for node in nodes}
+    return Outcome(chosen, lost, sum(1 for _ in all_lost), images, hanging)
 
 
 def describe(told: Outcome) -> Iterator[RenderableType]:
@@ -79,6 +86,10 @@ def describe(told: Outcome) -> Iterator[RenderableType]:
         yield _findings(findings)
     if told.images:
         yield _images(told.images)
+    yield from (
+        f"{one.repository}: manifest {one.manifest} references {one.child}, which is not linked; push it again"
+        for one in told.dangling[:_SHOWN]
+    )
     yield _verdict(told)
 
 
@@ -105,6 +116,8 @@ def _verdict(told: Outcome) -> str:
         mirrored = bool(told.images) and all(one.is_mirrored for one in told.images)
         remedy = "sync workers fetch it again" if mirrored else "push these images again, or delete them"
         return f"no good copy is left of {counted(len(told.lost) + told.more, 'blob')}: {remedy}"
+    if told.dangling:
+        return f"{counted(len(told.dangling), 'reference')} of manifests that lead nowhere"
     if told.open:
         return (
             f"{counted(told.open, 'copy', 'copies')} not repaired yet; `holdfast repair status` tells how far that is"
@@ -133,6 +146,10 @@ def as_json(told: Outcome) -> JsonObject:
             {"digest": str(one.digest), "fault": one.fault, "found": _time(one.found_seconds)} for one in told.lost
         ],
         "moreLost": told.more,
+        "dangling": [
+            {"repository": one.repository, "manifest": str(one.manifest), "digest": str(one.child)}
+            for one in told.dangling
+        ],
         "images": [
             {
                 "repository": one.repository,

@@ -20,6 +20,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from holdfast.clock import SystemClock
 from holdfast.digest import PARTITIONS
 from holdfast.errors import ConfigError, HoldfastError
+from holdfast.meta.dangling import dangling
 from holdfast.meta.lost import LostBook
 from holdfast.meta.repos import Repositories
 from holdfast.meta.touched import touched
@@ -81,6 +82,7 @@ def _checked(place: Place) -> Verified:
                 found.unlinked += len(good - linked)
                 found.missing += sorted(linked - good) if place.is_ours(number) else []
             bar.advance(task)
-    if place.store is not None and found.missing:
+    if place.store is not None:
+        found.dangling = list(dangling(place.store))
         found.images = touched(place.store, Repositories(place.store, new_id, SystemClock()), found.missing)
     return found

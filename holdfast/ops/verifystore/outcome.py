@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from holdfast.digest import Digest
+    from holdfast.meta.dangling import Dangling
     from holdfast.meta.touched import Touched
     from holdfast.ops.console import JsonObject
     from holdfast.ops.verifystore.checking import Disk
@@ -22,8 +23,8 @@ _SHOWN: Final = 40
 
 @dataclass(slots=True)
 class Verified:
-    """``missing``: linked, to be here, and no good copy here; ``unlinked``: good copies that nobody links, which are no fault. Both
-    only ``with_metadata``; else ``why`` not.
+    """``missing``: linked, to be here, and no good copy here; ``unlinked``: good copies that nobody links, which are no fault;
+    ``dangling``: references that nothing is linked for. All only ``with_metadata``; else ``why`` not.
     """
 
     node_id: str
@@ -33,10 +34,11 @@ class Verified:
     missing: list[Digest] = field(default_factory=list)
     unlinked: int = 0
     images: Sequence[Touched] = ()
+    dangling: Sequence[Dangling] = ()
 
     @property
     def is_well(self) -> bool:
-        return not self.missing and all(disk.is_well for disk in self.disks)
+        return not self.missing and not self.dangling and all(disk.is_well for disk in self.disks)
 
 
 def describe(found: Verified) -> Iterator[RenderableType]:
@@ -56,6 +58,10 @@ def describe(found: Verified) -> Iterator[RenderableType]:
         for one in found.images[:_SHOWN]:
             row(touched, one.repository, one.digest, len(one.manifests), listed(one.tags))
         yield touched
+    yield from (
+        f"{one.repository}: manifest {one.manifest} references {one.child}, which is not linked"
+        for one in found.dangling[:_SHOWN]
+    )
     yield _verdict(found)
 
 
@@ -93,6 +99,10 @@ def as_json(found: Verified) -> JsonObject:
         "metadata": found.with_metadata,
         "missing": [str(digest) for digest in found.missing] if found.with_metadata else None,
         "unlinked": found.unlinked if found.with_metadata else None,
+        "dangling": [
+            {"repository": one.repository, "manifest": str(one.manifest), "digest": str(one.child)}
+            for one in found.dangling
+        ],
         "images": [
             {"repository": one.repository, "digest": str(one.digest), "tags": list(one.tags)} for one in found.images
         ],

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from holdfast import digest as digests
 from holdfast.clock import ManualClock
 from holdfast.errors import CorruptError
+from holdfast.manifest import Reference
 from holdfast.meta import keys, scrubs
+from holdfast.meta.dangling import Dangling, dangling
 from holdfast.meta.lost import Lost, LostBook
 from holdfast.meta.scrubs import Finding, Report, Round, Scrubs, State
+from holdfast.meta.store import Delete
 from holdfast.meta.touched import touched
 from tests.fakes.memory_store import MemoryStore
 from tests.unit.meta.world import OTHER, REPO, V1, V2, blob, image, index, link, new_ids, push, world
@@ -121,3 +126,28 @@ def test_what_no_manifest_names_is_told_by_its_repository_alone():
     (found,) = touched(store, repos, [A])
     assert (found.repository, found.manifests, found.tags, found.is_mirrored) == (REPO, (), (), False)
     assert touched(store, repos, [digests.of(b"nobody's")]) == []
+
+
+def test_a_manifest_whose_layer_is_not_linked_dangles():
+    store, repos = world()
+    push(repos, image("one", A, B), V1)
+    push(repos, image("two", C), V2)
+    assert list(dangling(store)) == []
+    store.txn([], [Delete(keys.link(REPO, B))])
+    assert list(dangling(store)) == [Dangling(REPO, blob("one"), B)]
+
+
+def test_what_may_be_absent_or_comes_from_an_upstream_does_not_dangle():
+    store, repos = world()
+    push(repos, replace(image("mirrored", A), origin="upstream"), V1)
+    foreign = (Reference(B, 10, may_be_absent=True),)
+    push(repos, replace(image("foreign"), references=foreign), V2)
+    store.txn([], [Delete(keys.link(REPO, digest)) for digest in (A, B)])
+    assert list(dangling(store)) == []
+
+
+def test_a_ref_that_a_deleted_manifest_left_is_no_finding():
+    store, repos = world()
+    push(repos, image("one", A), V1)
+    store.txn([], [Delete(keys.link(REPO, A)), Delete(keys.manifest(REPO, blob("one")))])
+    assert list(dangling(store)) == []

@@ -33,6 +33,8 @@ _LOG: Final = logging.getLogger("holdfast.scrub")
 _LOOK_SECONDS: Final = 1.0
 _AGAIN_SECONDS: Final = 30.0
 _SAVE_SECONDS: Final = 5.0
+# Of a round that nobody waits for.
+_PUBLISH_SECONDS: Final = 60.0
 _FINDINGS_EVERY_SECONDS: Final = 3.0
 _JUDGED_EVERY_SECONDS: Final = 10.0
 # Looking takes the metadata's time; it gets so much more to itself afterwards.
@@ -75,6 +77,7 @@ class Loop:
         self._walk: Walk | None = None
         self._place, self._report = self._saved = book.load()
         self._published = Report()
+        self._published_at = clock.monotonic()
         now = clock.monotonic()
         self._saved_at = now
         self._looked_at = float("-inf")
@@ -161,6 +164,8 @@ class Loop:
             self._report = replace(self._report, current=Round(self._clock.wall()), answering=asked)
             self._save()
         done = self._walk.round(self._place, self._report.current or Round(self._clock.wall()))
+        if self._told is not None:
+            self._told.missing.known()  # who waits for this round is not to be told of what has come again since
         done = replace(done, ended_seconds=self._clock.wall())
         self._place, self._report = Place(), Report(max(self._report.answered, self._report.answering), None, done)
         self._save()
@@ -173,11 +178,13 @@ class Loop:
 
     def on_way(self, place: Place, so_far: Round) -> None:
         """The walk is there."""
-        has_found = self._report.current is not None and len(so_far.findings) > len(self._report.current.findings)
         self._place, self._report = place, replace(self._report, current=so_far)
-        if has_found or self._clock.monotonic() - self._saved_at >= _SAVE_SECONDS:
+        now = self._clock.monotonic()
+        if now - self._saved_at >= _SAVE_SECONDS:
             self._save()
-            self._publish()
+            is_awaited = self._report.answering > self._report.answered
+            if is_awaited or now - self._published_at >= _PUBLISH_SECONDS:
+                self._publish()
 
     def _save(self) -> None:
         self._saved_at = self._clock.monotonic()
@@ -186,6 +193,7 @@ class Loop:
             self._saved = (self._place, self._report)
 
     def _publish(self) -> None:
+        self._published_at = self._clock.monotonic()
         if self._told is not None and self._report != self._published:
             self._told.scrubs.publish(self._told.node_id, self._report)
             self._published = self._report

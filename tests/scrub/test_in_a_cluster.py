@@ -97,11 +97,11 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 def test_fifty_damaged_copies_are_all_found_and_all_repaired(world: World) -> None:
     nodes = world.nodes.nodes
-    world.nodes.wait_until(lambda: all(has_compared(node) for node in nodes.values()))
+    world.nodes.wait_until(lambda: all(has_compared(node) for node in nodes.values()), 120)
     hurt = damage(nodes["a"].tree, world.kept)
     world.scrubbed(*nodes)
     for node in nodes.values():
-        world.nodes.wait_until(lambda node=node: all(world.is_right(node, one) for one in world.kept))
+        world.nodes.wait_until(lambda node=node: all(world.is_right(node, one) for one in world.kept), 120)
     found = {name: world.findings(node) for name, node in nodes.items()}
     # Repair compares sizes, and may have come across the others first.
     assert {*hurt.flipped} <= found["a"] <= hurt.all

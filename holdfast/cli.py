@@ -20,6 +20,7 @@ from holdfast.ops.repair import app as repair
 from holdfast.ops.retention import app as retention
 from holdfast.ops.robot import app as robot
 from holdfast.ops.schema import schema
+from holdfast.ops.scrub.command import scrub
 from holdfast.ops.serve import serve
 from holdfast.ops.status.command import status
 from holdfast.ops.storagenode import storagenode
@@ -30,6 +31,7 @@ from holdfast.ops.upload import app as upload
 from holdfast.ops.usage import usage
 from holdfast.ops.user import app as user
 from holdfast.ops.verify import verify
+from holdfast.ops.verifystore.command import verify_store
 from holdfast.ops.whoami import whoami
 
 app = typer.Typer(
@@ -43,6 +45,8 @@ app.command()(verify)
 app.command()(schema)
 app.command()(status)
 app.command()(usage)
+app.command()(scrub)
+app.command("verify-store")(verify_store)
 app.command()(bench)
 app.command()(whoami)
 app.add_typer(node, name="node")

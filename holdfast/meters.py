@@ -85,7 +85,8 @@ class Meters:
     def stop(self) -> None:
         """With the last numbers in the file."""
         self._stop.set()
-        self._thread.join()
+        if self._thread.ident is not None:
+            self._thread.join()
 
     def save(self) -> None:
         """A disk that is full, or a directory that is gone, costs these numbers and nothing else."""

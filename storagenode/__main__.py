@@ -18,6 +18,7 @@ from holdfast.rpc.credentials import TlsFiles
 from storagenode.collecting.assembly import CollectOptions
 from storagenode.configured import configured
 from storagenode.options import NodeOptions, RoomOptions
+from storagenode.scrubbing.assembly import DEFAULT_BYTES_PER_SECOND, ScrubOptions
 from storagenode.server import run
 
 if TYPE_CHECKING:
@@ -57,6 +58,8 @@ def main(arguments: list[str] | None = None) -> int:
                 insecure=parsed.insecure,
                 collect=_collect(parsed),
                 metadata=parsed.metadata,
+                scrub=_scrub(parsed),
+                metrics=parsed.metrics,
                 rooms=_rooms(parsed),
             )
         )
@@ -129,6 +132,13 @@ def _policies(parsed: argparse.Namespace) -> tuple[Policies, Path | None]:
     return Policies.of(settings.storage), Path(settings.log.audit) if settings.log.audit else None
 
 
+def _scrub(parsed: argparse.Namespace) -> ScrubOptions:
+    try:
+        return ScrubOptions(parsed.scrub_interval_seconds, parsed.scrub_bytes_per_second, parsed.scrub_metadata)
+    except ValueError as error:
+        raise ConfigError(f"copies cannot be read again so: {error}") from error
+
+
 def _bytes(text: str) -> int:
     try:
         return int(text)
@@ -190,6 +200,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--retention", type=Path, metavar="CONFIG", help="the registry's configuration, for what it keeps"
     )
+    parser.add_argument(
+        "--scrub-interval-seconds", type=float, default=0.0, help="between readings of all copies; 0: when asked only"
+    )
+    parser.add_argument("--scrub-bytes-per-second", type=int, default=DEFAULT_BYTES_PER_SECOND, help="0: no bound")
+    parser.add_argument("--scrub-metadata", type=Path, help="the registry's SQLite file: tell there what was found")
+    parser.add_argument("--metrics", type=Path, help="directory in which processes of this host put what they count")
     parser.add_argument("--ca-file", type=Path, help="the cluster's authority, for TLS on a TCP address")
     parser.add_argument("--cert-file", type=Path, help="this node's certificate")
     parser.add_argument("--key-file", type=Path, help="its key")

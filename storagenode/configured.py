@@ -18,6 +18,7 @@ from holdfast.rpc.host import host_id
 from storagenode.cluster.side import ClusterOptions, ClusterSide
 from storagenode.collecting.assembly import CollectOptions
 from storagenode.options import NodeOptions
+from storagenode.scrubbing.assembly import ScrubOptions
 
 if TYPE_CHECKING:
     from holdfast.config import Settings
@@ -45,6 +46,11 @@ def collect_options(settings: Settings) -> CollectOptions | None:
         )
     except ValueError as error:
         raise ConfigError(f"storage.gcInterval, gcDelay, gcTimeWindow: {error}") from error
+
+
+def scrub_options(settings: Settings) -> ScrubOptions:
+    scrub = settings.extensions.scrubbing
+    return ScrubOptions(scrub.round_seconds, scrub.bandwidth)
 
 
 def configured(settings: Settings) -> tuple[NodeOptions, Join]:
@@ -75,6 +81,7 @@ def configured(settings: Settings) -> tuple[NodeOptions, Join]:
         tls=configured_files(cluster),
         insecure=cluster.insecure,
         collect=collect_options(settings),
+        scrub=scrub_options(settings),
     )
     part = ClusterOptions(
         advertise=node.advertised if node.advertise else "",

@@ -38,6 +38,15 @@ class LentFile:
     inode: int
 
 
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """A copy that was read for its own sake. ``fault`` "": it is right; else it is in quarantine now, for this reason."""
+
+    size_bytes: int
+    fault: str = ""
+    is_unreadable: bool = False
+
+
 class Allowance(Protocol):
     """Whether more may be written to the disk that something lies on."""
 

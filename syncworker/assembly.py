@@ -19,6 +19,7 @@ from holdfast.errors import TooManyRepositoriesError
 from holdfast.meta.ceilings import Ceilings
 from holdfast.meta.fetches import WORKER, Fetches
 from holdfast.meta.layouts import LayoutBook
+from holdfast.meta.lost import LostBook
 from holdfast.meta.mirrorruns import MirrorRuns
 from holdfast.meta.repos import Repositories
 from holdfast.meta.sqlite import SqliteStore
@@ -43,6 +44,7 @@ from syncworker.leftovers import Leftovers
 from syncworker.linking import Linking
 from syncworker.looking import Looking
 from syncworker.manifests import Manifests
+from syncworker.mending import Mending
 from syncworker.metrics import Tally
 from syncworker.pulling import PullJob
 from syncworker.pushing import assembly as pushing
@@ -63,6 +65,7 @@ if TYPE_CHECKING:
 
     from holdfast.clock import Clock
     from holdfast.config.sync import Sync, SyncRegistry
+    from holdfast.digest import Digest
     from holdfast.meta.ceilings import Room
     from holdfast.meta.store import Compare, Store
     from holdfast.mirrors.entries import Entry
@@ -155,6 +158,7 @@ def assemble(options: Options, pause: Pause) -> Assembled:
         _Task(_nothing, served.ahead.end),
         _Task(presence.start, presence.stop),
         _leftovers(ground, served),
+        _mending(ground, served),
         *_mirrors(ground, served),
         _keeping(ground),
         _meters(options, ground.metrics),
@@ -228,6 +232,25 @@ def _leftovers(ground: _Ground, served: _Served) -> _Task:
     leftovers = Leftovers(served.fetches, ground.writer.state, served.fetching.is_flying)
     pause = ground.time.pause
     thread = threading.Thread(target=leftovers.keep_tidy, args=(pause,), name="leftovers", daemon=True)
+    return _Task(thread.start, _nothing)
+
+
+def _mending(ground: _Ground, served: _Served) -> _Task:
+    """What periodic runs alone fill is mended as well."""
+    repos, clock, sources = ground.repos, ground.time.clock, ground.sources.every()
+    manifests = Manifests(repos, ground.reader, ground.writer, sources, Signatures(repos, clock), Refused(clock))
+
+    def bring(repository: Repository, digest: Digest) -> None:
+        if repos.manifests(repository, [digest]):
+            manifests.have(repository, digest)
+        else:
+            served.fetching.fetch(repository, digest)
+
+    routes = Routes.of(ground.sync)
+    lost = LostBook(ground.parts.store, _new_id)
+    mending = Mending(lost, repos, lambda name: bool(routes.sources(name)), bring, clock)
+    pause = ground.time.pause
+    thread = threading.Thread(target=mending.keep_mended, args=(pause,), name="mending", daemon=True)
     return _Task(thread.start, _nothing)
 
 

@@ -74,7 +74,6 @@ FEATURES: Final[tuple[Feature, ...]] = (
     Feature("extensions.search", "search", Effect.ADDS, _LATER),
     Feature("extensions.ui", "the pages", Effect.ADDS, _LATER),
     Feature("extensions.mgmt", "mgmt", Effect.ADDS, _LATER),
-    Feature("extensions.scrub", "scrubbing", Effect.ADDS, _HEALTH),
     Feature("extensions.lint", "refusing manifests that lack something", Effect.ADDS, _LATER),
     Feature("extensions.trust", "checking signatures", Effect.ADDS, _LATER),
     Feature("extensions.events", "telling others", Effect.ADDS, _LATER),

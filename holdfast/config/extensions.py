@@ -13,13 +13,16 @@ from typing import Annotated, Final
 from pydantic import AfterValidator
 
 from holdfast.config.casemap import CaseMap
-from holdfast.config.scalars import Flag, Listed, Named, NotNegativeTime, Secret, Text, one_of
+from holdfast.config.scalars import ByteSize, Flag, Listed, Named, NotNegativeTime, Secret, Text, at_least, one_of
 from holdfast.config.section import Section, Switched, field
 from holdfast.config.sync import Sync
 from holdfast.durations import Duration, seconds
 
 SHORTEST_INTERVAL: Final = seconds(2 * 3600)
+# Of a node that nobody has told how often to read its copies.
+_UNSAID_INTERVAL: Final = seconds(7 * 86_400)
 
+Bandwidth = Annotated[ByteSize, AfterValidator(at_least(1))]
 SbomFormat = Annotated[Text, AfterValidator(one_of("spdx-json", "cyclonedx"))]
 SinkType = Annotated[Text, AfterValidator(one_of("http", "nats"))]
 
@@ -73,14 +76,20 @@ class Metrics(Switched):
 
 
 class Scrub(Switched):
-    """Reading everything again to find rot."""
+    """Reading everything again to find rot. Without the block, a round each week; switched off, only by `holdfast scrub`."""
 
-    interval: NotNegativeTime = field(seconds(86_400), "Time between rounds; 2h at least.")
+    interval: NotNegativeTime = field(seconds(86_400), "Time from one round's beginning to the next; 2h at least.")
+    bandwidth: Bandwidth = field(20 << 20, "Bytes a second that each node reads at most (ours).")
 
     @property
     def effective_interval(self) -> Duration:
         """``interval``, raised to the floor."""
         return max(self.interval, SHORTEST_INTERVAL)
+
+    @property
+    def round_seconds(self) -> float:
+        """From one round's beginning to the next; 0: only when somebody asks."""
+        return self.effective_interval.seconds if self.enable else 0.0
 
 
 class Lint(Switched):
@@ -145,6 +154,11 @@ class Extensions(Section):
     apikey: Switched | None = field(None, "Ignored, as in zot: see http.auth.apikey.")
     trust: Trust | None = field(None, "Checking signatures.")
     events: Events | None = field(None, "Telling others.")
+
+    @property
+    def scrubbing(self) -> Scrub:
+        """``scrub``, or what is done where nothing is said."""
+        return Scrub(interval=_UNSAID_INTERVAL) if self.scrub is None else self.scrub
 
     def runs(self, name: str) -> bool:
         """Whether the extension in this field is there and not switched off."""

@@ -34,7 +34,10 @@
     alive/<node>                                      the same node, under its lease
     process/<kind>/<id>                               a process that is no storage node, under its lease
     dirty/<partition>/<number>                        the partition may be short of copies by this version
+    scrub/<node>                                      how far a node is with reading its copies, and what came of it
+    lost/<partition>/<digest>                         somebody links this blob, and no node has a good copy
     task/repair                                       bumped when somebody wants every node to compare its copies
+    task/scrub/<node>                                 bumped when somebody wants that node to read all its copies now
     task/mirror/<entry>                               bumped when somebody wants a run of that mirror
     task/pause/<entry>                                that mirror is not to run
     task/trust                                        bumped when an operator says that the metadata is right as it is
@@ -90,6 +93,8 @@ HOUSEKEEPING: Final = (
     b"alive/",
     b"process/",
     b"dirty/",
+    b"scrub/",
+    b"lost/",
     b"lease/",
     b"task/",
     b"witness/",
@@ -274,6 +279,18 @@ def dirty(partition: int, version: int) -> bytes:
     return f"dirty/{partition:03x}/{version:08x}".encode()
 
 
+def scrub(node_id: str) -> bytes:
+    return f"scrub/{node_id}".encode()
+
+
+def scrub_wish(node_id: str) -> bytes:
+    return f"task/scrub/{node_id}".encode()
+
+
+def lost(digest: Digest) -> bytes:
+    return f"lost/{digest.partition:03x}/{digest}".encode()
+
+
 LAYOUT_VERSIONS: Final = _range("layout/version/")
 LAYOUT_KEYS: Final = _range("layout/")
 MEMBERS: Final = _range("member/")
@@ -281,6 +298,8 @@ ALIVE: Final = _range("alive/")
 DIRTY: Final = _range("dirty/")
 MIRROR_RUNS: Final = _range("mirror/run/")
 HOLDERS: Final = _range("holder/")
+SCRUBS: Final = _range("scrub/")
+LOST: Final = _range("lost/")
 PULLS: Final = _range("pulled/")
 PULLS_SINCE: Final = _range("pulls-since/")
 MIN_VERSION_ALONE: Final = (CLUSTER_MIN_VERSION, CLUSTER_MIN_VERSION + b"\0")
@@ -297,7 +316,7 @@ def synced_with(number: int) -> Range:
 
 
 def node_in(key: bytes) -> str:
-    """The node id that ends ``member/``, ``alive/`` and ``layout/synced/`` keys."""
+    """The node id that ends ``member/``, ``alive/``, ``scrub/`` and ``layout/synced/`` keys."""
     return key.rpartition(b"/")[2].decode()
 
 
@@ -342,6 +361,10 @@ def holders_of(digest: Digest) -> Range:
     return _range(f"holder/{digest.partition:03x}/{digest}//")
 
 
+def holders_in(partition: int) -> Range:
+    return _range(f"holder/{partition:03x}/")
+
+
 def manifests_of(name: Repository) -> Range:
     return _range(f"manifest/{name}//")
 
@@ -362,6 +385,11 @@ def after_name(key: bytes) -> bytes:
 def child_named(key: bytes) -> bytes:
     """The child as it is spelled in ``ref/<name>//<child digest>//<parent digest>``."""
     return key.split(b"//")[1]
+
+
+def child_in(key: bytes) -> Digest:
+    """The child in ``ref/<name>//<child digest>//<parent digest>``. Raises CorruptError: it is none."""
+    return _digest_in(child_named(key), key)
 
 
 def parent_named(key: bytes) -> bytes:
@@ -439,6 +467,11 @@ def place_in(key: bytes) -> bytes:
 def fetched_in(key: bytes) -> Digest:
     """The digest in ``fetch/<digest>``. Raises CorruptError: it is none."""
     return _digest_in(key.removeprefix(FETCHES[0]), key)
+
+
+def lost_in(key: bytes) -> Digest:
+    """The digest in ``lost/<partition>/<digest>``. Raises CorruptError: it is none."""
+    return _digest_in(key.rpartition(b"/")[2], key)
 
 
 def last_digest_in(key: bytes) -> Digest:

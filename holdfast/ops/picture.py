@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from holdfast.errors import InputError, NodeUnknownError
 from holdfast.meta import keys
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from holdfast.placement.layout import Layout
     from holdfast.replicas.access import ClusterAccess
     from holdfast.replicas.view import View
+
+
+MOST_LOST: Final = 1000
 
 
 class State(StrEnum):
@@ -41,7 +44,9 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """``synced``: who has reported that it has synced with the newest layout. ``minimum_version`` "": never set."""
+    """``synced``: who has reported that it has synced with the newest layout. ``minimum_version`` "": never set. ``lost``: linked
+    blobs of which no node has a good copy, so many that :data:`MOST_LOST` says enough.
+    """
 
     view: View
     synced: frozenset[str] = frozenset()
@@ -49,6 +54,7 @@ class Picture:
     dirty: tuple[DirtyMark, ...] = ()
     minimum_version: str = ""
     gateways: tuple[Living, ...] = ()
+    lost: int = 0
 
     @property
     def newest(self) -> Layout | None:
@@ -86,6 +92,7 @@ def read(cluster: ClusterAccess) -> Picture:
         dirty=tuple(cluster.book.dirty()),
         minimum_version=minimum.value.decode("utf-8", "replace") if minimum else "",
         gateways=tuple(process for process in living(cluster.metadata) if process.kind == "gateway"),
+        lost=len(cluster.metadata.range(*keys.LOST, MOST_LOST, keys_only=True).entries),
     )
 
 

@@ -160,11 +160,17 @@ def _children(
     node += _collecting(settings, metadata)
     if path is not None:
         node += ["--retention", str(path.absolute())]
+    scrub, metrics = settings.extensions.scrubbing, ["--metrics", str(emptied(run_dir / "metrics"))]
+    node += [
+        "--scrub-metadata", str(metadata),
+        "--scrub-interval-seconds", str(scrub.round_seconds),
+        "--scrub-bytes-per-second", str(scrub.bandwidth),
+        *metrics,
+    ]  # fmt: skip
     node += [
         word for route, store in storage.sub_paths.items() for word in _room(settings, route, store.root_directory)
     ]
     gateway = ["-m", "gateway", "--node", target, "--metadata", str(metadata), "--port", str(port)]
-    metrics = ["--metrics", str(emptied(run_dir / "metrics"))]
     gateway += metrics
     if path is not None:
         gateway += ["--config", str(path.absolute())]

@@ -12,9 +12,20 @@ class Origin(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ORIGIN_UNSPECIFIED: _ClassVar[Origin]
     ORIGIN_PUSHED: _ClassVar[Origin]
     ORIGIN_UPSTREAM: _ClassVar[Origin]
+
+class FindingState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    FINDING_OPEN: _ClassVar[FindingState]
+    FINDING_HEALED: _ClassVar[FindingState]
+    FINDING_LOST: _ClassVar[FindingState]
+    FINDING_UNLINKED: _ClassVar[FindingState]
 ORIGIN_UNSPECIFIED: Origin
 ORIGIN_PUSHED: Origin
 ORIGIN_UPSTREAM: Origin
+FINDING_OPEN: FindingState
+FINDING_HEALED: FindingState
+FINDING_LOST: FindingState
+FINDING_UNLINKED: FindingState
 
 class RepositoryRecord(_message.Message):
     __slots__ = ("operation_id", "created_seconds")
@@ -363,3 +374,59 @@ class UseRecord(_message.Message):
     USED_SECONDS_FIELD_NUMBER: _ClassVar[int]
     used_seconds: float
     def __init__(self, used_seconds: _Optional[float] = ...) -> None: ...
+
+class ScrubRecord(_message.Message):
+    __slots__ = ("operation_id", "answered", "current", "last", "answering")
+    OPERATION_ID_FIELD_NUMBER: _ClassVar[int]
+    ANSWERED_FIELD_NUMBER: _ClassVar[int]
+    CURRENT_FIELD_NUMBER: _ClassVar[int]
+    LAST_FIELD_NUMBER: _ClassVar[int]
+    ANSWERING_FIELD_NUMBER: _ClassVar[int]
+    operation_id: bytes
+    answered: int
+    current: ScrubRound
+    last: ScrubRound
+    answering: int
+    def __init__(self, operation_id: _Optional[bytes] = ..., answered: _Optional[int] = ..., current: _Optional[_Union[ScrubRound, _Mapping]] = ..., last: _Optional[_Union[ScrubRound, _Mapping]] = ..., answering: _Optional[int] = ...) -> None: ...
+
+class ScrubRound(_message.Message):
+    __slots__ = ("began_seconds", "ended_seconds", "partitions_done", "blobs", "size_bytes", "wrong", "missing", "unclear", "findings")
+    BEGAN_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    ENDED_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    PARTITIONS_DONE_FIELD_NUMBER: _ClassVar[int]
+    BLOBS_FIELD_NUMBER: _ClassVar[int]
+    SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    WRONG_FIELD_NUMBER: _ClassVar[int]
+    MISSING_FIELD_NUMBER: _ClassVar[int]
+    UNCLEAR_FIELD_NUMBER: _ClassVar[int]
+    FINDINGS_FIELD_NUMBER: _ClassVar[int]
+    began_seconds: float
+    ended_seconds: float
+    partitions_done: int
+    blobs: int
+    size_bytes: int
+    wrong: int
+    missing: int
+    unclear: int
+    findings: _containers.RepeatedCompositeFieldContainer[ScrubFinding]
+    def __init__(self, began_seconds: _Optional[float] = ..., ended_seconds: _Optional[float] = ..., partitions_done: _Optional[int] = ..., blobs: _Optional[int] = ..., size_bytes: _Optional[int] = ..., wrong: _Optional[int] = ..., missing: _Optional[int] = ..., unclear: _Optional[int] = ..., findings: _Optional[_Iterable[_Union[ScrubFinding, _Mapping]]] = ...) -> None: ...
+
+class ScrubFinding(_message.Message):
+    __slots__ = ("digest", "fault", "state")
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    FAULT_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    digest: str
+    fault: str
+    state: FindingState
+    def __init__(self, digest: _Optional[str] = ..., fault: _Optional[str] = ..., state: _Optional[_Union[FindingState, str]] = ...) -> None: ...
+
+class LostRecord(_message.Message):
+    __slots__ = ("operation_id", "fault", "found_seconds")
+    OPERATION_ID_FIELD_NUMBER: _ClassVar[int]
+    FAULT_FIELD_NUMBER: _ClassVar[int]
+    FOUND_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    operation_id: bytes
+    fault: str
+    found_seconds: float
+    def __init__(self, operation_id: _Optional[bytes] = ..., fault: _Optional[str] = ..., found_seconds: _Optional[float] = ...) -> None: ...

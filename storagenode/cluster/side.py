@@ -25,6 +25,8 @@ from storagenode.cluster.placing import ClusterPlacer
 from storagenode.cluster.rounds import Repair
 from storagenode.cluster.settle import Settler
 from storagenode.collecting.assembly import Side
+from storagenode.scrubbing.assembly import Side as ScrubSide
+from storagenode.scrubbing.missing import Cluster as OtherNodes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -95,14 +97,19 @@ class ClusterSide:
     def for_collecting(self, book: Book) -> Side:
         """The first of the living nodes looks after links."""
         me = self._identity.node_id
-
-        def short(partition: int) -> None:
-            view = self.directory.view
-            if view.layouts is not None:
-                self.book.mark_dirty(partition, view.layouts.newest.version)
-
         witness = Witness(self._metadata, me, book, _new_id)
-        return Side(self._metadata, witness, short, lambda: min(self.directory.view.alive, default=me) >= me)
+        return Side(self._metadata, witness, self._short, lambda: min(self.directory.view.alive, default=me) >= me)
+
+    def for_scrubbing(self) -> ScrubSide:
+        me = self._identity.node_id
+        others = OtherNodes(me, lambda: self.directory.view, self.directory.client, self._short)
+        return ScrubSide(me, self._metadata, others)
+
+    def _short(self, partition: int) -> None:
+        """This node has fewer copies of it than it should."""
+        view = self.directory.view
+        if view.layouts is not None:
+            self.book.mark_dirty(partition, view.layouts.newest.version)
 
     def start(self, node: StorageNode, address: str) -> None:
         """Join.

@@ -19,7 +19,7 @@ from weakref import WeakValueDictionary
 from holdfast import digest as digests
 from holdfast.errors import BlobUnknownError, CorruptError, DigestInvalidError, RangeInvalidError, UnavailableError
 from holdfast.rpc.node import ListedBlob, LocalBlob, StoredBlob
-from storagenode.disk import read, stage
+from storagenode.disk import examining, read, stage
 from storagenode.disk.fsio import SyncFailedError
 from storagenode.disk.quarantine import Quarantine
 from storagenode.disk.stage import DiskStage
@@ -27,6 +27,7 @@ from storagenode.disk.stamps import Stamps, Stripes
 from storagenode.disk.sums import Sums
 from storagenode.disk.tree import blob_name, parse_blob_name
 from storagenode.disk.uploadlog import UploadLog
+from storagenode.store import Examined
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -265,11 +266,37 @@ class DiskStore:
         """What moves exactly this copy aside; one that has replaced it meanwhile stays."""
 
         def corrupt(reason: str) -> None:
-            with self._stripes.of(digest), contextlib.suppress(FileNotFoundError):
-                if os.stat(self._tree.blob(digest)).st_ino == inode:
-                    self._isolate(digest, reason)
+            self._set_aside(digest, inode, reason)
 
         return corrupt
+
+    def _set_aside(self, digest: Digest, inode: int, reason: str) -> bool:
+        with self._stripes.of(digest), contextlib.suppress(FileNotFoundError):
+            if os.lstat(self._tree.blob(digest)).st_ino == inode:
+                self._isolate(digest, reason)
+                return True
+        return False
+
+    def names(self, partition: int) -> list[Digest]:
+        """What lies there by its name, whatever it is, in the order of digests' texts."""
+        found = (parse_blob_name(name) for name in os.listdir(self._tree.partition(partition)))
+        return sorted((digest for digest in found if digest is not None), key=str)
+
+    def examine(self, digest: Digest, moved: Callable[[int], None]) -> Examined | None:
+        """Read one copy from the disk, and set it aside if it is wrong; None: there is none (any more).
+
+        ``moved``: as ``examining.examine``. Raises UnavailableError: the disk tells nothing, or does not let go of a wrong copy.
+        """
+        path = self._tree.blob(digest)
+        read = examining.examine(path, digest, moved)
+        if read is not None and read.fault:
+            # What has gone wrong between the disk and us this once is no reason to throw a copy away.
+            read = examining.examine(path, digest, moved)
+        if read is None:
+            return None
+        if read.fault and not self._set_aside(digest, read.inode, read.fault):
+            return None  # another one has come in its place, or it has gone
+        return Examined(read.size_bytes, read.fault, is_unreadable=read.is_unreadable)
 
     def delete(self, digest: Digest, stamp: str) -> bool:
         target = f"{self._tree.trash}/{secrets.token_hex(8)}-{blob_name(digest)}"

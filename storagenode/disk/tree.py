@@ -3,6 +3,7 @@
     <data directory>/
         node.json                      node id, cluster id, format version; written last at init, so it says that init is complete
         witness.json                   what the node left in the metadata last, to see whether that has gone back in time
+        scrub.json                     how far the node is with reading its copies again, and what came of it
         rooms.json                     the node's further disks, if it has some: their names and what each is for
         lock                           held with flock while a process owns the directory
         blobs/<000..fff>/<algorithm>-<encoded>    verified, durable, never changed; the directory is the digest's partition
@@ -52,6 +53,10 @@ class Tree:
     @property
     def witness_file(self) -> str:
         return f"{self.root}/witness.json"
+
+    @property
+    def scrub_file(self) -> str:
+        return f"{self.root}/scrub.json"
 
     @property
     def lock(self) -> str:

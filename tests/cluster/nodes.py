@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from holdfast.digest import Digest
     from holdfast.rpc.node import StoredBlob
+    from storagenode.scrubbing.assembly import ScrubOptions
 
 REPOSITORY = "library/alpine"
 QUICK = Deadlines(control_seconds=3.0, put_seconds=5.0, first_byte_seconds=2.0, next_byte_seconds=2.0)
@@ -65,9 +66,8 @@ class Node:
         def join(identity, blobs, space):
             return ClusterSide(identity, blobs, space, self.cluster.store, connect, "", clock, options)
 
-        self.server = NodeServer(
-            NodeOptions(self.path, "127.0.0.1:0", cluster_id="test", reserve_bytes=0), clock=clock, join=join
-        )
+        node = NodeOptions(self.path, "127.0.0.1:0", cluster_id="test", reserve_bytes=0, scrub=self.cluster.scrub)
+        self.server = NodeServer(node, clock=clock, join=join)
         self.server.start()
         self.node_id = self.server.node.status().node_id
         return self
@@ -92,6 +92,7 @@ class Node:
 @dataclass
 class Nodes:
     directory_path: Path
+    scrub: ScrubOptions | None = None
     store: Shared = field(default_factory=lambda: Shared(SystemClock()))
     nodes: dict[str, Node] = field(default_factory=dict)
 
@@ -161,9 +162,9 @@ class Nodes:
 
 
 @contextlib.contextmanager
-def running(path: Path, *names: str) -> Iterator[Nodes]:
+def running(path: Path, *names: str, scrub: ScrubOptions | None = None) -> Iterator[Nodes]:
     """Nodes of these names, one layout of all of them. ``name@zone`` puts one into a zone."""
-    cluster = Nodes(path)
+    cluster = Nodes(path, scrub)
     try:
         list(cluster.pool.map(lambda name: cluster.add(*name.split("@")), names))
         cluster.directory.start()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from holdfast.digest import PARTITIONS
 from holdfast.ops.console import bytes_text, counted, listed
-from holdfast.ops.picture import State, node_lines
+from holdfast.ops.picture import MOST_LOST, State, node_lines
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -143,6 +143,10 @@ def _nodes(lines: Collection[NodeLine]) -> Iterator[Finding]:
 
 
 def _copies(seen: Picture) -> Iterator[Finding]:
+    if seen.lost:
+        blobs = counted(seen.lost, "blob") + (" or more" if seen.lost >= MOST_LOST else "")
+        what = f"{blobs} that images need {'has' if seen.lost == 1 else 'have'} no good copy left"
+        yield Finding(True, what, "`holdfast scrub --report` tells which images; push those again")
     if seen.newest is None:
         return
     counts = living_copies(seen)

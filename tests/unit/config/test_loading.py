@@ -121,6 +121,11 @@ def test_settings_cannot_be_changed() -> None:
         ({"extensions": {"metrics": {"prometheus": {}}}}, lambda s: s.extensions.runs("metrics"), True),
         ({"extensions": {"metrics": {"enable": "false"}}}, lambda s: s.extensions.runs("metrics"), False),
         ({}, lambda s: s.extensions.runs("metrics"), False),
+        ({}, lambda s: (s.extensions.scrubbing.round_seconds, s.extensions.scrubbing.bandwidth), (7 * 86_400.0, 20 << 20)),
+        ({"extensions": {"scrub": {}}}, lambda s: s.extensions.scrubbing.round_seconds, 86_400.0),
+        ({"extensions": {"scrub": {"interval": "1s"}}}, lambda s: s.extensions.scrubbing.round_seconds, 7200.0),
+        ({"extensions": {"scrub": {"enable": False, "interval": "3h"}}}, lambda s: s.extensions.scrubbing.round_seconds, 0.0),
+        ({"extensions": {"scrub": {"bandwidth": "1MiB"}}}, lambda s: s.extensions.scrubbing.bandwidth, 1 << 20),
     ],
 )  # fmt: skip
 def test_scalars_are_typed_weakly(extra: dict[str, Any], read: Callable[[Any], Any], expected: object) -> None:

@@ -373,6 +373,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("node of no weight", node(weight=0), "cluster.node.weight"),
     ("node in no zone", node(zone="rack 1"), "cluster.node.zone"),
     ("repair without bandwidth", node(repairBandwidth=0), "cluster.node.repairBandwidth"),
+    ("scrub without bandwidth", extension(scrub={"bandwidth": 0}), "extensions.scrub.bandwidth"),
     ("cluster without members", {"cluster": {"hashKey": "k" * 16}}, "cluster.members"),
     ("short hash key", {"cluster": {"members": ["a:1"], "hashKey": "k" * 15}}, "cluster.hashKey"),
     ("member without port", {"cluster": {"members": ["a"], "hashKey": "k" * 16}}, "cluster.members[0]"),

@@ -7,7 +7,7 @@ from dataclasses import replace
 from holdfast.meta.etcd.operate import Alarm, EtcdStatus, MemberStatus
 from holdfast.meta.etcd.options import endpoint
 from holdfast.meta.layouts import DirtyMark
-from holdfast.ops.picture import State, find, node_lines
+from holdfast.ops.picture import MOST_LOST, State, find, node_lines
 from holdfast.ops.status.health import findings, living_copies, verdict
 from holdfast.placement.layout import Rules
 from tests.unit.ops.pictures import GIB, alive, layout, picture
@@ -50,6 +50,13 @@ def test_etcd_members_alarms_and_quota_are_problems():
     assert problems(three(), replace(ETCD, alarms=(Alarm(1, "NOSPACE"),))) == ["etcd has raised the alarm NOSPACE"]
     (what,) = problems(three(), replace(ETCD, quota_bytes=1 << 20))
     assert "pushes are refused" in what
+
+
+def test_blobs_without_a_good_copy_are_a_problem():
+    assert problems(replace(three(), lost=1)) == ["1 blob that images need has no good copy left"]
+    assert problems(replace(three(), lost=2)) == ["2 blobs that images need have no good copy left"]
+    (what,) = problems(replace(three(), lost=MOST_LOST))
+    assert "or more" in what
 
 
 def test_nodes_that_are_down_full_or_read_only_are_problems():

@@ -1,0 +1,1 @@
+"""``holdfast verify-store``: read the directory of a stopped storage node, and say what is wrong with it; change nothing."""

@@ -1,0 +1,90 @@
+"""A node's scrub, made of its options."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from holdfast.meta.lost import LostBook
+from holdfast.meta.scrubs import Scrubs
+from storagenode.scrubbing.loop import Loop, Rhythm, Told
+from storagenode.scrubbing.missing import Missing
+from storagenode.scrubbing.pace import Pace
+from storagenode.scrubbing.walk import Walk
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from holdfast.clock import Clock
+    from holdfast.digest import Digest
+    from holdfast.meta.store import Store
+    from storagenode.scrubbing.book import ScrubBook
+    from storagenode.scrubbing.missing import Others
+    from storagenode.scrubbing.walk import Counters, Disk
+
+DEFAULT_BYTES_PER_SECOND = 20 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class ScrubOptions:
+    """As ``extensions.scrub``; ``interval_seconds`` 0: only when asked. ``metadata``: the SQLite file of a registry of one machine.
+    Raises ValueError.
+    """
+
+    interval_seconds: float = 0.0
+    bytes_per_second: int = DEFAULT_BYTES_PER_SECOND
+    metadata: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.interval_seconds < 0 or self.bytes_per_second < 0:
+            raise ValueError("neither an interval nor a pace is negative")
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """What a node knows of its registry: ``store`` is its metadata."""
+
+    node_id: str
+    store: Store
+    others: Others
+
+
+class Scrub:
+    """Not started when it is made."""
+
+    def __init__(
+        self, options: ScrubOptions, disks: Sequence[Disk], book: ScrubBook, side: Side | None, clock: Clock
+    ) -> None:
+        self._stopping = threading.Event()
+        told = _told(side, disks, clock) if side is not None else None
+        rhythm = Rhythm(options.interval_seconds)
+        self.loop = Loop(book, told, rhythm, clock, self._stopping)
+        pace = Pace(clock, self._stopping, options.bytes_per_second)
+        self._walk = Walk(disks, told.missing if told else None, pace, self.loop.on_way)
+
+    @property
+    def counters(self) -> Counters:
+        return self._walk.counters
+
+    def start(self) -> None:
+        self.loop.start(self._walk)
+
+    def stop(self) -> None:
+        """Waits for the piece that is being read."""
+        self._stopping.set()
+        self.loop.stop()
+
+
+def _told(side: Side, disks: Sequence[Disk], clock: Clock) -> Told:
+    def present(partition: int) -> Iterable[Digest]:
+        return (digest for disk in disks for digest in disk.names(partition))
+
+    missing = Missing(LostBook(side.store, _new_id), side.others, present, clock)
+    return Told(side.node_id, Scrubs(side.store, _new_id), missing)
+
+
+def _new_id() -> bytes:
+    return secrets.token_bytes(16)

@@ -1,0 +1,144 @@
+"""A round: every copy of a node read once, partition by partition, and what is linked and not here missed.
+
+Promises
+  * What is wrong is in quarantine, and its partition marked short of copies, before the next copy is read.
+  * Stopped anywhere, the next process goes on at the last place that was saved; a copy may be read twice, none is left out but
+    those that came meanwhile, which were hashed as they came.
+  * Many copies in a row that cannot be read are the disk's fault and not theirs: the round stops there, says so, and gives up
+    until somebody asks for another.
+  * Memory does not grow with what is stored: of one partition the names, of findings so many.
+
+Never here: when a round is due, and how fast it goes.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final, Protocol
+
+from holdfast.digest import PARTITIONS
+from holdfast.errors import UnavailableError
+from holdfast.meta.scrubs import MOST_FINDINGS, Finding, Round, State
+from storagenode.scrubbing.book import Place
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from holdfast.digest import Digest
+    from storagenode.scrubbing.missing import Missing
+    from storagenode.scrubbing.pace import Pace
+    from storagenode.store import Examined
+
+_LOG: Final = logging.getLogger("holdfast.scrub")
+_MOST_IN_A_ROW: Final = 32
+ABSENT: Final = "there was none"
+
+
+class Disk(Protocol):
+    """What a scrub needs of a disk: of ``storagenode.disk.store.DiskStore``."""
+
+    def names(self, partition: int) -> list[Digest]: ...
+
+    def examine(self, digest: Digest, moved: Callable[[int], None]) -> Examined | None: ...
+
+
+@dataclass(slots=True)
+class Counters:
+    """Since the process began, for metrics."""
+
+    rounds: int = 0
+    blobs: int = 0
+    size_bytes: int = 0
+    wrong: int = 0
+    missing: int = 0
+
+
+@dataclass(slots=True)
+class Walk:
+    """``missing`` None: nobody says what is linked. ``saved`` is told now and then how far it is. For one thread."""
+
+    disks: Sequence[Disk]
+    missing: Missing | None
+    pace: Pace
+    saved: Callable[[Place, Round], None]
+    counters: Counters = field(default_factory=Counters)
+    has_given_up: bool = False
+    _unreadable: int = 0
+
+    def round(self, place: Place, so_far: Round) -> Round:
+        """From ``place`` to the end.
+
+        Raises:
+            StoppedError: the node stops. UnavailableError: the metadata or a disk does not answer; go on from the saved place.
+        """
+        self._unreadable, self.has_given_up = 0, False
+        for partition in range(place.partition, PARTITIONS):
+            faults: dict[Digest, str] = {}
+            after = place.after if partition == place.partition else ""
+            for digest in sorted({digest for disk in self.disks for digest in disk.names(partition)}, key=str):
+                if str(digest) <= after:
+                    continue
+                so_far = self._read(digest, so_far, faults)
+                if not faults:  # else it is judged first, so that what was found is not forgotten by a crash
+                    self.saved(Place(partition, str(digest)), so_far)
+            so_far = replace(self._missed(partition, faults, so_far), partitions_done=partition + 1)
+            self.saved(Place(partition + 1), so_far)
+            self.pace.go_on()
+        return so_far
+
+    def _read(self, digest: Digest, so_far: Round, faults: dict[Digest, str]) -> Round:
+        """On every disk that has a copy of it."""
+        for disk in self.disks:
+            found = disk.examine(digest, self.pace.moved)
+            if found is None:
+                continue
+            self.pace.small(found.size_bytes)
+            self.counters.blobs += 1
+            self.counters.size_bytes += found.size_bytes
+            so_far = replace(so_far, blobs=so_far.blobs + 1, size_bytes=so_far.size_bytes + found.size_bytes)
+            if found.fault:
+                self.counters.wrong += 1
+                faults[digest] = found.fault
+                so_far = replace(so_far, wrong=so_far.wrong + 1)
+            self._require_a_disk(found)
+        return so_far
+
+    def _require_a_disk(self, found: Examined) -> None:
+        self._unreadable = self._unreadable + 1 if found.is_unreadable else 0
+        if self._unreadable >= _MOST_IN_A_ROW:
+            self.has_given_up = True
+            raise UnavailableError(
+                f"{_MOST_IN_A_ROW} copies in a row could not be read, and no more go into quarantine: look at the disk, then run"
+                " `holdfast scrub`"
+            )
+
+    def _missed(self, partition: int, faults: dict[Digest, str], so_far: Round) -> Round:
+        if self.missing is None:
+            return _with(so_far, [Finding(digest, fault) for digest, fault in faults.items()])
+        wrong = frozenset(faults)
+        faults.update((digest, ABSENT) for digest in self.missing.of(partition) if digest not in wrong)
+        if not faults:
+            return so_far
+        findings = []
+        for digest, judged in self.missing.judge(partition, faults).items():
+            if digest not in wrong:
+                if judged.state in {State.HEALED, State.UNLINKED}:
+                    continue  # it came, or went, while we looked
+                self.counters.missing += 1
+                so_far = replace(so_far, missing=so_far.missing + 1)
+            so_far = replace(so_far, unclear=so_far.unclear + judged.is_unclear)
+            findings.append(Finding(digest, faults[digest], judged.state))
+            _tell(findings[-1])
+        return _with(so_far, findings)
+
+
+def _with(so_far: Round, found: Sequence[Finding]) -> Round:
+    return replace(so_far, findings=(*so_far.findings, *found)[:MOST_FINDINGS])
+
+
+def _tell(found: Finding) -> None:
+    if found.state is State.LOST:
+        _LOG.error("no good copy of a blob is left", extra={"digest": str(found.digest), "fault": found.fault})
+    elif found.fault == ABSENT:
+        _LOG.warning("a copy that should be here is not", extra={"digest": str(found.digest)})

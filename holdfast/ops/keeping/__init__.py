@@ -1,0 +1,1 @@
+"""Keeping the metadata: ``holdfast backup`` and ``holdfast restore``."""

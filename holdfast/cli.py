@@ -14,6 +14,8 @@ from holdfast.ops.certs import app as certs
 from holdfast.ops.gateway import gateway
 from holdfast.ops.gc import app as gc
 from holdfast.ops.keeping.backup import backup
+from holdfast.ops.keeping.compare import compare
+from holdfast.ops.keeping.recover import recover
 from holdfast.ops.keeping.restore import restore
 from holdfast.ops.layout import app as layout
 from holdfast.ops.metadata import app as metadata
@@ -46,6 +48,8 @@ app.command()(status)
 app.command()(usage)
 app.command()(backup)
 app.command()(restore)
+app.command()(compare)
+app.command()(recover)
 app.command()(bench)
 app.command()(whoami)
 app.add_typer(node, name="node")

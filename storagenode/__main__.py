@@ -14,6 +14,7 @@ from holdfast import config, logs
 from holdfast.errors import ConfigError, MetadataUnavailableError, UnavailableError
 from holdfast.parent import die_with_parent
 from holdfast.rpc.credentials import TlsFiles
+from storagenode.backups import BackupOptions
 from storagenode.collecting.assembly import CollectOptions
 from storagenode.configured import configured
 from storagenode.options import NodeOptions, RoomOptions
@@ -55,7 +56,8 @@ def main(arguments: list[str] | None = None) -> int:
                 tls=_tls(parsed),
                 insecure=parsed.insecure,
                 collect=_collect(parsed),
-                metadata=parsed.metadata,
+                metadata=parsed.metadata or parsed.backup_metadata,
+                backups=_kept(parsed),
                 rooms=tuple(RoomOptions(route, Path(at), _bytes(reserve)) for route, at, reserve in parsed.room),
             )
         )
@@ -102,6 +104,15 @@ def _collect(parsed: argparse.Namespace) -> CollectOptions | None:
         raise ConfigError(f"the collector cannot be run so: {error}") from error
 
 
+def _kept(parsed: argparse.Namespace) -> BackupOptions | None:
+    if parsed.backup_metadata is None:
+        return None
+    try:
+        return BackupOptions(parsed.backup_interval_seconds, parsed.backup_count)
+    except ValueError as error:
+        raise ConfigError(f"backups cannot be made so: {error}") from error
+
+
 def _bytes(text: str) -> int:
     try:
         return int(text)
@@ -144,6 +155,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--gc-delay-seconds", type=float, default=3600.0)
     parser.add_argument("--gc-interval-seconds", type=float, default=3600.0)
     parser.add_argument("--gc-window", default="", metavar="HH:MM-HH:MM", help="of the day, in UTC")
+    parser.add_argument("--backup-metadata", type=Path, help="the registry's SQLite file: keep backups of it")
+    parser.add_argument("--backup-interval-seconds", type=float, default=24 * 3600.0)
+    parser.add_argument("--backup-count", type=int, default=7)
     parser.add_argument("--ca-file", type=Path, help="the cluster's authority, for TLS on a TCP address")
     parser.add_argument("--cert-file", type=Path, help="this node's certificate")
     parser.add_argument("--key-file", type=Path, help="its key")

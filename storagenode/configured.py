@@ -14,6 +14,7 @@ from holdfast.meta.versions import require_entry
 from holdfast.replicas.access import connector, new_id, open_metadata
 from holdfast.rpc.credentials import configured_files
 from holdfast.rpc.host import host_id
+from storagenode.backups import BackupOptions
 from storagenode.cluster.side import ClusterOptions, ClusterSide
 from storagenode.collecting.assembly import CollectOptions
 from storagenode.options import NodeOptions
@@ -39,6 +40,17 @@ def collect_options(settings: Settings) -> CollectOptions | None:
         )
     except ValueError as error:
         raise ConfigError(f"storage.gcInterval, gcDelay, gcTimeWindow: {error}") from error
+
+
+def backup_options(settings: Settings) -> BackupOptions | None:
+    """None: ``storage.metadataBackups`` is off. Raises ConfigError."""
+    wanted = settings.storage.metadata_backups
+    if not wanted.enable:
+        return None
+    try:
+        return BackupOptions(wanted.interval.seconds, wanted.count)
+    except ValueError as error:
+        raise ConfigError(f"storage.metadataBackups: {error}") from error
 
 
 def configured(settings: Settings) -> tuple[NodeOptions, Join]:
@@ -69,6 +81,7 @@ def configured(settings: Settings) -> tuple[NodeOptions, Join]:
         tls=configured_files(cluster),
         insecure=cluster.insecure,
         collect=collect_options(settings),
+        backups=backup_options(settings),
     )
     part = ClusterOptions(
         advertise=node.advertised if node.advertise else "",

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from holdfast.rpc.credentials import TlsFiles
+    from storagenode.backups import BackupOptions
     from storagenode.collecting.assembly import CollectOptions
 
 
@@ -42,7 +43,7 @@ class NodeOptions:
     ``lock_wait_seconds``: how long a former process may take to let go of the directory. ``tls``: this node's certificate, which
     every TCP address needs that is not loopback, unless ``insecure``; a Unix socket never uses it. ``rooms``: further disks.
     ``collect`` None: garbage stays. ``metadata``: the SQLite file, for a node that is all of a registry; a cluster's node has its
-    own.
+    own. ``backups`` None: it makes none of the metadata.
     """
 
     data_dir: Path
@@ -63,6 +64,7 @@ class NodeOptions:
     rooms: tuple[RoomOptions, ...] = ()
     collect: CollectOptions | None = None
     metadata: Path | None = None
+    backups: BackupOptions | None = None
 
     def __post_init__(self) -> None:
         """Raises ConfigError."""

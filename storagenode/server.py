@@ -21,7 +21,7 @@ from holdfast.addresses import UNIX
 from holdfast.clock import Clock, SystemClock
 from holdfast.errors import ConfigError
 from holdfast.meta.sqlite import SqliteStore
-from holdfast.meta.witness import Witness
+from holdfast.meta.witness import Witness, looks_right
 from holdfast.rpc import methods as m
 from holdfast.rpc.admission import admit_anybody, admit_cluster, admit_meant_for
 from holdfast.rpc.channel import SERVER_OPTIONS
@@ -30,6 +30,7 @@ from holdfast.rpc.host import host_id
 from holdfast.rpc.serving import LanePool, ServiceHandler
 from holdfast.settled import settled
 from holdfast.signals import Signals
+from storagenode.backups import Backups
 from storagenode.cluster.ear import listening
 from storagenode.collecting.assembly import Side, collecting
 from storagenode.disk import identity, roombook
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import TypeAlias
 
+    from holdfast.meta.keeping.making import Source
     from storagenode.cluster.side import ClusterSide
     from storagenode.collecting.loop import Loop
     from storagenode.disk.identity import Identity
@@ -89,6 +91,9 @@ class NodeServer:
             self.node.recover()
             witness = WitnessBook(tree, files)
             self._collecting = _collecting(options, known, store, self._side, witness, clock, self._rooms)
+            self._backups = _backups(
+                options, known, Space(tree.root, options.reserve_bytes), self._side, clock, self._rooms
+            )
         except BaseException:
             self._rooms.close()
             os.close(self._lock)
@@ -128,6 +133,8 @@ class NodeServer:
         self._housekeeping.start()
         if self._collecting is not None:
             self._collecting.start()
+        if self._backups is not None:
+            self._backups.start()
         address = listen if listen.startswith(UNIX) else f"{listen.rpartition(':')[0]}:{port}"
         status = self.node.status()
         _LOG.info("storage node is up", extra={"node": status.node_id, "listen": address, "uploads": status.uploads})
@@ -139,6 +146,8 @@ class NodeServer:
         """No new calls; those under way get ``drain_seconds``; finishes that were begun end."""
         if self._collecting is not None:
             self._collecting.stop()
+        if self._backups is not None:
+            self._backups.stop()
         if self._side is not None:
             self._side.leave()
         self._server.stop(drain_seconds).wait()
@@ -203,6 +212,33 @@ def _collecting(
     opened.callback(metadata.close)
     witness = Witness(metadata, known.node_id, book, lambda: secrets.token_bytes(16))
     return collecting(options.collect, store, Side(metadata, witness, lambda _: None, lambda: True), clock)
+
+
+def _backups(
+    options: NodeOptions,
+    known: Identity,
+    space: Space,
+    side: ClusterSide | None,
+    clock: Clock,
+    opened: contextlib.ExitStack,
+) -> Backups | None:
+    """None where none are wanted, or there is no metadata to make them of."""
+    if options.backups is None:
+        return None
+    tree = Tree(str(options.data_dir.absolute()))
+    book = WitnessBook(tree, Files())
+    store: Source
+    if side is not None:
+        store = side.metadata
+    elif options.metadata is not None:
+        store = opened.enter_context(contextlib.closing(SqliteStore(options.metadata, clock)))
+    else:
+        return None
+
+    def is_wanted() -> bool:
+        return (side is None or side.keeps_backups()) and looks_right(store, known.node_id, book)
+
+    return Backups(Path(tree.backups), store, space, clock, options.backups, is_wanted)
 
 
 def _round(node: StorageNode, trashes: Sequence[Trash], options: NodeOptions) -> None:

@@ -60,8 +60,12 @@ class Witness:
     def require_right(self) -> None:
         """Raises RolledBackError, MetadataUnavailableError."""
         found = self._store.get_many([self._key, keys.TRUST_TASK, keys.CLUSTER_RESTORED]).entries
-        self._require_own(found)
         restored = found.get(keys.CLUSTER_RESTORED)
+        try:
+            self._require_own(found)
+        except RolledBackError:
+            if restored is None:
+                raise
         if restored is not None:
             # Also where this node has no memory, or nothing was told in between as far as it knows.
             raise RolledBackError(
@@ -94,6 +98,15 @@ class Witness:
         self._book.save(Memory((standing, value.hex())))
         if insist(self._store, [KeyAt(self._key, revision_of(found, self._key))], [Put(self._key, value)]):
             self._book.save(Memory((value.hex(),)))
+
+
+def looks_right(store: Store, node_id: str, book: Book) -> bool:
+    """As ``Witness.require_right``, for another thread: nothing is remembered, and a value on its way may count as a doubt."""
+    memory, key = book.load(), keys.witness(node_id)
+    found = store.get_many([key, keys.CLUSTER_RESTORED]).entries
+    standing = found[key].value.hex() if key in found else ""
+    is_known = not memory.known or standing in memory.known
+    return is_known and not memory.doubted_at and keys.CLUSTER_RESTORED not in found
 
 
 def trust(store: Store, new_id: Callable[[], bytes]) -> None:

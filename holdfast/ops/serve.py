@@ -156,6 +156,12 @@ def _children(
             "--gc-interval-seconds", str(storage.gc_interval.seconds),
             "--gc-window", storage.gc_time_window,
         ]  # fmt: skip
+    if storage.metadata_backups.enable:
+        node += [
+            "--backup-metadata", str(metadata),
+            "--backup-interval-seconds", str(storage.metadata_backups.interval.seconds),
+            "--backup-count", str(storage.metadata_backups.count),
+        ]  # fmt: skip
     node += [
         word for route, store in storage.sub_paths.items() for word in _room(settings, route, store.root_directory)
     ]

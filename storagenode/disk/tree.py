@@ -4,6 +4,7 @@
         node.json                      node id, cluster id, format version; written last at init, so it says that init is complete
         witness.json                   what the node left in the metadata last, to see whether that has gone back in time
         rooms.json                     the node's further disks, if it has some: their names and what each is for
+        backups/                       copies of the metadata, made now and then (holdfast/meta/keeping/file.py)
         lock                           held with flock while a process owns the directory
         blobs/<000..fff>/<algorithm>-<encoded>    verified, durable, never changed; the directory is the digest's partition
         staging/uploads                           whose uploads these are, a line for each that was begun
@@ -52,6 +53,10 @@ class Tree:
     @property
     def witness_file(self) -> str:
         return f"{self.root}/witness.json"
+
+    @property
+    def backups(self) -> str:
+        return f"{self.root}/backups"
 
     @property
     def lock(self) -> str:

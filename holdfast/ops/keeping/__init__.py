@@ -1,1 +1,1 @@
-"""Keeping the metadata: ``holdfast backup`` and ``holdfast restore``."""
+"""Keeping the metadata: ``holdfast backup``, ``restore``, ``compare`` and ``recover``."""

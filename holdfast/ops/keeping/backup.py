@@ -3,7 +3,7 @@
 It holds names: repositories, tags, manifest records, links, accounts, keys of tokens, the cluster's layout. Bytes are on the
 storage nodes; names without bytes are worth nothing, and neither are bytes without names.
 
-Exit codes: 0 done, 1 not done (with the reason), 2 wrong usage, 78 the configuration is refused, or there is no registry of it yet.
+Exit codes: 0 done, 1 not done (with the reason), 2 wrong usage, 78 the configuration is refused.
 """
 
 from __future__ import annotations

@@ -43,10 +43,12 @@ KINDS = {"repo": "repositories", "tag": "tags", "manifest": "manifests", "link":
 def settings_of(path: Path | None) -> Iterator[Settings]:
     """For the length of a command."""
     try:
-        yield configuration(path) if path is not None or DEFAULT_FILE.exists() else config.defaults()
+        settings = configuration(path) if path is not None or DEFAULT_FILE.exists() else config.defaults()
     except ConfigError as error:
         report_refusal(error)
         raise typer.Exit(EXIT_CONFIG) from error
+    try:
+        yield settings
     except HoldfastError as error:
         raise console.refuse([error.message]) from error
 

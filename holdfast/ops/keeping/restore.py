@@ -69,8 +69,8 @@ def restore(
         typer.echo("nothing was changed")
     else:
         typer.echo(
-            f"restored, as of {verified.header.made}. Start the registry and push again what is missing; nodes delete nothing until"
-            " you say that it is right: `holdfast gc trust`"
+            f"restored, as of {verified.header.made}. Start the registry, see what is missing (`holdfast compare`), push it again;"
+            " nodes delete nothing until you say that it is right: `holdfast gc trust`"
         )
 
 

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self
 
 from holdfast.clock import SystemClock
@@ -18,6 +16,7 @@ from holdfast.meta import keys
 from holdfast.meta.copying import Copying, require_nobody
 from holdfast.meta.keeping.restoring import name_of, restored
 from holdfast.meta.sqlite import SqliteStore
+from holdfast.ops.keeping.unpacking import unpacked
 from holdfast.ops.registry import database
 from holdfast.ops.starting import hold_directory, make_directory, require_cluster
 from holdfast.replicas.access import open_metadata
@@ -26,6 +25,7 @@ from storagenode.disk.tree import Tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from holdfast.config import Settings
     from holdfast.meta.etcd import EtcdStore
@@ -104,7 +104,7 @@ class EtcdTarget:
 
     def restore(self, backup: Backup, moved: Callable[[int], None], *, replace: bool) -> None:
         # Side by side with what is there, in the order of keys, again and again: that wants a store on both sides.
-        with _unpacked(backup) as source:
+        with unpacked(backup) as source:
             Copying(source, self.store, name_of(backup), replaces=replace).run(moved)
 
 
@@ -119,16 +119,6 @@ def _standing(store: Store, where: str, *, replace: bool) -> str:
         )
     found = store.get(keys.CLUSTER_ID)
     return f"{where} holds registry {found.value.decode() if found else 'unknown'}, which is replaced"
-
-
-@contextlib.contextmanager
-def _unpacked(backup: Backup) -> Iterator[SqliteStore]:
-    with (
-        tempfile.TemporaryDirectory(prefix="holdfast-restore-") as directory,
-        contextlib.closing(SqliteStore(Path(directory) / "metadata.db", SystemClock())) as store,
-    ):
-        store.replace(restored(backup), backup.header.revision)
-        yield store
 
 
 def _counted(pairs: Iterator[tuple[bytes, bytes]], moved: Callable[[int], None]) -> Iterator[tuple[bytes, bytes]]:

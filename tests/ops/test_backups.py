@@ -1,204 +1,255 @@
-"""Backup, restore, compare, recover on one machine: real processes, as an operator does it."""
+"""Backup, restore, compare, recover on one machine, as an operator does it."""
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
 from typing import TYPE_CHECKING
 
 import pytest
-from typer.testing import CliRunner
 
-from holdfast.cli import app
-from tests.gc.test_on_one_machine import MANIFEST, SOON, digest_of, push_blob, push_image, stored
-from tests.ops.cluster import Said
+from holdfast import digest as digests
+from holdfast.errors import RolledBackError
+from holdfast.meta import witness
+from holdfast.names import repository
+from tests.gc.test_on_one_machine import SOON, push_image, stored
+from tests.ops.byhand import holdfast, must, new_id, opened
 from tests.serving import serving, wait_for
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.clients.programs import Program
 
-pytestmark = pytest.mark.slow
-
-
-def holdfast(root: Path, *words: str) -> Said:
-    """In this process: a program of its own takes most of its time to begin."""
-    done = CliRunner().invoke(app, [*words, "--config", str(root / "config.json")], env={"NO_COLOR": "1"})
-    return Said(done.exit_code, done.stdout, done.stderr)
-
-
-def must(root: Path, *words: str) -> Said:
-    said = holdfast(root, *words)
-    assert said.code == 0, said.text
-    return said
-
-
-def status_of(server, path: str) -> int:
-    return server.request("GET", f"/v2/{path}")[0]
+def layer() -> bytes:
+    return os.urandom(1000)
 
 
 def test_an_old_backup_restored_under_a_newer_store_deletes_nothing_until_an_operator_trusts_it(tmp_path: Path) -> None:
     backup = tmp_path / "names.backup"
-    with serving(tmp_path, storage=SOON) as server:
-        old, _ = push_image(server, "a/app", "old", os.urandom(1000))
+    with opened(tmp_path) as server:
+        server.push_image("a/app", "old", layer())
+        server.witness.leave()
         said = must(tmp_path, "backup", str(backup), "--json").json
         assert (said["repositories"], said["tags"], said["manifests"], said["links"]) == (1, 1, 1, 3)
-        new, of_new = push_image(server, "a/app", "new", os.urandom(1000))
-        held = stored(server)
-        refused = holdfast(tmp_path, "restore", str(backup), "--replace", "--yes")
-        assert refused.code == 1
-        assert "another server" in refused.err
-    assert holdfast(tmp_path, "restore", str(backup)).code == 1
-    assert "nothing was changed" in must(tmp_path, "restore", str(backup), "--replace", "--dry-run").out
-    assert holdfast(tmp_path, "restore", str(backup), "--replace").code == 1  # nobody to ask
+        new = server.push_image("a/app", "new", layer())
+        server.witness.leave()
     must(tmp_path, "restore", str(backup), "--replace", "--yes")
-    with serving(tmp_path, storage=SOON) as server:
-        wait_for("several looks", lambda: server.log.read_text().count("restored from a backup") >= 3)
-        assert stored(server) == held
-        assert server.request("GET", "/v2/a/app/manifests/old")[1]["docker-content-digest"] == old
-        assert (status_of(server, "a/app/manifests/new"), status_of(server, f"a/app/blobs/{of_new[1]}")) == (404, 404)
-        newer, _ = push_image(server, "b/app", "newer", os.urandom(1000))
+    with opened(tmp_path) as server:
+        held = server.stored()
+        assert held > set(new)
+        for _ in range(3):
+            with pytest.raises(RolledBackError, match="restored from a backup"):
+                server.collected()
+        assert server.tags("a/app") == ["old"]
+        newer = server.push_image("b/app", "newer", layer())
+        with pytest.raises(RolledBackError):
+            server.collected()
+        assert server.stored() == held | set(newer)
         found = must(tmp_path, "compare", "--json").json
         assert (found["missing"], found["withoutName"], found["silent"]) == (0, 3, [])
         must(tmp_path, "gc", "trust", "--yes")
-        wait_for("what has no name to go", lambda: not stored(server) & {new, *of_new})
-        assert stored(server) == held - {new, *of_new} | stored(server) & {newer} | stored(server) - held
-        for name in ("a/app/manifests/old", "b/app/manifests/newer"):
-            assert status_of(server, name) == 200
+        assert server.collected().swept == 3
+        assert server.stored() == held - set(new) | set(newer)
+
+
+def test_a_backup_that_is_as_new_as_the_store_is_doubted_as_well(tmp_path: Path) -> None:
+    """Nothing that a node can see has changed since; a restore is a restore."""
+    with opened(tmp_path) as server:
+        server.push_image("a/app", "one", layer())
+        server.witness.leave()
+        must(tmp_path, "backup", str(tmp_path / "b"))
+    must(tmp_path, "restore", str(tmp_path / "b"), "--replace", "--yes")
+    with opened(tmp_path) as server:
+        with pytest.raises(RolledBackError, match="restored from a backup"):
+            server.collected()
+        witness.trust(server.names, new_id)
+        assert server.collected().swept == 0
+
+
+def test_what_is_there_is_not_replaced_without_being_told_to(tmp_path: Path) -> None:
+    backup = str(tmp_path / "b")
+    with opened(tmp_path) as server:
+        server.push_image("a/app", "one", layer())
+        must(tmp_path, "backup", backup)
+        server.push_image("a/app", "two", layer())
+    said = holdfast(tmp_path, "restore", backup)
+    assert said.code == 1
+    assert "is not empty" in said.err
+    assert "nothing was changed" in must(tmp_path, "restore", backup, "--replace", "--dry-run").out
+    asked = holdfast(tmp_path, "restore", backup, "--replace")
+    assert (asked.code, "add --yes" in asked.err) == (1, True)
+    with opened(tmp_path) as server:
+        assert server.tags("a/app") == ["one", "two"]
+
+
+@pytest.mark.parametrize("lock", ["data/lock", "data/node/lock"])
+def test_a_running_server_or_node_refuses_a_restore(tmp_path: Path, lock: str) -> None:
+    with opened(tmp_path):
+        must(tmp_path, "backup", str(tmp_path / "b"))
+    with (tmp_path / lock).open("a+") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        said = holdfast(tmp_path, "restore", str(tmp_path / "b"), "--replace", "--yes")
+    assert said.code == 1
+    assert "stop it" in said.err
+
+
+def test_a_backup_in_a_directory_has_a_name_of_its_own_and_needs_no_stop(tmp_path: Path) -> None:
+    with opened(tmp_path) as server:
+        server.push_image("a/app", "one", layer())
+        (tmp_path / "kept").mkdir()
+        must(tmp_path, "backup", str(tmp_path / "kept"))
+        (made,) = (tmp_path / "kept").iterdir()
+        assert made.name.startswith("holdfast-")
+        assert made.stat().st_mode & 0o777 == 0o600
 
 
 def test_what_is_missing_is_told_and_ends_with_1(tmp_path: Path) -> None:
-    layer = os.urandom(1000)
-    with serving(tmp_path, storage={"gc": False}) as server:
-        push_image(server, "a/app", "one", layer)
+    with opened(tmp_path) as server:
+        image = server.push_image("a/app", "one", layer())
         must(tmp_path, "backup", str(tmp_path / "b"))
         assert must(tmp_path, "compare").out.endswith("0 blobs without a name, 0 B\n")
-    (blob,) = (tmp_path / "data/node/blobs").rglob(f"*{digest_of(layer).partition(':')[2]}")
-    blob.write_bytes(layer[:10])
+        server.path(image[2]).write_bytes(b"short")
+        server.path(image[1]).unlink()
     for words in (["compare"], ["compare", str(tmp_path / "b")]):
         said = holdfast(tmp_path, *words, "--json")
         assert said.code == 1
-        assert (said.json["missing"], said.json["misshapen"]) == (1, 1)
-        assert said.json["named"][0] == {"digest": digest_of(layer), "sizes": [1000], "repositories": ["a/app"]}
-    assert digest_of(layer) in holdfast(tmp_path, "compare").out
+        assert (said.json["missing"], said.json["misshapen"]) == (2, 1)
+        assert {one["digest"] for one in said.json["named"]} == set(image[1:])
+    assert image[2] in holdfast(tmp_path, "compare").out
+
+
+def test_what_came_from_an_upstream_may_be_absent(tmp_path: Path) -> None:
+    with opened(tmp_path) as server:
+        digest, repos = digests.of(b"elsewhere"), server.repos
+        repos.add_link(repository("mirror/app"), digest, 9, repos.fence(digest), "upstream")
+        said = must(tmp_path, "compare", "--json").json
+    assert (said["missing"], said["absentFromUpstreams"]) == (0, 1)
 
 
 def test_a_damaged_backup_is_refused_and_changes_nothing(tmp_path: Path) -> None:
-    backup = tmp_path / "names.backup"
-    with serving(tmp_path) as server:
-        push_image(server, "a/app", "one", os.urandom(1000))
+    backup = tmp_path / "b"
+    with opened(tmp_path) as server:
+        server.push_image("a/app", "one", layer())
         must(tmp_path, "backup", str(backup))
+        server.push_image("a/app", "two", layer())
     data = bytearray(backup.read_bytes())
     data[len(data) // 2] ^= 1
     backup.write_bytes(data)
     said = holdfast(tmp_path, "restore", str(backup), "--replace", "--yes")
     assert said.code == 1
     assert "is damaged: its checksum does not fit" in said.err
-    with serving(tmp_path) as server:
-        assert status_of(server, "a/app/manifests/one") == 200
+    with opened(tmp_path) as server:
+        assert server.tags("a/app") == ["one", "two"]
 
 
 def test_a_backup_of_another_registry_is_not_put_over_these_bytes(tmp_path: Path) -> None:
-    with serving(tmp_path / "one") as server:
-        push_image(server, "a/app", "one", os.urandom(1000))
+    with opened(tmp_path / "one"):
         must(tmp_path / "one", "backup", str(tmp_path / "b"))
-    with serving(tmp_path / "two"):
+    with opened(tmp_path / "two"):
         pass
     said = holdfast(tmp_path / "two", "restore", str(tmp_path / "b"), "--replace", "--yes")
     assert said.code == 1
     assert "names other bytes" in said.err
 
 
-@pytest.mark.clients
-def test_an_image_is_pulled_from_a_registry_whose_names_were_lost_and_restored(
-    tmp_path: Path, skopeo: Program, image
-) -> None:
-    made = image(platforms=("linux/amd64", "linux/arm64"))
-    with serving(tmp_path) as server:
-        skopeo("copy", "--all", "--dest-tls-verify=false", made.oci, f"docker://{server.host}/team/app:v1")
-        must(tmp_path, "backup", str(tmp_path / "b"))
-    shutil.rmtree(tmp_path / "data/meta")
-    must(tmp_path, "restore", str(tmp_path / "b"))
-    with serving(tmp_path) as server:
-        name = f"docker://{server.host}/team/app:v1"
-        skopeo("copy", "--all", "--src-tls-verify=false", name, f"oci:{tmp_path}/out:v1")
-        assert server.request("HEAD", "/v2/team/app/manifests/v1")[1]["docker-content-digest"] == made.digest
-        skopeo("copy", "--all", "--dest-tls-verify=false", made.oci, f"docker://{server.host}/team/other:v1")
-
-
-def push_manifest(server, repository: str, reference: str, body: dict) -> str:
-    data = json.dumps(body).encode()
-    kind = {"Content-Type": body["mediaType"]}
-    status, _, answer = server.request("PUT", f"/v2/{repository}/manifests/{reference}", data, kind)
-    assert status == 201, answer
-    return digest_of(data)
-
-
-def test_names_that_are_lost_come_back_from_a_nodes_own_backup_and_what_came_after_it_as_recovered(
-    tmp_path: Path,
-) -> None:
-    often = {"gc": False, "metadataBackups": {"interval": "500ms", "count": 2}}
-    backups = tmp_path / "data/node/backups"
-    with serving(tmp_path, storage=often) as server:
-        before, _ = push_image(server, "a/app", "before", os.urandom(1000))
-
-        def has_it() -> bool:
-            said = [json.loads(path.read_bytes().split(b"\n")[1]) for path in backups.glob("*.backup")]
-            return any(one["revision"] >= revision for one in said)
-
-        revision = must(tmp_path, "backup", str(tmp_path / "b"), "--json").json["revision"]
-        wait_for("the node to make a backup", has_it)
-        wait_for("no more than two", lambda: len(list(backups.iterdir())) <= 2)
-    with serving(tmp_path, storage={"gc": False, "metadataBackups": {"enable": False}}) as server:
-        after, of_after = push_image(server, "b/app", "after", os.urandom(1000))
-        other, _ = push_image(server, "c/app", "other", os.urandom(1000))
-        index = push_manifest(
-            server,
-            "b/app",
-            "index",
-            {
-                "schemaVersion": 2,
-                "mediaType": "application/vnd.oci.image.index.v1+json",
-                "manifests": [{"mediaType": MANIFEST, "digest": after, "size": size_of(server, after)}],
-            },
-        )
-        lacks, of_lacks = push_image(server, "d/app", "lacks", os.urandom(1000))
-        push_blob(server, "e/app", b'{"schemaVersion": 2, "is": "no manifest"}')
-    for path in (tmp_path / "data/node/blobs").rglob(f"*{of_lacks[1].partition(':')[2]}"):
-        path.unlink()
+def test_lost_names_come_back_from_the_newest_good_backup_and_what_came_after_it_as_recovered(tmp_path: Path) -> None:
+    kept = tmp_path / "data/node/backups"
+    with opened(tmp_path) as server:
+        server.push_image("a/app", "before", layer())
+        kept.mkdir()
+        must(tmp_path, "backup", str(kept / "holdfast-x-20260101T000000Z.backup"))
+        server.push_image("a/app", "then", layer())
+        must(tmp_path, "backup", str(kept / "holdfast-x-20260102T000000Z.backup"))
+        must(tmp_path, "backup", str(kept / "holdfast-x-20260103T000000Z.backup"))
+        with (kept / "holdfast-x-20260103T000000Z.backup").open("r+b") as damaged:
+            damaged.seek(-1, os.SEEK_END)
+            damaged.write(b"\0")
+        after = server.push_image("b/app", "after", layer(), layer())
+        other = server.push_image("c/app", "other", layer())
+        index = server.push_index("b/app", "index", after[0])
+        lacks = server.push_image("d/app", "lacks", layer())
+        half = server.push_index("d/app", "half", lacks[0], other[0])
+        signature = server.push_image("c/app", None, layer(), subject=server.described(other[0]))
+        server.push_blob("e/app", b'{"schemaVersion": 2, "is": "no manifest"}')
+        server.path(lacks[2]).unlink()
     shutil.rmtree(tmp_path / "data/meta")
 
     planned = must(tmp_path, "recover", "--dry-run", "--json").json
     assert not (tmp_path / "data/meta").exists()
     said = must(tmp_path, "recover", "--yes", "--json").json
     assert said["recovered"] == planned["recovered"]
-    assert {one["digest"] for one in said["recovered"]} == {index, other}
-    assert said["lacking"] == [lacks]
+    assert {one["digest"] for one in said["recovered"]} == {index, other[0], signature[0]}
+    assert set(said["lacking"]) == {half, lacks[0]}
     assert must(tmp_path, "recover", "--yes", "--json").json["images"] == 0
-    with serving(tmp_path, storage={"gcDelay": "1s", "gcInterval": "300ms"}) as server:
-        assert server.request("GET", "/v2/a/app/manifests/before")[1]["docker-content-digest"] == before
-        for digest in (index, other):
-            path = f"/v2/recovered/{digest.partition(':')[2]}/manifests/recovered"
-            assert server.request("GET", path)[1]["docker-content-digest"] == digest
-        home = index.partition(":")[2]
-        assert status_of(server, f"recovered/{home}/manifests/{after}") == 200
-        assert all(status_of(server, f"recovered/{home}/blobs/{digest}") == 200 for digest in of_after)
-        wait_for("looks", lambda: server.log.read_text().count("restored from a backup") >= 2)
+    with opened(tmp_path) as server:
+        assert server.tags("a/app") == ["before", "then"]
+        homes = {digest: f"recovered/{digest.partition(':')[2]}" for digest in (index, other[0])}
+        for digest, home in homes.items():
+            assert str(server.repos.manifest_by_tag(repository(home), "recovered").digest) == digest
+        inside = [digests.parse(digest) for digest in (index, *after)]
+        assert set(server.repos.links(repository(homes[index]), inside)) == set(inside)
+        (attached,) = server.repos.referrers(repository(homes[other[0]]), digests.parse(other[0]))
+        assert str(attached) == signature[0]
         assert must(tmp_path, "compare", "--json").json["missing"] == 0
-
-
-def size_of(server, digest: str) -> int:
-    (path,) = (server.root / "data/node/blobs").rglob(f"*{digest.partition(':')[2]}")
-    return path.stat().st_size
+        with pytest.raises(RolledBackError, match="restored from a backup"):
+            server.collected()
 
 
 def test_names_come_back_without_any_backup_at_all(tmp_path: Path) -> None:
-    with serving(tmp_path, storage={"gc": False}) as server:
-        one, _ = push_image(server, "a/app", "one", os.urandom(1000))
+    with opened(tmp_path) as server:
+        image = server.push_image("a/app", "one", layer())
     shutil.rmtree(tmp_path / "data/meta")
     must(tmp_path, "recover", "--yes")
-    with serving(tmp_path, storage={"gc": False}) as server:
-        path = f"/v2/recovered/{one.partition(':')[2]}/manifests/recovered"
-        assert server.request("GET", path)[1]["docker-content-digest"] == one
+    with opened(tmp_path) as server:
+        home = repository(f"recovered/{image[0].partition(':')[2]}")
+        assert str(server.repos.manifest_by_tag(home, "recovered").digest) == image[0]
+        assert server.stored() == set(image)
+
+
+def test_an_image_that_is_only_another_name_for_bytes_is_no_manifest(tmp_path: Path) -> None:
+    """Bytes of a manifest under another digest, as a damaged disk may have them."""
+    with opened(tmp_path) as server:
+        image = server.push_image("a/app", "one", layer())
+        server.path(image[2]).write_bytes(server.path(image[0]).read_bytes())
+        server.path(image[0]).unlink()
+    shutil.rmtree(tmp_path / "data/meta")
+    assert must(tmp_path, "recover", "--yes", "--json").json["images"] == 0
+
+
+def test_where_there_is_no_nodes_directory_nothing_is_made_up(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"storage": {"rootDirectory": str(tmp_path / "data")}}))
+    said = holdfast(tmp_path, "recover", "--yes")
+    assert said.code == 1
+    assert "no storage node's" in said.err
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.slow
+def test_a_server_under_restored_metadata_serves_and_collects_nothing_until_it_is_trusted(tmp_path: Path) -> None:
+    """The same with real processes, and backups that the node makes by itself."""
+    settings = SOON | {"metadataBackups": {"interval": "500ms", "count": 2}}
+    kept = tmp_path / "data/node/backups"
+    with serving(tmp_path, storage=settings) as server:
+        old, _ = push_image(server, "a/app", "old", layer())
+        revision = must(tmp_path, "backup", str(tmp_path / "b"), "--json").json["revision"]
+
+        def has_it() -> bool:
+            heads = [json.loads(path.read_bytes().split(b"\n")[1]) for path in kept.glob("*.backup")]
+            return any(head["revision"] >= revision for head in heads)
+
+        wait_for("a backup by the node", has_it)
+        new, of_new = push_image(server, "a/app", "new", layer())
+        assert "another server" in holdfast(tmp_path, "restore", str(tmp_path / "b"), "--replace", "--yes").err
+        held = stored(server)
+    assert len(list(kept.glob("*.backup"))) <= 2
+    must(tmp_path, "restore", str(tmp_path / "b"), "--replace", "--yes")
+    with serving(tmp_path, storage=settings) as server:
+        wait_for("several looks", lambda: server.log.read_text().count("restored from a backup") >= 3)
+        assert stored(server) == held
+        assert server.request("GET", "/v2/a/app/manifests/old")[1]["docker-content-digest"] == old
+        assert server.request("GET", "/v2/a/app/manifests/new")[0] == 404
+        must(tmp_path, "gc", "trust", "--yes")
+        wait_for("what has no name to go", lambda: not stored(server) & {new, *of_new})
+        assert server.request("GET", "/v2/a/app/manifests/old")[0] == 200

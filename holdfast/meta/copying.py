@@ -172,8 +172,8 @@ def require_nobody(store: Store) -> None:
     if there:
         names = ", ".join(map(str, there[:_FEW]))
         raise ConfigError(
-            f"{len(there)} processes live on the target ({names}): stop them all; one that was killed is gone when its lease"
-            " ends, within a minute"
+            f"processes live on the target ({names}{', and others' if len(there) > _FEW else ''}): stop them all; one that was"
+            " killed is gone when its lease ends, within a minute"
         )
 
 

@@ -14,6 +14,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from holdfast.digest import PARTITIONS
+from holdfast.errors import UnavailableError
 from holdfast.meta import keys
 from holdfast.meta.records import LinkRecord
 from holdfast.meta.store import pages
@@ -117,9 +118,16 @@ def compared(store: Store, shelf: Shelf, has: Callable[[Digest, int], bool], tol
         found.beyond_bytes += sum(max(sizes) for sizes in copies.values())
         told(partition + 1)
     if found.missing == len(found.named):
-        found.named = [linked for linked in found.named if not all(has(linked.digest, size) for size in linked.sizes)]
+        found.named = [linked for linked in found.named if not _came(linked, has)]
         found.missing = len(found.named)
     return found
+
+
+def _came(linked: Linked, has: Callable[[Digest, int], bool]) -> bool:
+    try:
+        return all(has(linked.digest, size) for size in linked.sizes)
+    except UnavailableError:
+        return False  # whoever may have it does not answer
 
 
 def _judge(found: Comparison, linked: Linked, sizes: frozenset[int]) -> None:

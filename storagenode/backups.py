@@ -115,7 +115,7 @@ class Backups:
     def _content(newest: Path | None) -> str:
         """Of a file that is whole; a damaged one is worth making another."""
         try:
-            return file.verified(newest).content if newest is not None else ""
+            return file.content_of(newest) if newest is not None else ""
         except HoldfastError:
             return ""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -11,9 +12,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from holdfast import digest as digests
+from holdfast.clock import SystemClock
 from holdfast.errors import RolledBackError
-from holdfast.meta import witness
+from holdfast.meta import keys, witness
+from holdfast.meta.installation import installation_id
+from holdfast.meta.sqlite import SqliteStore
 from holdfast.names import repository
+from holdfast.rpc.node import Want
+from storagenode.store import UploadRecord
 from tests.gc.test_on_one_machine import SOON, push_image, stored
 from tests.ops.byhand import holdfast, must, new_id, opened
 from tests.serving import serving, wait_for
@@ -206,6 +212,64 @@ def test_names_come_back_without_any_backup_at_all(tmp_path: Path) -> None:
         home = repository(f"recovered/{image[0].partition(':')[2]}")
         assert str(server.repos.manifest_by_tag(home, "recovered").digest) == image[0]
         assert server.stored() == set(image)
+
+
+def test_a_server_that_began_anew_where_names_were_lost_is_no_hindrance(tmp_path: Path) -> None:
+    with opened(tmp_path) as server:
+        image = server.push_image("a/app", "one", layer())
+        registry = server.names.get(keys.CLUSTER_ID).value
+    shutil.rmtree(tmp_path / "data/meta")
+    with contextlib.closing(SqliteStore(tmp_path / "data/meta/holdfast.db", SystemClock())) as store:
+        installation_id(store, new_id)
+    must(tmp_path, "recover", "--yes")
+    with opened(tmp_path) as server:
+        assert server.names.get(keys.CLUSTER_ID).value == registry
+        assert server.repos.exists(repository(f"recovered/{image[0].partition(':')[2]}"))
+
+
+def test_another_registrys_names_are_not_taken_for_these_bytes_own(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        with opened(tmp_path / name) as server:
+            server.push_image("a/app", "one", layer())
+    shutil.rmtree(tmp_path / "one/data/meta")
+    shutil.copytree(tmp_path / "two/data/meta", tmp_path / "one/data/meta")
+    said = holdfast(tmp_path / "one", "recover", "--yes")
+    assert said.code == 1
+    assert "holds repositories, and the bytes are of" in said.err
+
+
+def test_a_damaged_file_of_names_is_moved_away_first(tmp_path: Path) -> None:
+    with opened(tmp_path) as server:
+        server.push_image("a/app", "one", layer())
+        must(tmp_path, "backup", str(tmp_path / "b"))
+    names = tmp_path / "data/meta/holdfast.db"
+    names.write_bytes(b"damaged" * 1000)
+    said = holdfast(tmp_path, "restore", str(tmp_path / "b"), "--replace", "--yes")
+    assert said.code == 1
+    assert "move it away with holdfast.db-wal" in said.err
+    names.unlink()
+    must(tmp_path, "restore", str(tmp_path / "b"))
+    with opened(tmp_path) as server:
+        assert server.tags("a/app") == ["one"]
+
+
+def test_a_node_keeps_no_absolute_path_whatever_it_is_at(tmp_path: Path) -> None:
+    """So a data directory can be moved at any moment: with open uploads, with trash, quarantine and backups."""
+    with opened(tmp_path) as server:
+        image = server.push_image("a/app", "one", layer())
+        server.witness.leave()
+        record = UploadRecord(f"n1-{'0' * 32}", "a/app", "somebody", "sha256")
+        server.blobs.new_stage(record).write(b"half", 0)
+        (tmp_path / "data/node/backups").mkdir()
+        must(tmp_path, "backup", str(tmp_path / "data/node/backups"))
+        server.path(image[2]).write_bytes(b"wrong")
+        assert server.blobs.stat(Want(digests.parse(image[2]), 1000)) is None
+        listed = {str(blob.digest): blob for number in range(4096) for blob in server.blobs.listing(number)}
+        assert server.blobs.delete(digests.parse(image[1]), listed[image[1]].stamp)
+        for place in ("staging", "quarantine", "trash", "backups"):
+            assert any((tmp_path / "data/node" / place).iterdir()), place
+        files = [path for path in (tmp_path / "data").rglob("*") if path.is_file()]
+        assert [path for path in files if str(tmp_path).encode() in path.read_bytes()] == []
 
 
 def test_an_image_that_is_only_another_name_for_bytes_is_no_manifest(tmp_path: Path) -> None:

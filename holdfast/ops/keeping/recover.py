@@ -110,28 +110,61 @@ def _restored(
 ) -> Backup | None:
     """What was restored because nothing was there. The machine's directories are held until the end."""
     target = held.enter_context(target_of(settings))
-    if is_cluster(settings) or database(settings).exists():
-        with contextlib.closing(metadata(settings)) as store:
-            is_there = _is_there(store)
-        if is_there:
-            console.require_yes("Everything without a name gets one below recovered/. Go on?", yes=yes or dry_run)
-            return None
     trees = [Tree(str(path.absolute())) for path in sources]
     if not trees and not is_cluster(settings):
         trees = list(Directories.of(settings).trees)
+    standing = _standing(settings)
+    if standing is not None and _is_theirs(standing, trees):
+        console.require_yes("Everything without a name gets one below recovered/. Go on?", yes=yes or dry_run)
+        return None
     backup = _newest(trees, Path(held.enter_context(tempfile.TemporaryDirectory(prefix="holdfast-recover-"))))
     typer.echo(f"the metadata is empty; taking {told(backup)}", err=True)
-    target.check(backup, replace=False)
+    replace = standing is not None
+    target.check(backup, replace=replace)
     if not dry_run:
         console.require_yes("Restore it?", yes=yes)
         with progress("restoring", backup.keys) as moved:
-            target.restore(backup, moved, replace=False)
+            target.restore(backup, moved, replace=replace)
     return backup
 
 
-def _is_there(store: Store) -> bool:
-    found = store.get_many([keys.CLUSTER_ID, keys.CLUSTER_COPYING]).entries
-    return keys.CLUSTER_ID in found and keys.CLUSTER_COPYING not in found
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Metadata that is there. ``names``: whether it holds any repository."""
+
+    cluster_id: str
+    names: bool
+
+
+def _standing(settings: Settings) -> Standing | None:
+    if not is_cluster(settings) and not database(settings).exists():
+        return None
+    with contextlib.closing(metadata(settings)) as store:
+        found = store.get_many([keys.CLUSTER_ID, keys.CLUSTER_COPYING]).entries
+        if keys.CLUSTER_ID not in found or keys.CLUSTER_COPYING in found:
+            return None
+        names = store.range(*keys.repositories_after(""), 1, keys_only=True).entries
+        return Standing(found[keys.CLUSTER_ID].value.decode(), bool(names))
+
+
+def _is_theirs(standing: Standing, trees: Sequence[Tree]) -> bool:
+    """False: a process came to where the metadata had been and began another registry, which holds nothing yet.
+
+    Raises:
+        ConfigError: it holds something.
+    """
+    owners = _owners(trees)
+    if not owners or standing.cluster_id in owners:
+        return True
+    if standing.names:
+        raise ConfigError(
+            f"the metadata is of registry {standing.cluster_id} and holds repositories, and the bytes are of {', '.join(owners)}"
+        )
+    return False
+
+
+def _owners(trees: Sequence[Tree]) -> set[str]:
+    return {identity.cluster_id for tree in trees if (identity := seen(tree)) is not None}
 
 
 def _newest(trees: Sequence[Tree], scratch: Path) -> Backup:
@@ -140,7 +173,7 @@ def _newest(trees: Sequence[Tree], scratch: Path) -> Backup:
     Raises:
         ConfigError: there is no storage node's directory, or they are of several registries.
     """
-    identities = {identity.cluster_id for tree in trees if (identity := seen(tree)) is not None}
+    identities = _owners(trees)
     if len(identities) != 1:
         of = "of several registries" if identities else "no storage node's"
         raise ConfigError(

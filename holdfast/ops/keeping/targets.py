@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, Self
 
 from holdfast.clock import SystemClock
-from holdfast.errors import ConfigError
+from holdfast.errors import ConfigError, MetadataUnavailableError
 from holdfast.meta import keys
 from holdfast.meta.copying import Copying, require_nobody
 from holdfast.meta.keeping.restoring import name_of, restored
@@ -72,8 +72,14 @@ class SqliteTarget:
             )
         if not self.path.exists():
             return f"{self.path} is not there yet"
-        with contextlib.closing(SqliteStore(self.path, SystemClock())) as store:
-            return _standing(store, str(self.path), replace=replace)
+        try:
+            with contextlib.closing(SqliteStore(self.path, SystemClock())) as store:
+                return _standing(store, str(self.path), replace=replace)
+        except MetadataUnavailableError as error:
+            raise ConfigError(
+                f"{error.message}. If {self.path} is damaged, move it away with {self.path.name}-wal and {self.path.name}-shm, and"
+                " restore again"
+            ) from error
 
     def restore(self, backup: Backup, moved: Callable[[int], None], *, replace: bool) -> None:  # noqa: ARG002 - held since ``check``
         make_directory(self.path.parent)

@@ -29,6 +29,7 @@ def test_what_was_written_is_read_again(tmp_path):
     assert (found.keys, found.kinds["tag"]) == (4, 2)
     assert found.size_bytes == sum(len(key) + len(value) for key, value in PAIRS)
     assert file.glanced(tmp_path / "b") == HEADER
+    assert file.content_of(tmp_path / "b") == made.content
 
 
 def test_it_is_for_its_owner_alone_whatever_was_there_before(tmp_path):
@@ -45,8 +46,9 @@ def test_a_file_of_which_any_byte_is_another_is_refused(tmp_path):
     good = (tmp_path / "b").read_bytes()
     for place in range(len(good)):
         (tmp_path / "bad").write_bytes(good[:place] + bytes([good[place] ^ 1 << place % 8]) + good[place + 1 :])
-        with pytest.raises(CorruptError, match=r"damaged|no backup"):
-            file.verified(tmp_path / "bad")
+        for look in (file.verified, file.content_of):
+            with pytest.raises(CorruptError, match=r"damaged|no backup"):
+                look(tmp_path / "bad")
 
 
 def test_a_file_that_is_cut_off_or_goes_on_is_refused(tmp_path):

@@ -104,6 +104,8 @@ class Backups:
 
     def _make(self, newest: Path | None) -> None:
         self._directory.mkdir(mode=0o700, exist_ok=True)
+        for left in self._directory.glob("*.partial"):
+            left.unlink()  # of a process that died: who writes here owns the node's directory
         content = self._content(newest)
         made = unless_same(self._store, self._directory, __version__, self._clock, self._rest(), content=content)
         if made is not None:

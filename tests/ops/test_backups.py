@@ -150,6 +150,23 @@ def test_a_damaged_backup_is_refused_and_changes_nothing(tmp_path: Path) -> None
         assert server.tags("a/app") == ["one", "two"]
 
 
+def test_what_was_done_is_in_the_audit_log_and_nothing_is_done_without_it(tmp_path: Path) -> None:
+    with opened(tmp_path):
+        pass
+    settings = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(settings | {"log": {"audit": str(tmp_path / "audit")}}))
+    must(tmp_path, "backup", str(tmp_path / "b"))
+    must(tmp_path, "restore", str(tmp_path / "b"), "--replace", "--yes")
+    lines = (tmp_path / "audit").read_text().splitlines()
+    assert [next(word for word in ("backup", "restore") if f'"{word}"' in line) for line in lines] == [
+        "backup",
+        "restore",
+    ]
+    (tmp_path / "config.json").write_text(json.dumps(settings | {"log": {"audit": str(tmp_path / "none/audit")}}))
+    assert holdfast(tmp_path, "backup", str(tmp_path / "c")).code != 0
+    assert not (tmp_path / "c").exists()
+
+
 def test_a_backup_of_another_registry_is_not_put_over_these_bytes(tmp_path: Path) -> None:
     with opened(tmp_path / "one"):
         must(tmp_path / "one", "backup", str(tmp_path / "b"))

@@ -21,7 +21,7 @@ from holdfast.meta.keeping.making import backed_up
 from holdfast.ops import console
 from holdfast.ops.accounts import ConfigFile  # noqa: TC001 - typer reads annotations
 from holdfast.ops.console import bytes_text
-from holdfast.ops.keeping.reach import as_json, note, progress, settings_of, told
+from holdfast.ops.keeping.reach import as_json, audited, progress, settings_of, told
 from holdfast.ops.reach import AsJson  # noqa: TC001 - typer reads annotations
 from holdfast.ops.registry import metadata
 
@@ -45,9 +45,13 @@ def backup(
     The file holds hashes of API keys and the keys that tokens are signed with: it is for its owner alone (mode 0600), keep it so.
     Sessions and what processes of this moment do are left out.
     """
-    with settings_of(config_file) as settings, contextlib.closing(metadata(settings)) as store:
+    with (
+        settings_of(config_file) as settings,
+        audited(settings) as note,
+        contextlib.closing(metadata(settings)) as store,
+    ):
         made = _tried(store, to)
-        note(settings, "backup", str(made.path))
+        note("backup", str(made.path))
     if json_output:
         console.show_json(as_json(made))
     else:
@@ -56,8 +60,8 @@ def backup(
 
 def _tried(store: Source, to: Path) -> Backup:
     for _ in range(_TRIES):
-        with progress("reading"), contextlib.suppress(CompactedError):
-            return backed_up(store, to, __version__, SystemClock())
+        with progress("reading") as read, contextlib.suppress(CompactedError):
+            return backed_up(store, to, __version__, SystemClock(), read)
     raise MetadataUnavailableError(
         "etcd forgets old revisions faster than they can be read; let it keep them for longer (--auto-compaction-retention)"
     )

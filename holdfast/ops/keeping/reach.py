@@ -1,7 +1,7 @@
 """Which registry a backup is of, or comes into: its configuration, its metadata, and what is said where that leads nowhere.
 
 Promises: a refused configuration ends with 78 and every fault; everything else that goes wrong ends with 1 and a line that says
-what to do. What was done is in ``log.audit``.
+what to do. What was done is in ``log.audit``; where that cannot be opened, nothing is done.
 """
 
 from __future__ import annotations
@@ -57,10 +57,12 @@ def is_cluster(settings: Settings) -> bool:
     return settings.cluster is not None and settings.cluster.etcd is not None
 
 
-def note(settings: Settings, what: str, name: str) -> None:
-    """One line of the audit log. Raises ConfigError: the file cannot be opened."""
+@contextlib.contextmanager
+def audited(settings: Settings) -> Iterator[Callable[[str, str], None]]:
+    """Writes a line of the audit log: what was done, and to what. Raises ConfigError: the file cannot be opened."""
     with contextlib.closing(AuditLog(Path(settings.log.audit) if settings.log.audit else None, SystemClock())) as audit:
-        audit.note(Caller(Proven(Identity(operator(), Way.OPERATOR)), Facts(client_address="local")), what, name, "200")
+        who = Caller(Proven(Identity(operator(), Way.OPERATOR)), Facts(client_address="local"))
+        yield lambda what, name: audit.note(who, what, name, "200")
 
 
 @contextlib.contextmanager

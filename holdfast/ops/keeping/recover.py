@@ -40,7 +40,7 @@ from holdfast.ops import console
 from holdfast.ops.accounts import ConfigFile  # noqa: TC001 - typer reads annotations
 from holdfast.ops.console import counted
 from holdfast.ops.keeping import shelves
-from holdfast.ops.keeping.reach import as_json, is_cluster, note, progress, settings_of, told
+from holdfast.ops.keeping.reach import as_json, audited, is_cluster, progress, settings_of, told
 from holdfast.ops.keeping.restore import target_of
 from holdfast.ops.keeping.shelves import Directories
 from holdfast.ops.keeping.unpacking import unpacked
@@ -83,12 +83,12 @@ def recover(
     json_output: AsJson = False,
 ) -> None:
     """Make the metadata anew from what storage nodes hold: the last resort, when no backup is left."""
-    with settings_of(config_file) as settings, contextlib.ExitStack() as held:
+    with settings_of(config_file) as settings, audited(settings) as note, contextlib.ExitStack() as held:
         backup = _restored(settings, sources or [], held, yes=yes, dry_run=dry_run)
         plan = Plan(backup, dry_run)
         recovery = _adopted(settings, plan, held)
         if not dry_run:
-            note(settings, "recover", "metadata")
+            note("recover", "metadata")
     if json_output:
         console.show_json(
             {

@@ -24,7 +24,7 @@ import typer
 from holdfast.meta.keeping import file
 from holdfast.ops import console
 from holdfast.ops.accounts import ConfigFile  # noqa: TC001 - typer reads annotations
-from holdfast.ops.keeping.reach import as_json, is_cluster, note, progress, settings_of, told
+from holdfast.ops.keeping.reach import as_json, audited, is_cluster, progress, settings_of, told
 from holdfast.ops.keeping.targets import EtcdTarget, SqliteTarget
 from holdfast.ops.reach import AsJson, Yes  # noqa: TC001 - typer reads annotations
 
@@ -49,7 +49,7 @@ def restore(
     json_output: AsJson = False,
 ) -> None:
     """Put the metadata of a backup in place of what is there. The registry must be stopped."""
-    with settings_of(config_file) as settings:
+    with settings_of(config_file) as settings, audited(settings) as note:
         verified = _verified(backup)
         if not json_output:
             typer.echo(told(verified))
@@ -62,7 +62,7 @@ def restore(
                     console.require_yes("What is there now goes. Restore?", yes=yes)
                 with progress("restoring", verified.keys) as moved:
                     target.restore(verified, moved, replace=replace)
-                note(settings, "restore", str(backup))
+                note("restore", str(backup))
     if json_output:
         console.show_json({"backup": as_json(verified), "restored": not dry_run, "dryRun": dry_run})
     elif dry_run:

@@ -101,6 +101,13 @@ def test_metadata_that_is_not_to_be_believed_is_not_kept(world):
     assert world.after(DAY) == 1
 
 
+def test_what_a_process_left_that_was_killed_goes_with_the_next_one(world):
+    world.directory.mkdir()
+    (world.directory / "holdfast-x-20260101T000000Z.backup.partial").write_bytes(b"half")
+    assert world.after(600.0) == 1
+    assert world.files[0].suffix == ".backup"
+
+
 def test_a_damaged_newest_one_is_followed_by_another(world):
     world.after(600.0)
     world.files[0].write_bytes(b"damaged")

@@ -13,6 +13,10 @@ from holdfast.ops.bench.command import bench
 from holdfast.ops.certs import app as certs
 from holdfast.ops.gateway import gateway
 from holdfast.ops.gc import app as gc
+from holdfast.ops.keeping.backup import backup
+from holdfast.ops.keeping.compare import compare
+from holdfast.ops.keeping.recover import recover
+from holdfast.ops.keeping.restore import restore
 from holdfast.ops.layout import app as layout
 from holdfast.ops.metadata import app as metadata
 from holdfast.ops.node import app as node
@@ -47,6 +51,10 @@ app.command()(status)
 app.command()(usage)
 app.command()(scrub)
 app.command("verify-store")(verify_store)
+app.command()(backup)
+app.command()(restore)
+app.command()(compare)
+app.command()(recover)
 app.command()(bench)
 app.command()(whoami)
 app.add_typer(node, name="node")

@@ -15,6 +15,7 @@ from holdfast.errors import ConfigError, MetadataUnavailableError, UnavailableEr
 from holdfast.parent import die_with_parent
 from holdfast.retention.policies import Policies
 from holdfast.rpc.credentials import TlsFiles
+from storagenode.backups import BackupOptions
 from storagenode.collecting.assembly import CollectOptions
 from storagenode.configured import configured
 from storagenode.options import NodeOptions, RoomOptions
@@ -59,6 +60,7 @@ def main(arguments: list[str] | None = None) -> int:
                 collect=_collect(parsed),
                 metadata=parsed.metadata,
                 scrub=_scrub(parsed),
+                backups=_kept(parsed),
                 metrics=parsed.metrics,
                 rooms=_rooms(parsed),
             )
@@ -134,9 +136,18 @@ def _policies(parsed: argparse.Namespace) -> tuple[Policies, Path | None]:
 
 def _scrub(parsed: argparse.Namespace) -> ScrubOptions:
     try:
-        return ScrubOptions(parsed.scrub_interval_seconds, parsed.scrub_bytes_per_second, parsed.scrub_metadata)
+        return ScrubOptions(parsed.scrub_interval_seconds, parsed.scrub_bytes_per_second)
     except ValueError as error:
         raise ConfigError(f"copies cannot be read again so: {error}") from error
+
+
+def _kept(parsed: argparse.Namespace) -> BackupOptions | None:
+    if parsed.metadata is None or not parsed.backup_count:
+        return None
+    try:
+        return BackupOptions(parsed.backup_interval_seconds, parsed.backup_count)
+    except ValueError as error:
+        raise ConfigError(f"backups cannot be made so: {error}") from error
 
 
 def _bytes(text: str) -> int:
@@ -184,7 +195,7 @@ def _parser() -> argparse.ArgumentParser:
         help="a further disk, for what belongs to repositories below a route such as /infra",
     )
     parser.add_argument("--upload-expiry-seconds", type=float, default=24 * 3600.0)
-    parser.add_argument("--metadata", type=Path, help="the registry's SQLite file: collect what nobody links in it")
+    parser.add_argument("--metadata", type=Path, help="the registry's SQLite file, which says what is linked")
     parser.add_argument("--keep-garbage", action="store_true", help="on the main disk, whatever the others do")
     parser.add_argument(
         "--room-gc",
@@ -204,7 +215,8 @@ def _parser() -> argparse.ArgumentParser:
         "--scrub-interval-seconds", type=float, default=0.0, help="between readings of all copies; 0: when asked only"
     )
     parser.add_argument("--scrub-bytes-per-second", type=int, default=DEFAULT_BYTES_PER_SECOND, help="0: no bound")
-    parser.add_argument("--scrub-metadata", type=Path, help="the registry's SQLite file: tell there what was found")
+    parser.add_argument("--backup-interval-seconds", type=float, default=24 * 3600.0)
+    parser.add_argument("--backup-count", type=int, default=0, help="of the metadata; 0: none are made")
     parser.add_argument("--metrics", type=Path, help="directory in which processes of this host put what they count")
     parser.add_argument("--ca-file", type=Path, help="the cluster's authority, for TLS on a TCP address")
     parser.add_argument("--cert-file", type=Path, help="this node's certificate")

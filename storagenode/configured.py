@@ -15,6 +15,7 @@ from holdfast.replicas.access import connector, new_id, open_metadata
 from holdfast.retention.policies import Policies
 from holdfast.rpc.credentials import configured_files
 from holdfast.rpc.host import host_id
+from storagenode.backups import BackupOptions
 from storagenode.cluster.side import ClusterOptions, ClusterSide
 from storagenode.collecting.assembly import CollectOptions
 from storagenode.options import NodeOptions
@@ -53,6 +54,17 @@ def scrub_options(settings: Settings) -> ScrubOptions:
     return ScrubOptions(scrub.round_seconds, scrub.bandwidth)
 
 
+def backup_options(settings: Settings) -> BackupOptions | None:
+    """None: ``storage.metadataBackups`` is off. Raises ConfigError."""
+    wanted = settings.storage.metadata_backups
+    if not wanted.enable:
+        return None
+    try:
+        return BackupOptions(wanted.interval.seconds, wanted.count)
+    except ValueError as error:
+        raise ConfigError(f"storage.metadataBackups: {error}") from error
+
+
 def configured(settings: Settings) -> tuple[NodeOptions, Join]:
     """What ``storagenode.server.run`` wants. Asks the metadata which cluster this is.
 
@@ -82,6 +94,7 @@ def configured(settings: Settings) -> tuple[NodeOptions, Join]:
         insecure=cluster.insecure,
         collect=collect_options(settings),
         scrub=scrub_options(settings),
+        backups=backup_options(settings),
     )
     part = ClusterOptions(
         advertise=node.advertised if node.advertise else "",

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from holdfast.rpc.credentials import TlsFiles
+    from storagenode.backups import BackupOptions
     from storagenode.collecting.assembly import CollectOptions
     from storagenode.scrubbing.assembly import ScrubOptions
 
@@ -47,8 +48,8 @@ class NodeOptions:
     ``lock_wait_seconds``: how long a former process may take to let go of the directory. ``tls``: this node's certificate, which
     every TCP address needs that is not loopback, unless ``insecure``; a Unix socket never uses it. ``rooms``: further disks.
     ``collect`` None: garbage stays on the main disk. ``metadata``: the SQLite file, for a node that is all of a registry; a
-    cluster's node has its own. ``scrub`` None: copies are not read again. ``metrics``: the directory in which processes of this
-    host put what they count.
+    cluster's node has its own. ``scrub`` None: copies are not read again. ``backups`` None: it makes none of the metadata.
+    ``metrics``: the directory in which processes of this host put what they count.
     """
 
     data_dir: Path
@@ -70,6 +71,7 @@ class NodeOptions:
     collect: CollectOptions | None = None
     metadata: Path | None = None
     scrub: ScrubOptions | None = None
+    backups: BackupOptions | None = None
     metrics: Path | None = None
 
     @property

@@ -24,12 +24,14 @@ from holdfast.config.scalars import (
     Listed,
     Named,
     NotNegativeTime,
+    Positive,
+    PositiveTime,
     Regex,
     Text,
     Time,
     TimeWindow,
 )
-from holdfast.config.section import Section, field
+from holdfast.config.section import Section, Switched, field
 from holdfast.durations import Duration, seconds
 
 if TYPE_CHECKING:
@@ -120,6 +122,13 @@ class SubStore(Store):
     gc: Flag = field(False, "Collect what nothing references.")
 
 
+class MetadataBackups(Switched):
+    """Backups of the metadata that storage nodes make by themselves, beside their blobs. On unless said otherwise."""
+
+    interval: PositiveTime = field(seconds(86_400), "Time between two; where nothing has changed, none is made.")
+    count: Positive = field(7, "How many each node keeps.")
+
+
 class Storage(Store):
     """The store of all repositories that no sub-store takes."""
 
@@ -134,6 +143,10 @@ class Storage(Store):
     quotas: Globbed[ByteSize] = field(
         CaseMap,
         'Bytes that the repositories which a glob matches may hold together (ours): {"team/**": "50GB"}. All that match count.',
+    )
+    metadata_backups: MetadataBackups = field(
+        MetadataBackups,
+        "Backups of the metadata that a few storage nodes make (ours): for `holdfast recover`, when no other is left.",
     )
     upload_expiry: NotNegativeTime = field(seconds(86_400), "An upload nobody touched for this long is dropped (ours).")
 

@@ -1,9 +1,10 @@
-"""One metadata store's keys into another, empty one: how a registry of one machine becomes a cluster.
+"""One metadata store's keys into another: how a registry of one machine becomes a cluster, and how a backup comes into etcd.
 
-    cluster/copying      the id of the installation that is being copied; there from the first key to the last
+    cluster/copying      what is being copied, by default the installation's id; there from the first key to the last
 
 Promises
-  * The target is empty when the copy begins, or holds an unfinished copy of the same installation (ConfigError otherwise).
+  * The target is empty when the copy begins, or holds an unfinished copy of the same (ConfigError otherwise); or it is to be
+    replaced, and then no process lives on it.
   * While ``cluster/copying`` stands, no process of a cluster starts on the target (``holdfast.meta.versions``). It goes away in the
     end, after both stores were compared key by key and value by value.
   * A copy that broke off goes on when it is made again: what is there already is compared, not written.
@@ -25,6 +26,7 @@ from holdfast.errors import ConfigError, MetadataUnavailableError
 from holdfast.meta import keys
 from holdfast.meta.commit import insist
 from holdfast.meta.store import MAX_OPS, MAX_TXN_BYTES, Delete, KeyAt, Put, RangeNotAfter, pages
+from holdfast.meta.versions import living
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -64,9 +66,12 @@ def census(store: Store) -> Census:
 class Copying:
     """One copy of ``source`` into ``target``. After MetadataUnavailableError or OutcomeUnknownError, which all may raise: again."""
 
-    def __init__(self, source: Store, target: Store) -> None:
+    def __init__(self, source: Store, target: Store, what: bytes = b"", *, replaces: bool = False) -> None:
+        """``what``: is copied, for ``cluster/copying``. ``replaces``: whatever the target holds goes."""
         self._source = source
         self._target = target
+        self._what = what
+        self._replaces = replaces
 
     def check(self) -> bool:
         """Whether an unfinished copy of this installation is there to go on with; False: the target is empty.
@@ -74,15 +79,18 @@ class Copying:
         Raises:
             ConfigError: the source holds no installation, or the target holds something else.
         """
-        installation = self._installation()
+        what = self._marked()
         standing = self._target.get(keys.CLUSTER_COPYING)
         if standing is not None:
-            if standing.value != installation:
+            if standing.value != what and not self._replaces:
                 raise ConfigError(
                     f"the target holds an unfinished copy of another registry ({standing.value.decode(errors='replace')});"
                     " finish that one, or choose another cluster.etcd.prefix"
                 )
             return True
+        if self._replaces:
+            require_nobody(self._target)
+            return False
         there = self._target.range(*keys.EVERYTHING, _FEW, keys_only=True).entries
         if there:
             names = ", ".join(entry.key.decode(errors="replace") for entry in there)
@@ -97,7 +105,9 @@ class Copying:
         Raises:
             ConfigError: as ``check``.
         """
-        revision = self._mark(goes_on=self.check())
+        goes_on = self.check()
+        revision = self._mark(goes_on=goes_on)
+        self._keep_out(revision, goes_on=goes_on)
         self._write(revision, moved)
         count = self._compare()
         mark = [KeyAt(keys.CLUSTER_COPYING, revision)]
@@ -105,19 +115,35 @@ class Copying:
             raise _interfered()
         return count
 
-    def _installation(self) -> bytes:
+    def _marked(self) -> bytes:
+        """What ``cluster/copying`` says meanwhile."""
         entry = self._source.get(keys.CLUSTER_ID)
         if entry is None:
             raise ConfigError("the source holds no registry: there is no cluster id in it")
-        return entry.value
+        return self._what or entry.value
+
+    def _keep_out(self, revision: int, *, goes_on: bool) -> None:
+        """Who came while it was being marked is seen here, or has seen the mark (``holdfast.meta.versions``)."""
+        try:
+            if self._replaces:
+                require_nobody(self._target)
+        except ConfigError:
+            if not goes_on:
+                insist(self._target, [KeyAt(keys.CLUSTER_COPYING, revision)], [Delete(keys.CLUSTER_COPYING)])
+            raise
 
     def _mark(self, *, goes_on: bool) -> int:
-        if not goes_on:
+        what, standing = self._marked(), self._target.get(keys.CLUSTER_COPYING)
+        if self._replaces:
+            if standing is None or standing.value != what:
+                as_seen = [KeyAt(keys.CLUSTER_COPYING, standing.mod_revision if standing else 0)]
+                insist(self._target, as_seen, [Put(keys.CLUSTER_COPYING, what)])
+        elif not goes_on:
             # Empty at this very moment: whoever came since it was looked at is not written over.
             empty = [RangeNotAfter(*keys.EVERYTHING, 0)]
-            insist(self._target, empty, [Put(keys.CLUSTER_COPYING, self._installation())])
+            insist(self._target, empty, [Put(keys.CLUSTER_COPYING, what)])
         standing = self._target.get(keys.CLUSTER_COPYING)
-        if standing is None or standing.value != self._installation():
+        if standing is None or standing.value != what:
             raise _interfered()
         return standing.mod_revision
 
@@ -138,6 +164,17 @@ class Copying:
                 raise MetadataUnavailableError(f"the copy differs from its source at {key}; make it again")
             count += 1
         return count
+
+
+def require_nobody(store: Store) -> None:
+    """Raises ConfigError: a process lives on it."""
+    there = living(store)
+    if there:
+        names = ", ".join(map(str, there[:_FEW]))
+        raise ConfigError(
+            f"processes live on the target ({names}{', and others' if len(there) > _FEW else ''}): stop them all; one that was"
+            " killed is gone when its lease ends, within a minute"
+        )
 
 
 def _pairs(source: Store, target: Store) -> Iterator[tuple[Entry | None, Entry | None]]:

@@ -4,6 +4,7 @@
     cluster/min_version                               the oldest version that may run: new record forms wait for it
     cluster/entered                                   changed by every process that starts, under its lease
     cluster/copying                                   the rest is being copied from another store: nobody may start
+    cluster/restored                                  the rest came from a backup, and no operator has said yet that it is right
     repo/<name>                                       the repository exists
     removals/<name>                                   bumped with every removal of a link, record or ref below <name>
     manifest/<name>//<digest>                         manifest record
@@ -77,6 +78,7 @@ CLUSTER_ID: Final = b"cluster/id"
 CLUSTER_MIN_VERSION: Final = b"cluster/min_version"
 CLUSTER_ENTERED: Final = b"cluster/entered"
 CLUSTER_COPYING: Final = b"cluster/copying"
+CLUSTER_RESTORED: Final = b"cluster/restored"
 LAYOUT_CURRENT: Final = b"layout/current"
 REPAIR_TASK: Final = b"task/repair"
 TRUST_TASK: Final = b"task/trust"

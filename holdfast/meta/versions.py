@@ -71,7 +71,8 @@ def require_entry(store: Store, version: str) -> None:
     """
     if store.get(keys.CLUSTER_COPYING) is not None:
         raise ConfigError(
-            "metadata is being copied into this cluster.etcd.prefix, or the copy broke off: `holdfast metadata copy` completes it"
+            "metadata is being copied into this cluster.etcd.prefix, or the copy broke off: `holdfast metadata copy` completes it,"
+            " or `holdfast restore` if it came from a backup"
         )
     least = minimum(store)
     if parse(version) < least:

@@ -2,6 +2,7 @@
 
     witness/<node>       the last value that the node left; whoever restores an older state of the metadata brings back an older one
     task/trust           bumped when an operator says that the metadata is right as it is
+    cluster/restored     left by `holdfast restore`: when the backup was made; goes when an operator says so
 
 Promises
   * A value is remembered by the node before it is left in the metadata, so whatever dies in between, the one that stands is known.
@@ -19,12 +20,12 @@ from holdfast.errors import RolledBackError
 from holdfast.meta import keys
 from holdfast.meta.commit import insist, revision_of
 from holdfast.meta.records import encode_bump
-from holdfast.meta.store import KeyAt, Put
+from holdfast.meta.store import Delete, KeyAt, Put
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
-    from holdfast.meta.store import Store
+    from holdfast.meta.store import Entry, Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +59,22 @@ class Witness:
 
     def require_right(self) -> None:
         """Raises RolledBackError, MetadataUnavailableError."""
+        found = self._store.get_many([self._key, keys.TRUST_TASK, keys.CLUSTER_RESTORED]).entries
+        restored = found.get(keys.CLUSTER_RESTORED)
+        try:
+            self._require_own(found)
+        except RolledBackError:
+            if restored is None:
+                raise
+        if restored is not None:
+            # Also where this node has no memory, or nothing was told in between as far as it knows.
+            raise RolledBackError(
+                f"the metadata was restored from a backup of {restored.value.decode(errors='replace')}: nothing is deleted until"
+                " `holdfast gc trust` says that it is right"
+            )
+
+    def _require_own(self, found: Mapping[bytes, Entry]) -> None:
         memory = self._book.load()
-        found = self._store.get_many([self._key, keys.TRUST_TASK]).entries
         standing = found[self._key].value.hex() if self._key in found else ""
         trust = found[keys.TRUST_TASK].value.hex() if keys.TRUST_TASK in found else "never"
         if memory.doubted_at and memory.doubted_at != trust:
@@ -85,6 +100,15 @@ class Witness:
             self._book.save(Memory((value.hex(),)))
 
 
+def looks_right(store: Store, node_id: str, book: Book) -> bool:
+    """As ``Witness.require_right``, for another thread: nothing is remembered, and a value on its way may count as a doubt."""
+    memory, key = book.load(), keys.witness(node_id)
+    found = store.get_many([key, keys.CLUSTER_RESTORED]).entries
+    standing = found[key].value.hex() if key in found else ""
+    is_known = not memory.known or standing in memory.known
+    return is_known and not memory.doubted_at and keys.CLUSTER_RESTORED not in found
+
+
 def trust(store: Store, new_id: Callable[[], bytes]) -> None:
     """Say that the metadata is right as it is. Raises MetadataUnavailableError, OutcomeUnknownError."""
-    insist(store, (), [Put(keys.TRUST_TASK, encode_bump(new_id()))])
+    insist(store, (), [Put(keys.TRUST_TASK, encode_bump(new_id())), Delete(keys.CLUSTER_RESTORED)])

@@ -67,7 +67,7 @@ class AccountsAccess:
 
     def note(self, what: str, name: str) -> None:
         """One line of the audit log: who is at the machine did this."""
-        who = Caller(Proven(Identity(_me(), Way.OPERATOR)), Facts(client_address="local"))
+        who = Caller(Proven(Identity(operator(), Way.OPERATOR)), Facts(client_address="local"))
         self.audit.note(who, what, name, "200")
 
 
@@ -99,7 +99,8 @@ def _new_id() -> bytes:
     return os.urandom(16)
 
 
-def _me() -> str:
+def operator() -> str:
+    """Who is at the machine."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):

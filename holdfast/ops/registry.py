@@ -18,7 +18,7 @@ from holdfast.replicas.access import open_metadata
 
 if TYPE_CHECKING:
     from holdfast.config import Settings
-    from holdfast.meta.store import Store
+    from holdfast.meta.etcd import EtcdStore
 
 
 def configuration(path: Path | None) -> Settings:
@@ -30,11 +30,16 @@ def configuration(path: Path | None) -> Settings:
     return config.load(path or DEFAULT_FILE)
 
 
-def metadata(settings: Settings) -> Store:
+def database(settings: Settings) -> Path:
+    """Where a registry of one machine has its names, whether it is there or not."""
+    return Path(settings.storage.root_directory).absolute() / "meta" / "holdfast.db"
+
+
+def metadata(settings: Settings) -> SqliteStore | EtcdStore:
     """The caller closes it. Raises ConfigError: there is no registry yet, or it is somebody else's."""
     if settings.cluster is not None and settings.cluster.etcd is not None:
         return open_metadata(settings.cluster, SystemClock())
-    path = Path(settings.storage.root_directory).absolute() / "meta" / "holdfast.db"
+    path = database(settings)
     if not path.exists():
         raise ConfigError(
             f"there is no registry in {path.parent.parent} yet: start it with this configuration by `holdfast serve`"

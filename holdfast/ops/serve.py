@@ -156,13 +156,18 @@ def _children(
         "--log-level", settings.log.level,
         "--log-format", settings.log.format,
         "--log-output", settings.log.output,
+        "--metadata", str(metadata),
     ]  # fmt: skip
-    node += _collecting(settings, metadata)
+    node += _collecting(settings)
     if path is not None:
         node += ["--retention", str(path.absolute())]
+    if storage.metadata_backups.enable:
+        node += [
+            "--backup-interval-seconds", str(storage.metadata_backups.interval.seconds),
+            "--backup-count", str(storage.metadata_backups.count),
+        ]  # fmt: skip
     scrub, metrics = settings.extensions.scrubbing, ["--metrics", str(emptied(run_dir / "metrics"))]
     node += [
-        "--scrub-metadata", str(metadata),
         "--scrub-interval-seconds", str(scrub.round_seconds),
         "--scrub-bytes-per-second", str(scrub.bandwidth),
         *metrics,
@@ -183,23 +188,19 @@ def _children(
     return [*children, Child("gateway", gateway, settings.http.drain_seconds + 5)]
 
 
-def _collecting(settings: Settings, metadata: Path) -> Sequence[str]:
+def _collecting(settings: Settings) -> Sequence[str]:
     """What is collected, and when: each of ``storage.subPaths`` has its own switch and times."""
     storage = settings.storage
-    words = []
-    if storage.gc:
-        words = [
-            "--gc-delay-seconds", str(storage.gc_delay.seconds),
-            "--gc-interval-seconds", str(storage.gc_interval.seconds),
-            "--gc-window", storage.gc_time_window,
-        ]  # fmt: skip
-    elif any(store.gc for store in storage.sub_paths.values()):
-        words = ["--keep-garbage"]
+    words = [
+        "--gc-delay-seconds", str(storage.gc_delay.seconds),
+        "--gc-interval-seconds", str(storage.gc_interval.seconds),
+        "--gc-window", storage.gc_time_window,
+    ] if storage.gc else ["--keep-garbage"]  # fmt: skip
     for route, store in storage.sub_paths.items():
         if store.gc:
             times = (str(store.gc_delay.seconds), str(store.gc_interval.seconds))
             words += ["--room-gc", route, *times, store.gc_time_window]
-    return ["--metadata", str(metadata), *words] if words else []
+    return words
 
 
 def _room(settings: Settings, route: str, directory: str) -> Sequence[str]:

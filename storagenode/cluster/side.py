@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from holdfast.clock import Clock
-    from holdfast.meta.store import Store
+    from holdfast.meta.keeping.making import Source
     from holdfast.meta.witness import Book
     from holdfast.rpc.node import NodeClient
     from storagenode.disk.identity import Identity
@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
 # Copies under way at the same time; more only divide the same link.
 _COPY_THREADS: Final = 64
+# As many as may lose their disks at once, and one more.
+_BACKUP_NODES: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,7 @@ class ClusterSide:
         identity: Identity,
         blobs: DiskStore,
         space: Space,
-        metadata: Store,
+        metadata: Source,
         connect: Callable[[str, str], NodeClient],
         host_id: str,
         clock: Clock,
@@ -93,6 +95,14 @@ class ClusterSide:
         self.pace = Pace(clock, self._stopping, options.repair_bytes_per_second)
         self._membership: Membership | None = None
         self._repair: Repair | None = None
+
+    @property
+    def metadata(self) -> Source:
+        return self._metadata
+
+    def keeps_backups(self) -> bool:
+        """Whether this node is one of the few that do: those of the living whose ids come first."""
+        return self._identity.node_id in sorted(self.directory.view.alive)[:_BACKUP_NODES]
 
     def for_collecting(self, book: Book) -> Side:
         """The first of the living nodes looks after links."""

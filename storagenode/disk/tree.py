@@ -5,6 +5,7 @@
         witness.json                   what the node left in the metadata last, to see whether that has gone back in time
         scrub.json                     how far the node is with reading its copies again, and what came of it
         rooms.json                     the node's further disks, if it has some: their names and what each is for
+        backups/                       copies of the metadata, made now and then (holdfast/meta/keeping/file.py)
         lock                           held with flock while a process owns the directory
         blobs/<000..fff>/<algorithm>-<encoded>    verified, durable, never changed; the directory is the digest's partition
         staging/uploads                           whose uploads these are, a line for each that was begun
@@ -57,6 +58,10 @@ class Tree:
     @property
     def scrub_file(self) -> str:
         return f"{self.root}/scrub.json"
+
+    @property
+    def backups(self) -> str:
+        return f"{self.root}/backups"
 
     @property
     def lock(self) -> str:

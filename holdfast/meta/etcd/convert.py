@@ -41,13 +41,17 @@ class Codec:
     def get(self, key: bytes, *, serializable: bool = False) -> Any:
         return etcdrpc.RangeRequest(key=self.key(key), serializable=serializable)
 
-    def range(self, start: bytes, end: bytes, limit: int, *, keys_only: bool, serializable: bool) -> Any:
+    def range(
+        self, start: bytes, end: bytes, limit: int, *, keys_only: bool, serializable: bool, revision: int = 0
+    ) -> Any:
+        """``revision`` 0: as it stands."""
         return etcdrpc.RangeRequest(
             key=self.key(start),
             range_end=self.key(end),
             limit=limit,
             keys_only=keys_only,
             serializable=serializable,
+            revision=revision,
         )
 
     def reads(self, keys: Sequence[bytes], *, serializable: bool = False) -> Any:

@@ -35,10 +35,13 @@ class Reads:
             entries.update(batch.entries)
         return Snapshot(revision or 0, entries)
 
-    def range(self, start: bytes, end: bytes, limit: int, *, keys_only: bool = False) -> RangePage:
+    def range(self, start: bytes, end: bytes, limit: int, *, keys_only: bool = False, revision: int = 0) -> RangePage:
+        """``revision`` 0: as it stands; else as it stood then. Raises CompactedError: etcd has forgotten it."""
         if limit < 1:
             raise ValueError(f"the limit of a range is at least 1, not {limit}")
-        request = self._codec.range(start, end, limit, keys_only=keys_only, serializable=self._serializable)
+        request = self._codec.range(
+            start, end, limit, keys_only=keys_only, serializable=self._serializable, revision=revision
+        )
         response = self._ask(lambda member, **how: member.kv.Range(request, **how))
         return RangePage(response.header.revision, [self._codec.entry(kv) for kv in response.kvs], more=response.more)
 

@@ -15,9 +15,10 @@ anything from a key that is still there; holders go by their own deadline.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import weakref
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from pyetcd import etcdrpc
 
@@ -33,15 +34,20 @@ from holdfast.meta.etcd.reads import Reads
 from holdfast.meta.etcd.stale import StaleReads
 from holdfast.meta.etcd.tokens import Tokens
 from holdfast.meta.etcd.watching import EtcdWatch, Sources
+from holdfast.meta.keeping.frozen import Frozen
+from holdfast.meta.keys import EVERYTHING
 from holdfast.meta.store import KeyAt, Lease, Put, TxnResult, check_txn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from holdfast.clock import Clock
     from holdfast.meta.etcd.operate import EtcdStatus
     from holdfast.meta.etcd.options import Endpoint, EtcdOptions
     from holdfast.meta.store import Compare, Entry, Op, RangePage, Snapshot
+
+# Pages hold whole values, and the longest manifest record has several hundred kilobytes.
+_FROZEN_PAGE: Final = 100
 
 
 class EtcdStore:
@@ -135,6 +141,21 @@ class EtcdStore:
             self._calls.insist(lambda member, **how: member.lease.LeaseRevoke(request, **how))
         except LeaseGoneError:
             return
+
+    @contextlib.contextmanager
+    def frozen(self) -> Iterator[Frozen]:
+        """Everything as of one revision, in pages. They raise CompactedError when etcd forgets it meanwhile."""
+        revision = self._reads.range(*EVERYTHING, 1, keys_only=True).revision
+        yield Frozen(revision, self._as_of(revision))
+
+    def _as_of(self, revision: int) -> Iterator[Entry]:
+        start, end = EVERYTHING
+        while True:
+            page = self._reads.range(start, end, _FROZEN_PAGE, revision=revision)
+            yield from page.entries
+            if not page.more:
+                return
+            start = page.entries[-1].key + b"\0"
 
     def close(self) -> None:
         """Afterwards every call raises MetadataUnavailableError; those that wait end at once."""

@@ -3,6 +3,7 @@
 store        SqliteStore: the port
 group        many threads, one fsync: leader and followers (knows no SQL)
 writing      what happens between BEGIN IMMEDIATE and COMMIT
+replacing    everything out, everything in: backups
 watching     watches, by reading the table of events
 connections  opening, pooling, the lock between processes, foreign exceptions
 schema       tables and how older ones become the present ones

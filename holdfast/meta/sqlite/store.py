@@ -22,15 +22,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 from holdfast.errors import MetadataUnavailableError, OutcomeUnknownError
+from holdfast.meta.keeping.frozen import Frozen
 from holdfast.meta.sqlite.connections import Connections, disk_is_full, sync_directory, unavailable
 from holdfast.meta.sqlite.group import GroupCommit, Job
+from holdfast.meta.sqlite.replacing import everything, replace
 from holdfast.meta.sqlite.version import Version
 from holdfast.meta.sqlite.watching import SqliteWatch
 from holdfast.meta.sqlite.writing import Transaction
 from holdfast.meta.store import MAX_OPS, Entry, Lease, RangePage, Snapshot, check_txn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import TypeAlias
 
     from holdfast.clock import Clock
@@ -147,6 +149,33 @@ class SqliteStore:
             self._submit(lambda transaction: transaction.revision)
         self._version.forget()
         self._connections.close()
+
+    @contextlib.contextmanager
+    def frozen(self) -> Iterator[Frozen]:
+        """Everything as of one revision, read while everything goes on; the log cannot be taken back into the file meanwhile."""
+        with contextlib.closing(self._connections.separate()) as connection:
+            try:
+                connection.execute("BEGIN")
+                revision: int = connection.execute("SELECT revision FROM state").fetchone()[0]
+            except sqlite3.Error as cause:
+                raise unavailable(cause) from cause
+            yield Frozen(revision, everything(connection))
+
+    def replace(self, pairs: Iterable[tuple[bytes, bytes]], above_revision: int) -> int:
+        """Nothing but these keys, in one transaction; the revision. Whatever breaks off leaves everything as it was.
+
+        For a process that has this file for itself, as far as it can tell: who watches has to read everything again.
+        """
+        with self._connections.exclusive() as connection:
+            try:
+                revision = replace(connection, pairs, above_revision)
+            except sqlite3.Error as cause:
+                self._abandon(connection)
+                raise unavailable(cause) from cause
+            except BaseException:
+                self._abandon(connection)
+                raise
+        return revision
 
     def backup(self, target: Path) -> None:
         """A consistent copy, made in pages while everything goes on; it appears under its name when it is whole and durable.

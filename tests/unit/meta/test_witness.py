@@ -9,7 +9,7 @@ import pytest
 from holdfast.errors import MetadataUnavailableError, RolledBackError
 from holdfast.meta import keys
 from holdfast.meta.store import Delete, Put
-from holdfast.meta.witness import Memory, Witness, trust
+from holdfast.meta.witness import Memory, Witness, looks_right, trust
 from tests.unit.meta.world import new_ids
 
 KEY = keys.witness("n1")
@@ -125,4 +125,28 @@ def test_an_answer_that_was_lost_leaves_it_right(world):
     with pytest.raises(MetadataUnavailableError):
         world.witness.leave()
     world.store.txn = txn
+    assert world.is_right()
+
+
+def test_a_restore_is_doubted_by_nodes_that_remember_nothing_as_well(world):
+    world.store.txn([], [Put(keys.CLUSTER_RESTORED, b"2026-01-01T00:00:00Z")])
+    with pytest.raises(RolledBackError, match="backup of 2026-01-01"):
+        world.witness.require_right()
+    with pytest.raises(RolledBackError):
+        world.witness.leave()
+    assert not looks_right(world.store, "n1", world.book)
+    trust(world.store, world.new_id)
+    assert world.is_right()
+    assert looks_right(world.store, "n1", world.book)
+
+
+def test_one_word_of_an_operator_is_enough_after_a_restore(world):
+    world.witness.leave()
+    backup = world.backup()
+    world.witness.leave()
+    world.restore(backup)
+    world.store.txn([], [Put(keys.CLUSTER_RESTORED, b"2026-01-01T00:00:00Z")])
+    assert not world.is_right()
+    assert not looks_right(world.store, "n1", world.book)
+    trust(world.store, world.new_id)
     assert world.is_right()

@@ -1,0 +1,1 @@
+"""Keeping the metadata: ``holdfast backup``, ``restore``, ``compare`` and ``recover``."""

@@ -15,12 +15,13 @@ from holdfast.errors import ConfigError, MetadataUnavailableError, UnavailableEr
 from holdfast.parent import die_with_parent
 from holdfast.rpc.credentials import TlsFiles
 from storagenode.collecting.assembly import CollectOptions
-from storagenode.configured import configured
+from storagenode.configured import configured, configured_bucket
 from storagenode.options import NodeOptions, RoomOptions
 from storagenode.server import run
 
 if TYPE_CHECKING:
     from holdfast.config import Settings
+    from storagenode.objects.bucket import Bucket
     from storagenode.server import Join
 
 log = logging.getLogger("holdfast.node")
@@ -44,25 +45,34 @@ def main(arguments: list[str] | None = None) -> int:
         # Nobody is left to wait for a drain, and the next supervisor wants the directory.
         die_with_parent(parsed.parent_pipe, signal.SIGQUIT)
     try:
-        run(
-            NodeOptions(
-                data_dir=parsed.data_dir,
-                listen=parsed.listen,
-                cluster_id=parsed.cluster_id,
-                reserve_bytes=parsed.reserve_bytes,
-                upload_expiry_seconds=parsed.upload_expiry_seconds,
-                lock_wait_seconds=_LOCK_WAIT_SECONDS,
-                tls=_tls(parsed),
-                insecure=parsed.insecure,
-                collect=_collect(parsed),
-                metadata=parsed.metadata,
-                rooms=tuple(RoomOptions(route, Path(at), _bytes(reserve)) for route, at, reserve in parsed.room),
-            )
-        )
+        run(_options(parsed))
     except ConfigError as error:
         sys.stderr.write(f"storagenode: {error}\n")
         return _EXIT_CONFIG
     return 0
+
+
+def _options(parsed: argparse.Namespace) -> NodeOptions:
+    """Raises ConfigError."""
+    stores = config.load(parsed.objects).storage.stores if parsed.objects is not None else {}
+
+    def bucket(route: str) -> Bucket | None:
+        return configured_bucket(stores[route]) if stores else None
+
+    return NodeOptions(
+        data_dir=parsed.data_dir,
+        listen=parsed.listen,
+        cluster_id=parsed.cluster_id,
+        reserve_bytes=parsed.reserve_bytes,
+        upload_expiry_seconds=parsed.upload_expiry_seconds,
+        lock_wait_seconds=_LOCK_WAIT_SECONDS,
+        tls=_tls(parsed),
+        insecure=parsed.insecure,
+        collect=_collect(parsed),
+        metadata=parsed.metadata,
+        rooms=tuple(RoomOptions(route, Path(at), _bytes(free), bucket(route)) for route, at, free in parsed.room),
+        bucket=bucket(""),
+    )
 
 
 def _in_cluster(parsed: argparse.Namespace) -> int:
@@ -138,6 +148,9 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         metavar=("ROUTE", "DIRECTORY", "RESERVE_BYTES"),
         help="a further disk, for what belongs to repositories below a route such as /infra",
+    )
+    parser.add_argument(
+        "--objects", type=Path, help="the configuration whose storageDrivers say which blobs go to an object store"
     )
     parser.add_argument("--upload-expiry-seconds", type=float, default=24 * 3600.0)
     parser.add_argument("--metadata", type=Path, help="the registry's SQLite file: collect what nobody links in it")

@@ -16,14 +16,17 @@ from holdfast.rpc.credentials import configured_files
 from holdfast.rpc.host import host_id
 from storagenode.cluster.side import ClusterOptions, ClusterSide
 from storagenode.collecting.assembly import CollectOptions
+from storagenode.objects.driver import open_bucket
 from storagenode.options import NodeOptions
 
 if TYPE_CHECKING:
     from holdfast.config import Settings
+    from holdfast.config.storage import Store
     from storagenode.disk.identity import Identity
     from storagenode.disk.space import Space
-    from storagenode.disk.store import DiskStore
+    from storagenode.objects.bucket import Bucket
     from storagenode.server import Join
+    from storagenode.store import BlobStore
 
 _LOCK_WAIT_SECONDS = 15.0
 
@@ -39,6 +42,11 @@ def collect_options(settings: Settings) -> CollectOptions | None:
         )
     except ValueError as error:
         raise ConfigError(f"storage.gcInterval, gcDelay, gcTimeWindow: {error}") from error
+
+
+def configured_bucket(store: Store) -> Bucket | None:
+    """None: the disk. Raises ConfigError."""
+    return open_bucket(store.storage_driver) if store.storage_driver is not None else None
 
 
 def configured(settings: Settings) -> tuple[NodeOptions, Join]:
@@ -69,6 +77,7 @@ def configured(settings: Settings) -> tuple[NodeOptions, Join]:
         tls=configured_files(cluster),
         insecure=cluster.insecure,
         collect=collect_options(settings),
+        bucket=configured_bucket(settings.storage),
     )
     part = ClusterOptions(
         advertise=node.advertised if node.advertise else "",
@@ -77,7 +86,7 @@ def configured(settings: Settings) -> tuple[NodeOptions, Join]:
         repair_bytes_per_second=node.repair_bandwidth or 0,
     )
 
-    def join(identity: Identity, blobs: DiskStore, space: Space) -> ClusterSide:
+    def join(identity: Identity, blobs: BlobStore, space: Space) -> ClusterSide:
         clock = SystemClock()
         here = host_id()
         return ClusterSide(

@@ -13,15 +13,19 @@ if TYPE_CHECKING:
 
     from holdfast.rpc.credentials import TlsFiles
     from storagenode.collecting.assembly import CollectOptions
+    from storagenode.objects.bucket import Bucket
 
 
 @dataclass(frozen=True, slots=True)
 class RoomOptions:
-    """A further disk: its directory takes what belongs to repositories below ``route``, such as ``/infra``."""
+    """A further disk: its directory takes what belongs to repositories below ``route``, such as ``/infra``. With a ``bucket`` the
+    blobs go there, and only uploads are in the directory.
+    """
 
     route: str
     directory: Path
     reserve_bytes: int
+    bucket: Bucket | None = None
 
     def __post_init__(self) -> None:
         """Raises ConfigError."""
@@ -42,7 +46,7 @@ class NodeOptions:
     ``lock_wait_seconds``: how long a former process may take to let go of the directory. ``tls``: this node's certificate, which
     every TCP address needs that is not loopback, unless ``insecure``; a Unix socket never uses it. ``rooms``: further disks.
     ``collect`` None: garbage stays. ``metadata``: the SQLite file, for a node that is all of a registry; a cluster's node has its
-    own.
+    own. ``bucket``: an object store, in place of the disk.
     """
 
     data_dir: Path
@@ -63,6 +67,7 @@ class NodeOptions:
     rooms: tuple[RoomOptions, ...] = ()
     collect: CollectOptions | None = None
     metadata: Path | None = None
+    bucket: Bucket | None = None
 
     def __post_init__(self) -> None:
         """Raises ConfigError."""

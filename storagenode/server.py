@@ -34,16 +34,12 @@ from storagenode.cluster.ear import listening
 from storagenode.collecting.assembly import Side, collecting
 from storagenode.disk import identity, roombook
 from storagenode.disk.fsio import Files
-from storagenode.disk.proofs import Proofs
 from storagenode.disk.rooms import Room, RoomedStore
-from storagenode.disk.space import Space
-from storagenode.disk.stamps import Stamps
-from storagenode.disk.store import DiskStore
-from storagenode.disk.trash import Trash
 from storagenode.disk.tree import Tree
 from storagenode.disk.witnessbook import WitnessBook
 from storagenode.housekeeping import Housekeeping
 from storagenode.node import StaysHere, StorageNode
+from storagenode.opening import node_id_of, open_store
 from storagenode.results import Finishes
 from storagenode.servicer import Servicer
 
@@ -54,10 +50,12 @@ if TYPE_CHECKING:
     from storagenode.cluster.side import ClusterSide
     from storagenode.collecting.loop import Loop
     from storagenode.disk.identity import Identity
+    from storagenode.disk.space import Space
+    from storagenode.opening import Emptied
     from storagenode.options import NodeOptions
     from storagenode.store import BlobStore
 
-    Join: TypeAlias = Callable[[Identity, DiskStore, Space], ClusterSide]
+    Join: TypeAlias = Callable[[Identity, BlobStore, Space], ClusterSide]
 
 _LOG: Final = logging.getLogger("holdfast.node")
 
@@ -83,9 +81,10 @@ class NodeServer:
         self._lock: int | None = identity.lock(tree, options.lock_wait_seconds)
         self._rooms = contextlib.ExitStack()
         try:
-            known = identity.prepare(tree, files, options.cluster_id)
+            new_id = node_id_of(tree, options.bucket, options.cluster_id)
+            known = identity.prepare(tree, files, options.cluster_id, new_id)
             rooms = roombook.take(tree, known, options.rooms, files, self._rooms, options.lock_wait_seconds)
-            self._side, self.node, store = _assemble(options, known, [tree, *rooms], files, clock, join)
+            self._side, self.node, store, trashes = _assemble(options, known, [tree, *rooms], files, clock, join)
             self.node.recover()
             witness = WitnessBook(tree, files)
             self._collecting = _collecting(options, known, store, self._side, witness, clock, self._rooms)
@@ -93,7 +92,6 @@ class NodeServer:
             self._rooms.close()
             os.close(self._lock)
             raise
-        trashes = [Trash(one, files, clock) for one in (tree, *rooms)]
         self._housekeeping = Housekeeping(lambda: _round(self.node, trashes, options), _HOUSEKEEPING_SECONDS)
         self._pools = {
             m.Lane.CONTROL: LanePool("control", options.control_threads),
@@ -163,24 +161,21 @@ def _credentials(options: NodeOptions) -> Credentials | None:
 
 def _assemble(
     options: NodeOptions, known: Identity, trees: Sequence[Tree], files: Files, clock: Clock, join: Join | None
-) -> tuple[ClusterSide | None, StorageNode, BlobStore]:
+) -> tuple[ClusterSide | None, StorageNode, BlobStore, Sequence[Emptied]]:
     """``trees``: the main one, then those of the rooms."""
-
-    def open_disk(tree: Tree, reserve_bytes: int) -> tuple[DiskStore, Space]:
-        space = Space(tree.root, reserve_bytes)
-        return DiskStore(tree, files, space, Stamps(secrets.token_hex(8)), Proofs(clock)), space
-
-    main, space = open_disk(trees[0], options.reserve_bytes)
-    rooms = [
-        Room(room.route, *open_disk(tree, room.reserve_bytes))
+    main = open_store(trees[0], options.reserve_bytes, options.bucket, known, files, clock)
+    opened = [
+        open_store(tree, room.reserve_bytes, room.bucket, known, files, clock)
         for room, tree in zip(options.rooms, trees[1:], strict=True)
     ]
-    store: BlobStore = RoomedStore(main, rooms) if rooms else main
+    rooms = [Room(room.route, one.store, one.space) for room, one in zip(options.rooms, opened, strict=True)]
+    store: BlobStore = RoomedStore(main.store, rooms) if rooms else main.store
+    space = main.space
     finishes = Finishes(options.finish_threads, clock)
-    side = join(known, main, space) if join is not None else None
+    side = join(known, main.store, space) if join is not None else None
     placer = side.placer if side is not None else StaysHere()
     node = StorageNode(known, store, space, finishes, clock, host_id(), placer, max_uploads=options.max_uploads)
-    return side, node, store
+    return side, node, store, [trash for one in (main, *opened) for trash in one.trashes]
 
 
 def _collecting(
@@ -205,7 +200,7 @@ def _collecting(
     return collecting(options.collect, store, Side(metadata, witness, lambda _: None, lambda: True), clock)
 
 
-def _round(node: StorageNode, trashes: Sequence[Trash], options: NodeOptions) -> None:
+def _round(node: StorageNode, trashes: Sequence[Emptied], options: NodeOptions) -> None:
     node.expire_uploads(options.upload_expiry_seconds)
     with contextlib.ExitStack() as all_of_them:  # also when one of the disks fails
         for trash in trashes:

@@ -80,6 +80,7 @@ def run(path: Path | None) -> int:
     refuse_what_would_not_protect(settings)
     require_certificates(settings)
     logs.configure(settings.log.level, settings.log.format, settings.log.output, "serve")
+    _require_directories(settings)
     root = Path(settings.storage.root_directory).absolute()
     make_directory(root)
     with contextlib.ExitStack() as stack:
@@ -111,6 +112,21 @@ def _refuse_a_cluster(settings: Settings) -> None:
                 }
             ],
         )
+
+
+def _require_directories(settings: Settings) -> None:
+    """Also beside an object store."""
+    faults = [
+        {
+            "path": f"storage.subPaths.{route}.rootDirectory" if route else "storage.rootDirectory",
+            "message": "missing: names, and uploads on their way to the object store, are kept in a local directory",
+            "remedy": 'write a directory, such as "/var/lib/holdfast"',
+        }
+        for route, store in settings.storage.stores.items()
+        if not store.root_directory
+    ]
+    if faults:
+        raise ConfigError("a directory is missing", faults)
 
 
 def _run_dir(root: Path, stack: contextlib.ExitStack) -> Path:
@@ -156,6 +172,8 @@ def _children(
             "--gc-interval-seconds", str(storage.gc_interval.seconds),
             "--gc-window", storage.gc_time_window,
         ]  # fmt: skip
+    if path is not None and any(store.storage_driver is not None for store in storage.stores.values()):
+        node += ["--objects", str(path.absolute())]  # not on the command line, where everybody reads it
     node += [
         word for route, store in storage.sub_paths.items() for word in _room(settings, route, store.root_directory)
     ]

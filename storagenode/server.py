@@ -84,7 +84,7 @@ class NodeServer:
             new_id = node_id_of(tree, options.bucket, options.cluster_id)
             known = identity.prepare(tree, files, options.cluster_id, new_id)
             rooms = roombook.take(tree, known, options.rooms, files, self._rooms, options.lock_wait_seconds)
-            self._side, self.node, store, trashes = _assemble(options, known, [tree, *rooms], files, clock, join)
+            self._side, self.node, store, self._trashes = _assemble(options, known, [tree, *rooms], files, clock, join)
             self.node.recover()
             witness = WitnessBook(tree, files)
             self._collecting = _collecting(options, known, store, self._side, witness, clock, self._rooms)
@@ -92,7 +92,7 @@ class NodeServer:
             self._rooms.close()
             os.close(self._lock)
             raise
-        self._housekeeping = Housekeeping(lambda: _round(self.node, trashes, options), _HOUSEKEEPING_SECONDS)
+        self._housekeeping = Housekeeping(lambda: _round(self.node, self._trashes, options), _HOUSEKEEPING_SECONDS)
         self._pools = {
             m.Lane.CONTROL: LanePool("control", options.control_threads),
             m.Lane.WRITE: LanePool("write", options.write_threads),

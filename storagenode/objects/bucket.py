@@ -203,9 +203,9 @@ class Writing:
         self._writer = writer
 
     def write(self, data: bytes | memoryview) -> None:
-        """Waits while too many parts are on their way."""
+        """Waits while too many parts are on their way. The caller may use its buffer again."""
         with _translated("take a part of an object"), _no_upload():
-            self._writer.write(data)
+            self._writer.write(bytes(data))  # obstore keeps what it is given until that part is sent
 
     def finish(self) -> None:
         with _translated("complete an object"), _no_upload():

@@ -1,0 +1,65 @@
+"""A whole registry on an object store, every process real: push and pull by a client, ranges, a restart, collection."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING
+
+from storagenode.objects import keys
+from tests.clients import engines, images
+from tests.fakes.s3 import shared_s3
+from tests.gc.test_on_one_machine import SOON, digest_of, push_image
+from tests.serving import serving, wait_for
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MIB = 1 << 20
+
+
+def test_images_are_pushed_pulled_kept_over_a_restart_and_collected(tmp_path: Path) -> None:
+    place = shared_s3().place()
+    storage = SOON | {"storageDriver": place.driver, "dedupe": False}
+    skopeo = engines.skopeo(tmp_path / "skopeo")
+    made = images.write(tmp_path / "image", images.Shape(name="objects", layers=3))
+    layer = b"".join(bytes([number]) * MIB for number in range(12))
+    with serving(tmp_path / "r", storage=storage) as server:
+        skopeo("copy", "--dest-tls-verify=false", made.oci, f"docker://{server.host}/a/app:v1")
+        gone, _ = push_image(server, "b/app", "v1", layer)
+    with serving(tmp_path / "r", storage=storage) as server:
+        skopeo("copy", "--src-tls-verify=false", f"docker://{server.host}/a/app:v1", f"dir:{tmp_path}/out")
+        assert digest_of((tmp_path / "out" / "manifest.json").read_bytes()) == made.digest
+        path = f"/v2/b/app/blobs/{digest_of(layer)}"
+        assert server.request("GET", path)[2] == layer
+        assert (
+            server.request("GET", path, headers={"Range": f"bytes={MIB - 1}-{5 * MIB}"})[2]
+            == layer[MIB - 1 : 5 * MIB + 1]
+        )
+        assert server.request("DELETE", f"/v2/b/app/manifests/{gone}")[0] == 202
+        names = f"{digest_of(layer).replace(':', '-')}/"
+        wait_for("the layer to go", lambda: not [key for key in _keys(place, keys.BLOBS) if names in key])
+        assert [key for key in _keys(place, keys.TRASH) if names in key]
+        assert server.request("GET", path)[0] == 404
+        skopeo("inspect", "--tls-verify=false", f"docker://{server.host}/a/app:v1")
+    assert place.driver["secretkey"] not in server.log.read_text()
+
+
+def test_a_route_has_an_object_store_and_the_rest_the_disk(tmp_path: Path) -> None:
+    place = shared_s3().place()
+    route = {"rootDirectory": str(tmp_path / "cloud"), "storageDriver": place.driver, "dedupe": False}
+    with serving(tmp_path / "r", storage={"subPaths": {"/cloud": route}}) as server:
+        here, there = os.urandom(1000), os.urandom(1000)
+        push_image(server, "here/app", "v1", here)
+        push_image(server, "cloud/app", "v1", there)
+        assert server.request("GET", f"/v2/here/app/blobs/{digest_of(here)}")[2] == here
+        assert server.request("GET", f"/v2/cloud/app/blobs/{digest_of(there)}")[2] == there
+        manifest = json.loads(server.request("GET", "/v2/cloud/app/manifests/v1")[2])
+        assert manifest["layers"][0]["digest"] == digest_of(there)
+    stored = "".join(_keys(place, keys.BLOBS))
+    assert digest_of(there).removeprefix("sha256:") in stored
+    assert digest_of(here).removeprefix("sha256:") not in stored
+
+
+def _keys(place, folder: str) -> list[str]:
+    return [found.key for found in place.bucket().list(folder)]

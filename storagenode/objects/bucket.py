@@ -71,6 +71,15 @@ def _words(error: Exception) -> str:
     return f"it answered {status}" if status else f"it cannot be reached or does not answer ({type(error).__name__})"
 
 
+@contextlib.contextmanager
+def _existing() -> Iterator[None]:
+    """A put and a list need no object: what may be missing is the bucket."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise UnavailableError("the object store has no such bucket; create it, or name another one") from None
+
+
 class Bucket:
     """One prefix of one bucket. Safe for many threads."""
 
@@ -81,21 +90,13 @@ class Bucket:
         self._attributes: Attributes | None = {"Storage-Class": storage_class} if storage_class else None
 
     def put(self, key: str, data: bytes) -> None:
-        with _translated("take an object"), self._existing():
+        with _translated("take an object"), _existing():
             obstore.put(self._store, key, data, use_multipart=False)
-
-    @contextlib.contextmanager
-    def _existing(self) -> Iterator[None]:
-        """A put has no other thing that may be missing."""
-        try:
-            yield
-        except FileNotFoundError:
-            raise UnavailableError("the object store has no such bucket; create it, or name another one") from None
 
     def put_first(self, key: str, data: bytes) -> bool:
         """As ``put``, unless there is one already; False then. A store that cannot tell puts in any case."""
         try:
-            with self._existing():
+            with _existing():
                 obstore.put(self._store, key, data, mode="create", use_multipart=False)
         except AlreadyExistsError:
             return False
@@ -125,7 +126,7 @@ class Bucket:
         """All keys below a prefix that ends with a whole part, in pages."""
         pages = obstore.list(self._store, prefix, chunk_size=_PAGE)
         while True:
-            with _translated("list its objects"):
+            with _translated("list its objects"), _existing():
                 page = next(pages, None)
             if page is None:
                 return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +16,6 @@ from tests.unit.storagenode.conftest import Bench
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from storagenode.node import StorageNode
     from tests.fakes.s3 import Place
 
 
@@ -24,8 +24,8 @@ def place() -> Place:
     return shared_s3().place()
 
 
-@pytest.fixture
-def bench(place: Place) -> Iterator[Bench]:
+@contextlib.contextmanager
+def made_bench(place: Place) -> Iterator[Bench]:
     shared = Path("/dev/shm")
     with tempfile.TemporaryDirectory(dir=shared if shared.is_dir() else None) as made:
         bench = Bench(Path(made), HookedFiles(), options={"bucket": place.bucket()})
@@ -34,5 +34,6 @@ def bench(place: Place) -> Iterator[Bench]:
 
 
 @pytest.fixture
-def node(bench: Bench) -> StorageNode:
-    return bench.start()
+def bench(place: Place) -> Iterator[Bench]:
+    with made_bench(place) as bench:
+        yield bench

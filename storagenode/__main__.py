@@ -33,7 +33,7 @@ _RETRY_SECONDS: Final = 2.0
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Serve until told to stop. 0: stopped in order; 78: the options or the directory are refused."""
+    """Serve until told to stop. 0: stopped in order; 78: the options or the directory are refused; 1: try again."""
     parsed = _parser().parse_args(arguments)
     if parsed.config is not None:
         return _in_cluster(parsed)
@@ -49,6 +49,9 @@ def main(arguments: list[str] | None = None) -> int:
     except ConfigError as error:
         sys.stderr.write(f"storagenode: {error}\n")
         return _EXIT_CONFIG
+    except UnavailableError as error:
+        log.critical("the node could not start; start it again", extra={"reason": error.message})
+        return 1
     return 0
 
 

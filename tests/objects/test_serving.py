@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
+from holdfast.ops.children import EXIT_CONFIG
 from storagenode.objects import keys
 from tests.clients import engines, images
 from tests.fakes.s3 import shared_s3
@@ -63,3 +66,14 @@ def test_a_route_has_an_object_store_and_the_rest_the_disk(tmp_path: Path) -> No
 
 def _keys(place, folder: str) -> list[str]:
     return [found.key for found in place.bucket().list(folder)]
+
+
+def test_a_registry_without_a_local_directory_is_refused_by_name(tmp_path: Path) -> None:
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps({"storage": {"storageDriver": shared_s3().place().driver, "dedupe": False}}))
+    done = subprocess.run(
+        [sys.executable, "-m", "holdfast.cli", "serve", str(config)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == EXIT_CONFIG
+    assert "storage.rootDirectory" in done.stderr
+    assert list(tmp_path.iterdir()) == [config]

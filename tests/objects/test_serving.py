@@ -1,4 +1,7 @@
-"""A whole registry on an object store, every process real: push and pull by a client, ranges, a restart, collection."""
+"""A whole registry on an object store, every process real: push and pull by a client, ranges, a restart, collection.
+
+A route beside it has a disk of its own.
+"""
 
 from __future__ import annotations
 
@@ -21,16 +24,23 @@ if TYPE_CHECKING:
 MIB = 1 << 20
 
 
-def test_images_are_pushed_pulled_kept_over_a_restart_and_collected(tmp_path: Path) -> None:
+def test_images_are_pushed_pulled_kept_over_a_restart_and_collected_beside_a_route_that_has_a_disk(
+    tmp_path: Path,
+) -> None:
     place = shared_s3().place()
-    storage = SOON | {"storageDriver": place.driver, "dedupe": False}
+    here = {"/here": {"rootDirectory": str(tmp_path / "here")}}
+    storage = SOON | {"storageDriver": place.driver, "dedupe": False, "subPaths": here}
     skopeo = engines.skopeo(tmp_path / "skopeo")
     made = images.write(tmp_path / "image", images.Shape(name="objects", layers=3))
+    on_disk = os.urandom(1000)
     layer = b"".join(bytes([number]) * MIB for number in range(12))
     with serving(tmp_path / "r", storage=storage) as server:
         skopeo("copy", "--dest-tls-verify=false", made.oci, f"docker://{server.host}/a/app:v1")
         gone, _ = push_image(server, "b/app", "v1", layer)
+        push_image(server, "here/app", "v1", on_disk)
+    assert not [key for key in _keys(place, keys.BLOBS) if digest_of(on_disk).removeprefix("sha256:") in key]
     with serving(tmp_path / "r", storage=storage) as server:
+        assert server.request("GET", f"/v2/here/app/blobs/{digest_of(on_disk)}")[2] == on_disk
         skopeo("copy", "--src-tls-verify=false", f"docker://{server.host}/a/app:v1", f"dir:{tmp_path}/out")
         assert digest_of((tmp_path / "out" / "manifest.json").read_bytes()) == made.digest
         path = f"/v2/b/app/blobs/{digest_of(layer)}"
@@ -46,22 +56,6 @@ def test_images_are_pushed_pulled_kept_over_a_restart_and_collected(tmp_path: Pa
         assert server.request("GET", path)[0] == 404
         skopeo("inspect", "--tls-verify=false", f"docker://{server.host}/a/app:v1")
     assert place.driver["secretkey"] not in server.log.read_text()
-
-
-def test_a_route_has_an_object_store_and_the_rest_the_disk(tmp_path: Path) -> None:
-    place = shared_s3().place()
-    route = {"rootDirectory": str(tmp_path / "cloud"), "storageDriver": place.driver, "dedupe": False}
-    with serving(tmp_path / "r", storage={"subPaths": {"/cloud": route}}) as server:
-        here, there = os.urandom(1000), os.urandom(1000)
-        push_image(server, "here/app", "v1", here)
-        push_image(server, "cloud/app", "v1", there)
-        assert server.request("GET", f"/v2/here/app/blobs/{digest_of(here)}")[2] == here
-        assert server.request("GET", f"/v2/cloud/app/blobs/{digest_of(there)}")[2] == there
-        manifest = json.loads(server.request("GET", "/v2/cloud/app/manifests/v1")[2])
-        assert manifest["layers"][0]["digest"] == digest_of(there)
-    stored = "".join(_keys(place, keys.BLOBS))
-    assert digest_of(there).removeprefix("sha256:") in stored
-    assert digest_of(here).removeprefix("sha256:") not in stored
 
 
 def _keys(place, folder: str) -> list[str]:

@@ -6,7 +6,8 @@
     <root>/run/        Unix sockets, mode 0700; where the path is too long for a socket, a private temporary directory
     <root>/run/metrics what its processes have counted since it started
 
-Each of ``storage.subPaths`` has a directory ``node`` of the same kind, below its own root, for what its repositories keep.
+Each of ``storage.subPaths`` has a directory ``node`` of the same kind, below its own root, for what its repositories keep. Where a
+``storageDriver`` is given, blobs are in the object store and uploads on their way in that directory.
 
 Nothing in it names its own place, so the directory can be moved while no server runs.
 """

@@ -17,13 +17,16 @@ from holdfast.retention.policies import Policies
 from holdfast.rpc.credentials import TlsFiles
 from storagenode.backups import BackupOptions
 from storagenode.collecting.assembly import CollectOptions
-from storagenode.configured import configured
+from storagenode.configured import configured, configured_bucket
 from storagenode.options import NodeOptions, RoomOptions
 from storagenode.scrubbing.assembly import DEFAULT_BYTES_PER_SECOND, ScrubOptions
 from storagenode.server import run
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from holdfast.config import Settings
+    from storagenode.objects.bucket import Bucket
     from storagenode.server import Join
 
 log = logging.getLogger("holdfast.node")
@@ -35,7 +38,7 @@ _RETRY_SECONDS: Final = 2.0
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Serve until told to stop. 0: stopped in order; 78: the options or the directory are refused."""
+    """Serve until told to stop. 0: stopped in order; 78: the options or the directory are refused; 1: try again."""
     parsed = _parser().parse_args(arguments)
     if parsed.config is not None:
         return _in_cluster(parsed)
@@ -47,31 +50,43 @@ def main(arguments: list[str] | None = None) -> int:
         # Nobody is left to wait for a drain, and the next supervisor wants the directory.
         die_with_parent(parsed.parent_pipe, signal.SIGQUIT)
     try:
-        run(
-            NodeOptions(
-                data_dir=parsed.data_dir,
-                listen=parsed.listen,
-                cluster_id=parsed.cluster_id,
-                reserve_bytes=parsed.reserve_bytes,
-                upload_expiry_seconds=parsed.upload_expiry_seconds,
-                lock_wait_seconds=_LOCK_WAIT_SECONDS,
-                tls=_tls(parsed),
-                insecure=parsed.insecure,
-                collect=_collect(parsed),
-                metadata=parsed.metadata,
-                scrub=_scrub(parsed),
-                backups=_kept(parsed),
-                metrics=parsed.metrics,
-                rooms=_rooms(parsed),
-            )
-        )
+        run(_options(parsed))
     except ConfigError as error:
         sys.stderr.write(f"storagenode: {error}\n")
         return _EXIT_CONFIG
+    except UnavailableError as error:
+        log.critical("the node could not start; start it again", extra={"reason": error.message})
+        return 1
     return 0
 
 
-def _rooms(parsed: argparse.Namespace) -> tuple[RoomOptions, ...]:
+def _options(parsed: argparse.Namespace) -> NodeOptions:
+    """Raises ConfigError."""
+    stores = config.load(parsed.objects).storage.stores if parsed.objects is not None else {}
+
+    def bucket(route: str) -> Bucket | None:
+        return configured_bucket(stores[route]) if stores else None
+
+    return NodeOptions(
+        data_dir=parsed.data_dir,
+        listen=parsed.listen,
+        cluster_id=parsed.cluster_id,
+        reserve_bytes=parsed.reserve_bytes,
+        upload_expiry_seconds=parsed.upload_expiry_seconds,
+        lock_wait_seconds=_LOCK_WAIT_SECONDS,
+        tls=_tls(parsed),
+        insecure=parsed.insecure,
+        collect=_collect(parsed),
+        metadata=parsed.metadata,
+        scrub=_scrub(parsed),
+        backups=_kept(parsed),
+        metrics=parsed.metrics,
+        rooms=_rooms(parsed, bucket),
+        bucket=bucket(""),
+    )
+
+
+def _rooms(parsed: argparse.Namespace, bucket: Callable[[str], Bucket | None]) -> tuple[RoomOptions, ...]:
     rhythms = {
         route: _collect_options(parsed, _seconds(delay), _seconds(interval), window)
         for route, delay, interval, window in parsed.room_gc
@@ -79,7 +94,7 @@ def _rooms(parsed: argparse.Namespace) -> tuple[RoomOptions, ...]:
     if stray := rhythms.keys() - {route for route, _, _ in parsed.room}:
         raise ConfigError(f"--room-gc is for a --room, and there is none for {', '.join(sorted(stray))}")
     return tuple(
-        RoomOptions(route, Path(at), _bytes(reserve), rhythms.get(route) if parsed.metadata else None)
+        RoomOptions(route, Path(at), _bytes(reserve), rhythms.get(route) if parsed.metadata else None, bucket(route))
         for route, at, reserve in parsed.room
     )
 
@@ -193,6 +208,9 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         metavar=("ROUTE", "DIRECTORY", "RESERVE_BYTES"),
         help="a further disk, for what belongs to repositories below a route such as /infra",
+    )
+    parser.add_argument(
+        "--objects", type=Path, help="the configuration whose storageDrivers say which blobs go to an object store"
     )
     parser.add_argument("--upload-expiry-seconds", type=float, default=24 * 3600.0)
     parser.add_argument("--metadata", type=Path, help="the registry's SQLite file, which says what is linked")

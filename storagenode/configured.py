@@ -18,15 +18,18 @@ from holdfast.rpc.host import host_id
 from storagenode.backups import BackupOptions
 from storagenode.cluster.side import ClusterOptions, ClusterSide
 from storagenode.collecting.assembly import CollectOptions
+from storagenode.objects.driver import open_bucket
 from storagenode.options import NodeOptions
 from storagenode.scrubbing.assembly import ScrubOptions
 
 if TYPE_CHECKING:
     from holdfast.config import Settings
+    from holdfast.config.storage import Store
     from storagenode.disk.identity import Identity
     from storagenode.disk.space import Space
-    from storagenode.disk.store import DiskStore
+    from storagenode.objects.bucket import Bucket
     from storagenode.server import Join
+    from storagenode.store import BlobStore
 
 _LOCK_WAIT_SECONDS = 15.0
 
@@ -65,6 +68,11 @@ def backup_options(settings: Settings) -> BackupOptions | None:
         raise ConfigError(f"storage.metadataBackups: {error}") from error
 
 
+def configured_bucket(store: Store) -> Bucket | None:
+    """None: the disk. Raises ConfigError."""
+    return open_bucket(store.storage_driver) if store.storage_driver is not None else None
+
+
 def configured(settings: Settings) -> tuple[NodeOptions, Join]:
     """What ``storagenode.server.run`` wants. Asks the metadata which cluster this is.
 
@@ -95,6 +103,7 @@ def configured(settings: Settings) -> tuple[NodeOptions, Join]:
         collect=collect_options(settings),
         scrub=scrub_options(settings),
         backups=backup_options(settings),
+        bucket=configured_bucket(settings.storage),
     )
     part = ClusterOptions(
         advertise=node.advertised if node.advertise else "",
@@ -103,7 +112,7 @@ def configured(settings: Settings) -> tuple[NodeOptions, Join]:
         repair_bytes_per_second=node.repair_bandwidth or 0,
     )
 
-    def join(identity: Identity, blobs: DiskStore, space: Space) -> ClusterSide:
+    def join(identity: Identity, blobs: BlobStore, space: Space) -> ClusterSide:
         clock = SystemClock()
         here = host_id()
         return ClusterSide(

@@ -14,20 +14,21 @@ if TYPE_CHECKING:
     from holdfast.rpc.credentials import TlsFiles
     from storagenode.backups import BackupOptions
     from storagenode.collecting.assembly import CollectOptions
+    from storagenode.objects.bucket import Bucket
     from storagenode.scrubbing.assembly import ScrubOptions
 
 
 @dataclass(frozen=True, slots=True)
 class RoomOptions:
-    """A further disk: its directory takes what belongs to repositories below ``route``, such as ``/infra``.
-
-    ``collect`` None: garbage stays on it, and so do its repositories' links.
+    """A further disk: its directory takes what belongs to repositories below ``route``, such as ``/infra``. With a ``bucket`` the
+    blobs go there, and only uploads are in the directory. ``collect`` None: garbage stays on it, and so do its repositories' links.
     """
 
     route: str
     directory: Path
     reserve_bytes: int
     collect: CollectOptions | None = None
+    bucket: Bucket | None = None
 
     def __post_init__(self) -> None:
         """Raises ConfigError."""
@@ -48,8 +49,8 @@ class NodeOptions:
     ``lock_wait_seconds``: how long a former process may take to let go of the directory. ``tls``: this node's certificate, which
     every TCP address needs that is not loopback, unless ``insecure``; a Unix socket never uses it. ``rooms``: further disks.
     ``collect`` None: garbage stays on the main disk. ``metadata``: the SQLite file, for a node that is all of a registry; a
-    cluster's node has its own. ``scrub`` None: copies are not read again. ``backups`` None: it makes none of the metadata.
-    ``metrics``: the directory in which processes of this host put what they count.
+    cluster's node has its own. ``bucket``: an object store, in place of the disk. ``scrub`` None: copies are not read again.
+    ``backups`` None: it makes none of the metadata. ``metrics``: the directory in which processes of this host put what they count.
     """
 
     data_dir: Path
@@ -70,6 +71,7 @@ class NodeOptions:
     rooms: tuple[RoomOptions, ...] = ()
     collect: CollectOptions | None = None
     metadata: Path | None = None
+    bucket: Bucket | None = None
     scrub: ScrubOptions | None = None
     backups: BackupOptions | None = None
     metrics: Path | None = None

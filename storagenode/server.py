@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import secrets
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -20,8 +19,6 @@ import grpc
 from holdfast.addresses import UNIX
 from holdfast.clock import Clock, SystemClock
 from holdfast.errors import ConfigError
-from holdfast.meta.sqlite import SqliteStore
-from holdfast.meta.witness import Witness
 from holdfast.rpc import methods as m
 from holdfast.rpc.admission import admit_anybody, admit_cluster, admit_meant_for
 from holdfast.rpc.channel import SERVER_OPTIONS
@@ -31,24 +28,15 @@ from holdfast.rpc.serving import LanePool, ServiceHandler
 from holdfast.settled import settled
 from holdfast.signals import Signals
 from storagenode.cluster.ear import listening
-from storagenode.collecting.assembly import Disk, Side, collecting
-from storagenode.collecting.orders import refuse
 from storagenode.disk import identity, roombook
 from storagenode.disk.fsio import Files
-from storagenode.disk.leftovers import Leftovers
-from storagenode.disk.proofs import Proofs
 from storagenode.disk.rooms import Room, RoomedStore
-from storagenode.disk.space import Space
-from storagenode.disk.stamps import Stamps
-from storagenode.disk.store import DiskStore
-from storagenode.disk.trash import Trash
 from storagenode.disk.tree import Tree
-from storagenode.disk.witnessbook import WitnessBook
-from storagenode.housekeeping import Housekeeping
+from storagenode.duties import Duties, Here
 from storagenode.node import StaysHere, StorageNode
+from storagenode.opening import node_id_of, open_store
 from storagenode.results import Finishes
 from storagenode.servicer import Servicer
-from storagenode.tidying import Bin, Keep, Tidying
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -56,15 +44,15 @@ if TYPE_CHECKING:
 
     from storagenode.cluster.side import ClusterSide
     from storagenode.disk.identity import Identity
+    from storagenode.disk.space import Space
     from storagenode.options import NodeOptions
     from storagenode.store import BlobStore
 
-    Join: TypeAlias = Callable[[Identity, DiskStore, Space], ClusterSide]
+    Join: TypeAlias = Callable[[Identity, BlobStore, Space], ClusterSide]
 
 _LOG: Final = logging.getLogger("holdfast.node")
 
 DRAIN_SECONDS: Final = 10.0
-_HOUSEKEEPING_SECONDS: Final = 60.0
 
 
 class NodeServer:
@@ -85,24 +73,17 @@ class NodeServer:
         self._lock: int | None = identity.lock(tree, options.lock_wait_seconds)
         self._rooms = contextlib.ExitStack()
         try:
-            known = identity.prepare(tree, files, options.cluster_id)
+            new_id = node_id_of(tree, options.bucket, options.cluster_id)
+            known = identity.prepare(tree, files, options.cluster_id, new_id)
             rooms = roombook.take(tree, known, options.rooms, files, self._rooms, options.lock_wait_seconds)
-            self._side, self.node, store, opened = _assemble(options, known, [tree, *rooms], files, clock, join)
+            self._side, here = _assemble(options, known, [tree, *rooms], files, clock, join)
+            self.node = here.node
             self.node.recover()
-            bins = [
-                Bin(route, Trash(one, files, clock), space, Leftovers(one, files, clock, disk.staged))
-                for (route, (disk, space)), one in zip(opened.items(), (tree, *rooms), strict=True)
-            ]
-            tidying = Tidying(self.node, bins, Keep(options.upload_expiry_seconds, options.trash_seconds), clock)
-            side = _side(options, known, self._side, WitnessBook(tree, files), clock, self._rooms)
-            self._collecting = collecting(_disks(options, store), store, side, tidying, clock) if side else None
+            self.duties = Duties(options, here, self._side, clock, self._rooms)
         except BaseException:
             self._rooms.close()
             os.close(self._lock)
             raise
-        # Where a collector is, its thread empties the trash, as it knows whether the metadata is right.
-        also = (lambda: None) if self._collecting is not None else (lambda: tidying.look(lambda: None))
-        self._housekeeping = Housekeeping(lambda: _round(self.node, options, also), _HOUSEKEEPING_SECONDS)
         self._pools = {
             m.Lane.CONTROL: LanePool("control", options.control_threads),
             m.Lane.WRITE: LanePool("write", options.write_threads),
@@ -114,8 +95,7 @@ class NodeServer:
         self._server = grpc.server(self._refusals, options=SERVER_OPTIONS)
         admission = admit_cluster(self._credentials.peer.cluster) if self._credentials else admit_anybody
         admission = admit_meant_for(self.node.status().node_id, admission)
-        collect = self._collecting.collect if self._collecting is not None else refuse
-        behaviours = Servicer(self.node, collect).behaviours()
+        behaviours = Servicer(self.node, self.duties.collect).behaviours()
         if self._side is not None:
             behaviours = listening(behaviours, self._side.pace.heard)
         handler: Any = ServiceHandler(behaviours, self._pools, admission)
@@ -134,24 +114,20 @@ class NodeServer:
         if listen.startswith(UNIX):
             Path(listen.removeprefix(UNIX)).chmod(0o600)
         self._server.start()
-        self._housekeeping.start()
-        if self._collecting is not None:
-            self._collecting.start()
         address = listen if listen.startswith(UNIX) else f"{listen.rpartition(':')[0]}:{port}"
         status = self.node.status()
         _LOG.info("storage node is up", extra={"node": status.node_id, "listen": address, "uploads": status.uploads})
         if self._side is not None:
             self._side.start(self.node, address)
+        self.duties.start()
         return address
 
     def stop(self, drain_seconds: float = DRAIN_SECONDS) -> None:
         """No new calls; those under way get ``drain_seconds``; finishes that were begun end."""
-        if self._collecting is not None:
-            self._collecting.stop()
+        self.duties.stop()
         if self._side is not None:
             self._side.leave()
         self._server.stop(drain_seconds).wait()
-        self._housekeeping.stop()
         for pool in (*self._pools.values(), self._refusals):
             pool.shutdown()
         self.node.close()
@@ -172,57 +148,20 @@ def _credentials(options: NodeOptions) -> Credentials | None:
 
 def _assemble(
     options: NodeOptions, known: Identity, trees: Sequence[Tree], files: Files, clock: Clock, join: Join | None
-) -> tuple[ClusterSide | None, StorageNode, BlobStore, dict[str, tuple[DiskStore, Space]]]:
-    """``trees``: the main one, then those of the rooms. Disks by route, in the same order."""
-
-    def open_disk(tree: Tree, reserve_bytes: int) -> tuple[DiskStore, Space]:
-        space = Space(tree.root, reserve_bytes)
-        return DiskStore(tree, files, space, Stamps(secrets.token_hex(8)), Proofs(clock)), space
-
-    main, space = open_disk(trees[0], options.reserve_bytes)
-    rooms = [
-        Room(room.route, *open_disk(tree, room.reserve_bytes))
+) -> tuple[ClusterSide | None, Here]:
+    """``trees``: the main one, then those of the rooms."""
+    main = open_store(trees[0], options.reserve_bytes, options.bucket, known, files, clock)
+    others = {
+        room.route: open_store(tree, room.reserve_bytes, room.bucket, known, files, clock)
         for room, tree in zip(options.rooms, trees[1:], strict=True)
-    ]
-    store: BlobStore = RoomedStore(main, rooms) if rooms else main
+    }
+    rooms = [Room(route, one.store, one.space) for route, one in others.items()]
+    store: BlobStore = RoomedStore(main.store, rooms) if rooms else main.store
     finishes = Finishes(options.finish_threads, clock)
-    side = join(known, main, space) if join is not None else None
+    side = join(known, main.store, main.space) if join is not None else None
     placer = side.placer if side is not None else StaysHere()
-    node = StorageNode(known, store, space, finishes, clock, host_id(), placer, max_uploads=options.max_uploads)
-    return side, node, store, {"": (main, space), **{room.route: (room.store, room.space) for room in rooms}}
-
-
-def _side(
-    options: NodeOptions,
-    known: Identity,
-    side: ClusterSide | None,
-    book: WitnessBook,
-    clock: Clock,
-    opened: contextlib.ExitStack,
-) -> Side | None:
-    """Who says what is linked; None where garbage stays, or nobody does."""
-    if not options.collects:
-        return None
-    if side is not None:
-        return side.for_collecting(book)
-    if options.metadata is None:
-        return None
-    metadata = SqliteStore(options.metadata, clock)
-    opened.callback(metadata.close)
-    witness = Witness(metadata, known.node_id, book, lambda: secrets.token_bytes(16))
-    return Side(metadata, witness, lambda _: None, lambda: True)
-
-
-def _disks(options: NodeOptions, store: BlobStore) -> list[Disk]:
-    if not isinstance(store, RoomedStore):
-        return [Disk("", store, options.collect)]
-    terms = {"": options.collect, **{room.route: room.collect for room in options.rooms}}
-    return [Disk(route, one, terms[route]) for route, one in store.disks().items()]
-
-
-def _round(node: StorageNode, options: NodeOptions, also: Callable[[], None]) -> None:
-    node.expire_uploads(options.upload_expiry_seconds)
-    also()
+    node = StorageNode(known, store, main.space, finishes, clock, host_id(), placer, max_uploads=options.max_uploads)
+    return side, Here(known, trees[0], files, {"": main, **others}, store, node)
 
 
 def run(options: NodeOptions, files: Files | None = None, join: Join | None = None) -> None:

@@ -1,4 +1,4 @@
-"""The ports of byte storage: what the rules above need from a disk (or, one day, from an object store).
+"""The ports of byte storage: what the rules above need from a disk, or from an object store.
 
 Everything in a ``BlobStore`` is verified and durable. A ``Stage`` holds the bytes of one upload on their way there. Errors are
 those of ``holdfast.errors``; who calls what in which order is decided in ``uploads`` and ``node``, not here.
@@ -158,7 +158,9 @@ class BlobStore(Protocol):
         """
         ...
 
-    def open_local(self, want: Want) -> LocalBlob: ...
+    def open_local(self, want: Want) -> LocalBlob | None:
+        """A file to open; None: there is a copy and no file, so ``read`` it. Raises BlobUnknownError, CorruptError."""
+        ...
 
     def read(self, want: Want, offset_bytes: int, length_bytes: int | None) -> Iterator[bytes]: ...
 
@@ -181,3 +183,15 @@ class BlobStore(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+class OneStore(BlobStore, Protocol):
+    """A store that can be one of several."""
+
+    def owns(self, stage: object) -> bool:
+        """Whether this is a stage of this store."""
+        ...
+
+    def stamp_of(self, digest: Digest) -> str | None:
+        """As a listing would have it; None: no copy is here."""
+        ...

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from holdfast.errors import HoldfastError
 from holdfast.rpc.collecting import Amount
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from holdfast.rpc.node import OpenUpload
     from storagenode.disk.leftovers import Leftovers
     from storagenode.disk.space import Space
-    from storagenode.disk.trash import Trash
     from storagenode.node import StorageNode
 
 _LOG: Final = logging.getLogger("holdfast.node")
@@ -37,12 +36,28 @@ _LEFT_SECONDS: Final = 3600.0
 _PRESSED_SECONDS: Final = 5.0
 
 
+class Waste(Protocol):
+    """What was deleted and is kept for a while."""
+
+    def empty(self, keep_seconds: float) -> Amount:
+        """Remove what has been seen here for so long; how much."""
+        ...
+
+    def make_room(self, wanted_bytes: int, keep_seconds: float) -> Amount:
+        """As ``empty``, what came first first, and no more than is needed on the disk."""
+        ...
+
+    def contents(self, keep_seconds: float) -> tuple[Amount, Amount]:
+        """What ``empty`` would remove, and what it would leave."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Bin:
     """The trash of a disk, and what its staged files have left. ``route`` "": the main one."""
 
     route: str
-    trash: Trash
+    trash: Waste
     space: Space
     leftovers: Leftovers
 

@@ -58,11 +58,9 @@ _LATER: Final = "a later version"
 _NOT_PLANNED: Final = "no version planned so far"
 
 FEATURES: Final[tuple[Feature, ...]] = (
-    Feature("storage.storageDriver", "an object store", Effect.MISLEADS, _NOT_PLANNED),
     Feature("storage.cacheDriver", "a remote cache", Effect.MISLEADS, _NOT_PLANNED),
     Feature("storage.remoteCache", "a remote cache", Effect.MISLEADS, _NOT_PLANNED),
     Feature("storage.redirectBlobURL", "redirects to an object store", Effect.MISLEADS, _NOT_PLANNED),
-    Feature("storage.subPaths.*.storageDriver", "an object store", Effect.MISLEADS, _LATER),
     Feature("storage.subPaths.*.cacheDriver", "a remote cache", Effect.MISLEADS, _NOT_PLANNED),
     Feature("storage.subPaths.*.remoteCache", "a remote cache", Effect.MISLEADS, _NOT_PLANNED),
     Feature("storage.subPaths.*.redirectBlobURL", "redirects to an object store", Effect.MISLEADS, _NOT_PLANNED),

@@ -85,7 +85,7 @@ class Store(Section):
 
     root_directory: Text = field(
         "",
-        "Directory of the data; required unless a storageDriver is given. A gateway of a cluster keeps nothing and needs none.",
+        "Directory of the data; beside a storageDriver, of names and uploads on their way. A gateway of a cluster needs none.",
     )
     max_repos: Count = field(0, "Repositories at most; 0 for no limit.")
     dedupe: Flag = field(True, "Store equal blobs once. Bytes are content-addressed here, so they always are.")

@@ -7,7 +7,8 @@
                        for as long as the server runs
     <root>/run/metrics what its processes have counted since it started
 
-Each of ``storage.subPaths`` has a directory ``node`` of the same kind, below its own root, for what its repositories keep.
+Each of ``storage.subPaths`` has a directory ``node`` of the same kind, below its own root, for what its repositories keep. Where a
+``storageDriver`` is given, blobs are in the object store and uploads on their way in that directory.
 
 Nothing in it names its own place, so the directory can be moved while no server runs.
 """
@@ -81,6 +82,7 @@ def run(path: Path | None) -> int:
     refuse_what_would_not_protect(settings)
     require_certificates(settings)
     logs.configure(settings.log.level, settings.log.format, settings.log.output, "serve")
+    _require_directories(settings)
     root = Path(settings.storage.root_directory).absolute()
     make_directory(root)
     with contextlib.ExitStack() as stack:
@@ -112,6 +114,21 @@ def _refuse_a_cluster(settings: Settings) -> None:
                 }
             ],
         )
+
+
+def _require_directories(settings: Settings) -> None:
+    """Also beside an object store."""
+    faults = [
+        {
+            "path": f"storage.subPaths.{route}.rootDirectory" if route else "storage.rootDirectory",
+            "message": "missing: names, and uploads on their way to the object store, are kept in a local directory",
+            "remedy": 'write a directory, such as "/var/lib/holdfast"',
+        }
+        for route, store in settings.storage.stores.items()
+        if not store.root_directory
+    ]
+    if faults:
+        raise ConfigError("a directory is missing", faults)
 
 
 def _run_dir(root: Path, stack: contextlib.ExitStack) -> Path:
@@ -172,6 +189,8 @@ def _children(
         "--scrub-bytes-per-second", str(scrub.bandwidth),
         *metrics,
     ]  # fmt: skip
+    if path is not None and any(store.storage_driver is not None for store in storage.stores.values()):
+        node += ["--objects", str(path.absolute())]  # not on the command line, where everybody reads it
     node += [
         word for route, store in storage.sub_paths.items() for word in _room(settings, route, store.root_directory)
     ]

@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from holdfast.rpc.node import NodeClient
     from storagenode.disk.identity import Identity
     from storagenode.disk.space import Space
-    from storagenode.disk.store import DiskStore
     from storagenode.node import StorageNode
+    from storagenode.store import BlobStore
 
 # Copies under way at the same time; more only divide the same link.
 _COPY_THREADS: Final = 64
@@ -67,7 +67,7 @@ class ClusterSide:
     def __init__(
         self,
         identity: Identity,
-        blobs: DiskStore,
+        blobs: BlobStore,
         space: Space,
         metadata: Source,
         connect: Callable[[str, str], NodeClient],

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Generator
+    from collections.abc import Generator, Hashable
 
     from holdfast.clock import Clock
     from holdfast.digest import Digest
@@ -33,7 +33,7 @@ _STEP_SECONDS: Final = 1.0
 
 @dataclass(frozen=True, slots=True)
 class _Proof:
-    file: tuple[int, ...]
+    seen: Hashable
     until: float
 
 
@@ -47,15 +47,16 @@ class Proofs:
         self._turns = threading.BoundedSemaphore(at_a_time)
         self._room = threading.BoundedSemaphore(at_a_time + waiting)
 
-    def has(self, digest: Digest, found: os.stat_result) -> bool:
+    def has(self, digest: Digest, seen: Hashable) -> bool:
+        """``seen``: the copy as it is, equal only if nobody has changed it."""
         with self._lock:
             proof = self._known.get(digest)
-            return proof is not None and proof.file == _file(found) and self._clock.monotonic() < proof.until
+            return proof is not None and proof.seen == seen and self._clock.monotonic() < proof.until
 
-    def add(self, digest: Digest, found: os.stat_result) -> None:
-        """The bytes of this file were hashed, and are those of the digest."""
+    def add(self, digest: Digest, seen: Hashable) -> None:
+        """The bytes of this copy were hashed, and are those of the digest."""
         with self._lock:
-            self._known[digest] = _Proof(_file(found), self._clock.monotonic() + KEEP_SECONDS)
+            self._known[digest] = _Proof(seen, self._clock.monotonic() + KEEP_SECONDS)
             self._known.move_to_end(digest)
             if len(self._known) > _KEEP_COUNT:
                 self._known.popitem(last=False)
@@ -76,5 +77,6 @@ class Proofs:
         return held
 
 
-def _file(found: os.stat_result) -> tuple[int, ...]:
+def of_file(found: os.stat_result) -> tuple[int, ...]:
+    """A file as it is."""
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns

@@ -1,4 +1,6 @@
-"""One node, several disks: blobs of some repositories lie on a disk of their own. Implements ``storagenode.store.BlobStore``.
+"""One node, several stores: blobs of some repositories lie on a disk of their own, or in an object store.
+
+Implements ``storagenode.store.BlobStore``.
 
 Promises
     * What is written goes to the room with the longest route that its repository is below, else to the main store: whole parts of
@@ -23,7 +25,6 @@ from weakref import WeakValueDictionary
 from holdfast.errors import BlobUnknownError, CorruptError, UnavailableError
 from holdfast.patterns.routes import takes
 from holdfast.rpc.node import ListedBlob, RoomStatus, StoredBlob
-from storagenode.disk.stage import DiskStage
 from storagenode.disk.sums import summed
 
 if TYPE_CHECKING:
@@ -32,8 +33,7 @@ if TYPE_CHECKING:
     from holdfast.digest import Digest
     from holdfast.rpc.node import LocalBlob, PartitionSum, Want
     from storagenode.disk.space import Space
-    from storagenode.disk.store import DiskStore
-    from storagenode.store import Stage, UploadRecord
+    from storagenode.store import OneStore, Stage, UploadRecord
 
 _Asked = TypeVar("_Asked")
 _Answer = TypeVar("_Answer")
@@ -47,7 +47,7 @@ class Room:
     """A further disk. ``route``: such as ``/infra``."""
 
     route: str
-    store: DiskStore
+    store: OneStore
     space: Space
 
     def takes(self, repository: str) -> bool:
@@ -63,12 +63,12 @@ class Room:
 class RoomedStore:
     """``main`` and its rooms. Safe for many threads."""
 
-    def __init__(self, main: DiskStore, rooms: Sequence[Room]) -> None:
+    def __init__(self, main: OneStore, rooms: Sequence[Room]) -> None:
         self._main = main
         self._rooms = sorted(rooms, key=lambda room: len(room.route), reverse=True)
         self._stores = [main, *(room.store for room in rooms)]
         # Where an upload lies is what counts for it, whatever the routes say after a restart. Who has the upload holds its stage.
-        self._staged: WeakValueDictionary[str, DiskStage] = WeakValueDictionary()
+        self._staged: WeakValueDictionary[str, Stage] = WeakValueDictionary()
 
     @property
     def activity(self) -> int:
@@ -76,13 +76,13 @@ class RoomedStore:
 
     # -- where things go
 
-    def _store_for(self, place: str) -> DiskStore:
+    def _store_for(self, place: str) -> OneStore:
         return next((room.store for room in self._rooms if room.takes(place)), self._main)
 
-    def _store_of(self, staged: DiskStage) -> DiskStore:
+    def _store_of(self, staged: Stage) -> OneStore:
         return next((store for store in self._stores if store.owns(staged)), self._main)
 
-    def new_stage(self, record: UploadRecord, place: str = "") -> DiskStage:
+    def new_stage(self, record: UploadRecord, place: str = "") -> Stage:
         staged = self._staged[record.upload_id] = self._store_for(place).new_stage(record)
         return staged
 
@@ -90,28 +90,26 @@ class RoomedStore:
         staged = self._staged.get(record.upload_id)
         (self._store_of(staged) if staged is not None else self._main).note(record)
 
-    def new_copy(self, upload_id: str) -> DiskStage:
+    def new_copy(self, upload_id: str) -> Stage:
         return self._main.new_copy(upload_id)
 
-    def stages(self) -> Iterator[tuple[UploadRecord, DiskStage]]:
+    def stages(self) -> Iterator[tuple[UploadRecord, Stage]]:
         for store in self._stores:
             for record, staged in store.stages():
                 self._staged[record.upload_id] = staged
                 yield record, staged
 
     def commit(self, stage: Stage, digest: Digest, size_bytes: int) -> StoredBlob:
-        if not isinstance(stage, DiskStage):
-            raise TypeError("a stage of another store")
         return self._stamped(self._store_of(stage), digest, lambda store: store.commit(stage, digest, size_bytes))
 
     def put(self, digest: Digest, data: bytes, place: str = "") -> StoredBlob:
         return self._stamped(self._store_for(place), digest, lambda store: store.put(digest, data))
 
-    def _stamped(self, store: DiskStore, digest: Digest, write: Callable[[DiskStore], StoredBlob]) -> StoredBlob:
+    def _stamped(self, store: OneStore, digest: Digest, write: Callable[[OneStore], StoredBlob]) -> StoredBlob:
         before = self._stamps(digest)
         return _with(before, store, write(store))
 
-    def _stamps(self, digest: Digest) -> dict[DiskStore, str]:
+    def _stamps(self, digest: Digest) -> dict[OneStore, str]:
         """Of all copies. Taken before the answer they go into: whatever is said of a copy later makes them stale."""
         return {store: stamp for store in self._stores if (stamp := _stamp(store, digest))}
 
@@ -135,12 +133,12 @@ class RoomedStore:
                     return _with(before, store, found)
         return None
 
-    def open_local(self, want: Want) -> LocalBlob:
+    def open_local(self, want: Want) -> LocalBlob | None:
         trouble = _Trouble()
         for store in self._stores:
-            found = trouble.passing(store.open_local, want)
+            found = trouble.passing(_opened_by(store), want)
             if found is not None:
-                return found
+                return found[0]
         raise trouble.worst(want.digest)
 
     def read(self, want: Want, offset_bytes: int, length_bytes: int | None) -> Iterator[bytes]:
@@ -149,7 +147,7 @@ class RoomedStore:
     def raw(self, want: Want) -> Iterator[bytes]:
         return self._read(want, lambda store: store.raw(want))
 
-    def _read(self, want: Want, begin: Callable[[DiskStore], Iterator[bytes]]) -> Iterator[bytes]:
+    def _read(self, want: Want, begin: Callable[[OneStore], Iterator[bytes]]) -> Iterator[bytes]:
         """From the first room that gives a first piece. What is found wrong later breaks off; the next reader gets another copy."""
         trouble = _Trouble()
         for store in self._stores:
@@ -170,7 +168,7 @@ class RoomedStore:
     def discard(self, digest: Digest, stamp: str) -> bool:
         return self._remove(digest, stamp, lambda store, own: store.discard(digest, own))
 
-    def _remove(self, digest: Digest, stamp: str, remove: Callable[[DiskStore, str], bool]) -> bool:
+    def _remove(self, digest: Digest, stamp: str, remove: Callable[[OneStore, str], bool]) -> bool:
         named, is_gone = frozenset(stamp.split(_AND)), False
         for store in self._stores:
             own = store.stamp_of(digest)
@@ -200,7 +198,7 @@ class RoomedStore:
 
     # -- all of them together
 
-    def disks(self) -> dict[str, DiskStore]:
+    def disks(self) -> dict[str, OneStore]:
         """By route; the main one's is empty."""
         return {"": self._main, **{room.route: room.store for room in self._rooms}}
 
@@ -248,17 +246,22 @@ class _Trouble:
         return self._wrong or BlobUnknownError("the storage node has no copy of this blob", {"digest": str(digest)})
 
 
-def _stamp(store: DiskStore, digest: Digest) -> str | None:
+def _stamp(store: OneStore, digest: Digest) -> str | None:
     try:
         return store.stamp_of(digest)
-    except OSError:
+    except (UnavailableError, OSError):
         return None  # a copy that nobody can see is no delete's
+
+
+def _opened_by(store: OneStore) -> Callable[[Want], tuple[LocalBlob | None]]:
+    """One that has a copy and no file of it has answered as well."""
+    return lambda want: (store.open_local(want),)
 
 
 def _first_of(pieces: Iterator[bytes]) -> bytes:
     return next(pieces, b"")
 
 
-def _with(before: dict[DiskStore, str], store: DiskStore, stored: StoredBlob) -> StoredBlob:
+def _with(before: dict[OneStore, str], store: OneStore, stored: StoredBlob) -> StoredBlob:
     stamps = {**before, store: stored.stamp}
     return StoredBlob(stored.digest, stored.size_bytes, _AND.join(stamps.values()))

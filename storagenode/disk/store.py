@@ -21,6 +21,7 @@ from holdfast.errors import BlobUnknownError, CorruptError, DigestInvalidError, 
 from holdfast.rpc.node import ListedBlob, LocalBlob, StoredBlob
 from storagenode.disk import examining, read, stage
 from storagenode.disk.fsio import SyncFailedError
+from storagenode.disk.proofs import of_file
 from storagenode.disk.quarantine import Quarantine
 from storagenode.disk.stage import DiskStage
 from storagenode.disk.stamps import Stamps, Stripes
@@ -116,8 +117,8 @@ class DiskStore:
         staged.release()
         return stored
 
-    def owns(self, staged: DiskStage) -> bool:
-        return staged.path.startswith(f"{self._tree.staging}/")
+    def owns(self, staged: object) -> bool:
+        return isinstance(staged, DiskStage) and staged.path.startswith(f"{self._tree.staging}/")
 
     def put(self, digest: Digest, data: bytes, place: str = "") -> StoredBlob:  # noqa: ARG002 - as above
         if digests.of(data, digest.algorithm) != digest:
@@ -150,7 +151,7 @@ class DiskStore:
             self._files.rename(path, self._tree.blob(digest))
             self._sums.changed(digest.partition)
             self._files.sync_directory(self._tree.partition(digest.partition))
-            self._proofs.add(digest, os.stat(self._tree.blob(digest)))
+            self._proofs.add(digest, of_file(os.stat(self._tree.blob(digest))))
             return StoredBlob(digest, size_bytes, self._stamps.touch(digest))
 
     @contextlib.contextmanager
@@ -206,15 +207,15 @@ class DiskStore:
     def _prove(self, want: Want) -> Generator[None, None, bool]:
         with self._opened(want) as descriptor:
             found = os.fstat(descriptor)
-            if self._proofs.has(want.digest, found):
+            if self._proofs.has(want.digest, of_file(found)):
                 return True
             turn = yield from self._proofs.turn()
             if turn is None:
                 return False
             with turn:
-                if not self._proofs.has(want.digest, found):  # somebody else may have read it meanwhile
+                if not self._proofs.has(want.digest, of_file(found)):  # somebody else may have read it meanwhile
                     yield from self._read_through(want.digest, descriptor, found)
-                    self._proofs.add(want.digest, found)
+                    self._proofs.add(want.digest, of_file(found))
             return True
 
     def _read_through(self, digest: Digest, descriptor: int, found: os.stat_result) -> Iterator[None]:

@@ -16,27 +16,23 @@ from storagenode.scrubbing.walk import Walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from pathlib import Path
 
     from holdfast.clock import Clock
     from holdfast.digest import Digest
     from holdfast.meta.store import Store
     from storagenode.scrubbing.book import ScrubBook
     from storagenode.scrubbing.missing import Others
-    from storagenode.scrubbing.walk import Counters, Disk
+    from storagenode.scrubbing.walk import Counters, Disk, Names
 
 DEFAULT_BYTES_PER_SECOND = 20 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class ScrubOptions:
-    """As ``extensions.scrub``; ``interval_seconds`` 0: only when asked. ``metadata``: the SQLite file of a registry of one machine.
-    Raises ValueError.
-    """
+    """As ``extensions.scrub``; ``interval_seconds`` 0: only when asked. Raises ValueError."""
 
     interval_seconds: float = 0.0
     bytes_per_second: int = DEFAULT_BYTES_PER_SECOND
-    metadata: Path | None = None
 
     def __post_init__(self) -> None:
         if self.interval_seconds < 0 or self.bytes_per_second < 0:
@@ -56,10 +52,17 @@ class Scrub:
     """Not started when it is made."""
 
     def __init__(
-        self, options: ScrubOptions, disks: Sequence[Disk], book: ScrubBook, side: Side | None, clock: Clock
+        self,
+        options: ScrubOptions,
+        disks: Sequence[Disk],
+        stores: Sequence[Names],
+        book: ScrubBook,
+        side: Side | None,
+        clock: Clock,
     ) -> None:
+        """``disks`` are read; ``stores``: all that this node has, disks or not, which nothing is missing from that is in one."""
         self._stopping = threading.Event()
-        told = _told(side, disks, clock) if side is not None else None
+        told = _told(side, stores, clock) if side is not None else None
         rhythm = Rhythm(options.interval_seconds)
         self.loop = Loop(book, told, rhythm, clock, self._stopping)
         pace = Pace(clock, self._stopping, options.bytes_per_second)
@@ -78,9 +81,9 @@ class Scrub:
         self.loop.stop()
 
 
-def _told(side: Side, disks: Sequence[Disk], clock: Clock) -> Told:
+def _told(side: Side, stores: Sequence[Names], clock: Clock) -> Told:
     def present(partition: int) -> Iterable[Digest]:
-        return (digest for disk in disks for digest in disk.names(partition))
+        return (digest for one in stores for digest in one.names(partition))
 
     missing = Missing(LostBook(side.store, _new_id), side.others, present, clock)
     return Told(side.node_id, Scrubs(side.store, _new_id), missing)

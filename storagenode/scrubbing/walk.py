@@ -35,10 +35,14 @@ _MOST_IN_A_ROW: Final = 32
 ABSENT: Final = "there was none"
 
 
-class Disk(Protocol):
-    """What a scrub needs of a disk: of ``storagenode.disk.store.DiskStore``."""
+class Names(Protocol):
+    """What lies in a store by its name."""
 
     def names(self, partition: int) -> list[Digest]: ...
+
+
+class Disk(Names, Protocol):
+    """What a scrub needs of a disk: of ``storagenode.disk.store.DiskStore``."""
 
     def examine(self, digest: Digest, moved: Callable[[int], None]) -> Examined | None: ...
 

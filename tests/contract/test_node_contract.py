@@ -1,7 +1,7 @@
 """What every storage node keeps to: the real one behind gRPC, and the fake that other tests stand on.
 
-The real one is reached by a Unix socket, with one disk and with two, and over mutual TLS on an address of loopback that is not the
-usual one.
+The real one is reached by a Unix socket, with one disk and with two, with an object store in place of either, and over mutual TLS
+on an address of loopback that is not the usual one.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ from storagenode.options import NodeOptions, RoomOptions
 from storagenode.server import NodeServer
 from tests.fakes.memory_node import MemoryNode
 from tests.fakes.papers import Papers
+from tests.fakes.s3 import shared_s3
 from tests.serving import wait_for
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 
     from holdfast.digest import Digest
     from holdfast.rpc.credentials import Credentials
+    from tests.fakes.s3 import Place
 
 REPOSITORY = "library/alpine"
 MIB = 1 << 20
@@ -79,9 +81,26 @@ def _tls(path: Path) -> contextlib.AbstractContextManager[Subject]:
     )
 
 
+def _objects(path: Path) -> contextlib.AbstractContextManager[Subject]:
+    place = shared_s3().place()
+    return _served(
+        NodeOptions(path / "data", f"unix:{path}/s", reserve_bytes=0, bucket=place.bucket()), None, None, place
+    )
+
+
+def _object_room(path: Path) -> contextlib.AbstractContextManager[Subject]:
+    """Uploads go to an object store, what is put without a word of where to the disk."""
+    place = shared_s3().place()
+    room = RoomOptions("/library", path / "room", reserve_bytes=0, bucket=place.bucket())
+    return _served(NodeOptions(path / "data", f"unix:{path}/s", reserve_bytes=0, rooms=(room,)), None, None, place)
+
+
 @contextlib.contextmanager
 def _served(
-    options: NodeOptions, credentials: Credentials | None, for_operators: Credentials | None
+    options: NodeOptions,
+    credentials: Credentials | None,
+    for_operators: Credentials | None,
+    place: Place | None = None,
 ) -> Iterator[Subject]:
     server = NodeServer(options)
     address = server.start()
@@ -90,7 +109,11 @@ def _served(
     trees = [Tree(str(directory)) for directory in (options.data_dir, *(room.directory for room in options.rooms))]
 
     def damage(digest: Digest, data: bytes) -> None:
-        (blob,) = [path for tree in trees if (path := Path(tree.blob(digest))).exists()]
+        found = [path for tree in trees if (path := Path(tree.blob(digest))).exists()]
+        if place is not None and not found:
+            place.damage(digest, data)
+            return
+        (blob,) = found
         blob.write_bytes(data)
 
     try:
@@ -107,7 +130,17 @@ def _memory(_path: Path) -> Iterator[Subject]:
     yield Subject(node, node, node.blobs.__setitem__)
 
 
-@pytest.fixture(scope="module", params=[_grpc, _rooms, _tls, _memory], ids=["grpc", "rooms", "tls", "memory"])
+SUBJECTS = {
+    "grpc": _grpc,
+    "rooms": _rooms,
+    "tls": _tls,
+    "objects": _objects,
+    "object room": _object_room,
+    "memory": _memory,
+}
+
+
+@pytest.fixture(scope="module", params=SUBJECTS.values(), ids=SUBJECTS)
 def subject(request, tmp_path_factory) -> Iterator[Subject]:
     with request.param(tmp_path_factory.mktemp("node")) as made:
         yield made

@@ -17,6 +17,7 @@ from holdfast.config.rules.contents import CONTENT_RULES
 from holdfast.config.rules.extensions import EXTENSION_RULES
 from holdfast.config.rules.http import HTTP_RULES
 from holdfast.config.rules.mirrors import MIRROR_RULES
+from holdfast.config.rules.objects import OBJECT_RULES
 from holdfast.config.rules.storage import STORAGE_RULES
 from holdfast.config.rules.sync_credentials import SYNC_CREDENTIAL_RULES
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 RULES: Final[tuple[Rule, ...]] = (
     *STORAGE_RULES,
+    *OBJECT_RULES,
     *HTTP_RULES,
     *CLUSTER_RULES,
     *ACCESS_RULES,

@@ -53,11 +53,18 @@ def test_what_protects_is_refused(extra: dict[str, Any], path: str) -> None:
 @pytest.mark.parametrize(
     ("extra", "path"),
     [
-        ({"storage": {"storageDriver": {"name": "s3"}, "dedupe": False}}, "storage.storageDriver"),
+        (
+            {"storage": {"storageDriver": {"name": "s3", "bucket": "b"}, "dedupe": False, "redirectBlobURL": True}},
+            "storage.redirectBlobURL",
+        ),
         ({"storage": {"cacheDriver": {"name": "redis"}, "remoteCache": True}}, "storage.cacheDriver"),
         (
-            {"storage": {"subPaths": {"/a": {"storageDriver": {"name": "s3"}, "dedupe": False}}}},
-            "storage.subPaths.*.storageDriver",
+            {
+                "storage": {
+                    "subPaths": {"/a": {"storageDriver": {"name": "s3", "bucket": "b"}, "redirectBlobURL": True}}
+                }
+            },
+            "storage.subPaths.*.redirectBlobURL",
         ),
         ({"cluster": {"members": ["a:1"], "hashKey": "k" * 16}}, "cluster.members"),
         ({"cluster": {"members": ["a:1"], "hashKey": "k" * 16}}, "cluster.hashKey"),

@@ -101,6 +101,13 @@ def certified(**keys: Any) -> dict[str, Any]:
     return cluster(**CERTIFICATES, **keys)
 
 
+CLIENT = {"type": "client_secret", "tenantid": "t", "clientid": "i"}
+
+
+def in_objects(**driver: Any) -> dict[str, Any]:
+    return storage(storageDriver=driver, dedupe=False)
+
+
 IN_S3 = storage(storageDriver=S3, dedupe=False)
 MIRROR = "extensions.sync.registries[0]"
 CONTENT = f"{MIRROR}.content[0]"
@@ -149,6 +156,30 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
         "redirect from a local sub-store",
         sub(rootDirectory="/b", redirectBlobURL=True),
         "storage.subPaths./a.redirectBlobURL",
+    ),
+    ("s3 without a bucket", in_objects(name="s3"), "storage.storageDriver.bucket"),
+    ("s3 with half a key", in_objects(**S3, accesskey="a"), "storage.storageDriver.secretkey"),
+    ("s3 with the other half", in_objects(**S3, secretkey="s"), "storage.storageDriver.accesskey"),
+    ("s3 with old signatures", in_objects(**S3, v4auth=False), "storage.storageDriver.v4auth"),
+    ("s3 with acceleration", in_objects(**S3, accelerate=True), "storage.storageDriver.accelerate"),
+    ("s3 with an ACL", in_objects(**S3, objectacl="public-read"), "storage.storageDriver.objectacl"),
+    ("s3 with tiny parts", in_objects(**S3, chunksize=1024), "storage.storageDriver.chunksize"),
+    ("s3 of no region over IPv6", in_objects(**S3, usedualstack=True), "storage.storageDriver.usedualstack"),
+    ("gcs without a bucket", in_objects(name="gcs"), "storage.storageDriver.bucket"),
+    (
+        "azure without a key",
+        in_objects(name="azure", accountname="a", container="c"),
+        "storage.storageDriver.accountkey",
+    ),
+    (
+        "azure without a container",
+        in_objects(name="azure", accountname="a", accountkey="aw=="),
+        "storage.storageDriver.container",
+    ),
+    (
+        "azure's client without its secret",
+        in_objects(name="azure", accountname="a", container="c", credentials=CLIENT),
+        "storage.storageDriver.credentials.secret",
     ),
     ("driver nobody knows", storage(storageDriver={"name": "ftp"}), "storage.storageDriver.name"),
     ("driver without a name", storage(storageDriver={"bucket": "b"}), "storage.storageDriver.name"),

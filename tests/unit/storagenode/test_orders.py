@@ -43,7 +43,7 @@ class Collected:
         self.store = SqliteStore(metadata, self.clock)
         self.repos = Repositories(self.store, new_ids(), self.clock)
         self.node = bench.start()
-        self.collecting = bench.server._collecting
+        self.collecting = bench.server.duties.collecting
         self.collecting._loop._between = lambda: None  # nor is the trash emptied
         self.collecting.start()
         self.push_image(b"always linked")

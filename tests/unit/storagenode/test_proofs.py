@@ -15,7 +15,7 @@ from holdfast.rpc import methods as m
 from holdfast.rpc.client import GrpcNode
 from holdfast.rpc.node import Want
 from storagenode.disk import read
-from storagenode.disk.proofs import KEEP_SECONDS, Proofs
+from storagenode.disk.proofs import KEEP_SECONDS, Proofs, of_file
 from tests.unit.storagenode.conftest import put
 
 DIGEST = digests.of(b"x")
@@ -86,7 +86,7 @@ def test_a_copy_that_was_proven_by_somebody_else_while_one_waited_is_not_read_ag
     with ended(proofs.turn()):
         waiting = node.prove_blob(Want(digest))
         next(waiting)
-        proofs.add(digest, Path(bench.tree.blob(digest)).stat())
+        proofs.add(digest, of_file(Path(bench.tree.blob(digest)).stat()))
     assert end_of(waiting) is not None
     assert reads == []
 

@@ -1,0 +1,112 @@
+"""The store of one directory of a node, and what it needs done now and then: on the disk itself, or in an object store.
+
+A directory whose blobs are in an object store says so (``objects.json``), so that it is never taken for an empty one, nor an empty
+place in the object store for what was stored before.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from holdfast.errors import ConfigError
+from storagenode.disk import identity
+from storagenode.disk.leftovers import Leftovers
+from storagenode.disk.proofs import Proofs
+from storagenode.disk.space import Space
+from storagenode.disk.stamps import Stamps
+from storagenode.disk.store import DiskStore
+from storagenode.disk.trash import Trash
+from storagenode.disk.tree import FORMAT_VERSION, PARTITIONS
+from storagenode.objects import owner
+from storagenode.objects.store import ObjectStore
+from storagenode.objects.tidying import ObjectTrash, ObjectWaste, Orphans
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from holdfast.clock import Clock
+    from storagenode.disk.fsio import Files
+    from storagenode.disk.identity import Identity
+    from storagenode.disk.tree import Tree
+    from storagenode.objects.bucket import Bucket
+    from storagenode.tidying import Waste
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """``disk``: what the directory has, which is all of the ``store`` or what is on its way there. ``space``: of the directory."""
+
+    store: DiskStore | ObjectStore
+    disk: DiskStore
+    space: Space
+    trash: Waste
+    leftovers: Leftovers
+
+
+def node_id_of(tree: Tree, bucket: Bucket | None, cluster_id: str) -> Callable[[], str] | None:
+    """What a new directory is to be called: as the place in the object store, whose local directory was lost.
+
+    Raises ConfigError, UnavailableError.
+    """
+    if bucket is None or identity.seen(tree) is not None:
+        return None
+    there = owner.seen(bucket)
+    if there is None or there.cluster_id != cluster_id:
+        return None
+    return lambda: there.node_id
+
+
+def open_store(
+    tree: Tree, reserve_bytes: int, bucket: Bucket | None, whose: Identity, files: Files, clock: Clock
+) -> Opened:
+    """``tree`` is locked and prepared. Raises ConfigError, UnavailableError."""
+    space = Space(tree.root, reserve_bytes)
+    boot = secrets.token_hex(8)
+    stamps, proofs = Stamps(boot), Proofs(clock)
+    disk = DiskStore(tree, files, space, stamps, proofs)
+    leftovers = Leftovers(tree, files, clock, disk.staged)
+    if bucket is None:
+        _require_no_objects(tree)
+        return Opened(disk, disk, space, Trash(tree, files, clock), leftovers)
+    _require_its_objects(tree, bucket)
+    owner.take(bucket, whose, boot)
+    identity.write_record(tree, files, _note(tree), {"format": FORMAT_VERSION})
+    store = ObjectStore(bucket, disk, stamps, proofs, boot)
+    trash = ObjectTrash(bucket, store, boot, clock)
+    waste = ObjectWaste(trash, Orphans(bucket, store.under_way, boot, clock))
+    return Opened(store, disk, space, waste, leftovers)
+
+
+def _note(tree: Tree) -> str:
+    return f"{tree.root}/objects.json"
+
+
+def _require_no_objects(tree: Tree) -> None:
+    if Path(_note(tree)).exists():
+        raise ConfigError(
+            f"the blobs of {tree.root} are in an object store, and no storageDriver is configured for it; configure it again."
+            " Nothing is served without it, because all blobs would look lost"
+        )
+
+
+def _require_its_objects(tree: Tree, bucket: Bucket) -> None:
+    try:
+        json.loads(Path(_note(tree)).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        if any(any(Path(tree.partition(number)).iterdir()) for number in range(PARTITIONS)):
+            raise ConfigError(
+                f"{tree.root} holds blobs, and the object store of storageDriver would hide them;"
+                " use another rootDirectory, and copy the images over"
+            ) from None
+        return
+    except ValueError as error:
+        raise ConfigError(f"{_note(tree)} is damaged; restore it from a copy") from error
+    if owner.seen(bucket) is None:
+        raise ConfigError(
+            f"the blobs of {tree.root} are in an object store, and nothing is where storageDriver says; is that the right"
+            f" bucket and rootdirectory? If all is to begin anew, remove {_note(tree)}"
+        )

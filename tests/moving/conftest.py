@@ -1,4 +1,4 @@
-"""A registry to import into, one for a module; each test puts its own name before all that it moves."""
+"""A registry to import into, one for all; each test puts its own name before all that it moves."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from tests.serving import Server
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with serving(tmp_path_factory.mktemp("registry") / "registry") as server:
         yield server
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def here(registry: Server) -> Peer:
     """The registry as a client sees it."""
     return Peer(registry.url)

@@ -9,6 +9,7 @@
     trees          a repository's manifests, and what each of them needs before it
     copying        a repository to a registry, children first, tags last
     bodies         blobs on their way, several at a time, each once
+    giving         files that become blobs by another name of theirs, without a copy
     outcomes       what has become of each repository
     meter          bytes that have moved, as a bar and as a limit
 

@@ -10,12 +10,14 @@ Never: more than one piece of each blob in memory, but of small ones, which are 
 
 from __future__ import annotations
 
+import os
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Final
 
 from holdfast import digest as digests
 from holdfast.errors import BlobUnknownError, CorruptError, UpstreamWrongError
+from holdfast.ops.moving.sources import Files
 from holdfast.replicas.remembered import Remembered
 from syncworker.upstream.uploads import Outgoing
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from holdfast.digest import Digest
     from holdfast.manifest import Reference
     from holdfast.names import Repository
+    from holdfast.ops.moving.giving import Giving
     from holdfast.ops.moving.meter import Meter
     from holdfast.ops.moving.outcomes import Outcome
     from holdfast.ops.moving.sources import Source
@@ -39,10 +42,14 @@ _KNOWN: Final = 200_000
 class Bodies:
     """Of one source to one target. Shared by threads."""
 
-    def __init__(self, source: Source, target: Target, meter: Meter, concurrent: int, clock: Clock) -> None:
+    def __init__(
+        self, source: Source, target: Target, meter: Meter, concurrent: int, clock: Clock, giving: Giving | None = None
+    ) -> None:
+        """``giving``: how files become uploads without a copy, where they can."""
         self._source = source
         self._target = target
         self._meter = meter
+        self._giving = giving
         self._pool = ThreadPoolExecutor(concurrent, thread_name_prefix="blob")
         self._lock = threading.Lock()
         self._flights: dict[tuple[Repository, Digest], Future[None]] = {}
@@ -103,17 +110,34 @@ class Bodies:
         def pieces(offset_bytes: int) -> Iterable[bytes]:
             return self._meter.counted(self._source.read(repository, digest, offset_bytes))
 
+        given = 0
+
+        def give(upload: str) -> bool:
+            nonlocal given
+            given = self._give(repository, digest, upload)
+            return bool(given)
+
         latest = self._latest.get(digest)
         try:
             is_sent = self._target.put_blob(
-                name, Outgoing(digest, size_bytes, pieces), latest if latest != name else None
+                name, Outgoing(digest, size_bytes, pieces), latest if latest != name else None, give
             )
         except UpstreamWrongError as error:
             self._require_right(repository, digest, error)
             raise
         if not is_sent:
             self._meter.there(size_bytes)
-        outcome.add(blobs=1)
+        outcome.add(blobs=1, linked=given if not is_sent else 0)
+
+    def _give(self, repository: Repository, digest: Digest, upload: str) -> int:
+        """1: it was given."""
+        if self._giving is None or not isinstance(self._source, Files):
+            return 0
+        descriptor = self._source.file(repository, digest)
+        try:
+            return int(self._giving.give(descriptor, upload))
+        finally:
+            os.close(descriptor)
 
     def _require_right(self, repository: Repository, digest: Digest, error: UpstreamWrongError) -> None:
         """Raises CorruptError: the refusal is the source's fault."""

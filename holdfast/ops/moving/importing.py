@@ -23,6 +23,7 @@ from holdfast.ops.console import bytes_text, counted
 from holdfast.ops.moving import reaching, recognized
 from holdfast.ops.moving.bodies import Bodies
 from holdfast.ops.moving.copying import Copying, Ends, look
+from holdfast.ops.moving.giving import reached
 from holdfast.ops.moving.meter import Meter
 from holdfast.ops.moving.outcomes import Outcome, as_json, as_table
 from holdfast.ops.moving.reaching import DEFAULT, Concurrent, End, Rate
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from holdfast.names import Repository
+    from holdfast.ops.moving.giving import Giving
     from holdfast.ops.moving.sources import Source
     from syncworker.upstream.pace import Time
     from syncworker.upstream.target import Target
@@ -48,6 +50,15 @@ Repositories = Annotated[
 ]
 Prefix = Annotated[str, typer.Option("--prefix", metavar="NAME", help="Put before each name, with a slash.")]
 Name = Annotated[str, typer.Option("--name", help="What the repository of a lone OCI layout is called; else as DIR.")]
+Link = Annotated[
+    Path | None,
+    typer.Option(
+        "--link",
+        metavar="DATA",
+        help="The data directory of --to (storage.rootDirectory), where it is served on this machine: blobs beyond 1 MiB become"
+        " hard links to DIR's files, and take no room of their own. Whoever changes such a file later changes the blob.",
+    ),
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what there is to import, and end.")]
 MoveTags = Annotated[bool, typer.Option("--move-tags", help="Also move tags that name something else at the target.")]
 User = Annotated[str | None, typer.Option("--user", "-u", help="Who, at --to; without it docker's own login.")]
@@ -102,6 +113,7 @@ def import_(  # noqa: PLR0913, PLR0917 - each is an option of the command
     repository: Repositories = None,
     prefix: Prefix = "",
     name: Name = "",
+    link: Link = None,
     dry_run: DryRun = False,
     move_tags: MoveTags = False,
     concurrent: Concurrent = 4,
@@ -139,11 +151,12 @@ def import_(  # noqa: PLR0913, PLR0917 - each is an option of the command
             ThreadPoolExecutor(concurrent, thread_name_prefix="manifest") as spread,
             contextlib.closing(reaching.target(ends[0], secrets[0], around)) as filled,
             _source(source, name, ends[1], secrets[1], choice, spread, around) as found,
+            reached(link) as giving,
         ):
             work = Work(found, filled, choice, around, spread)
             with Meter(around, limit, shown=not json_output) as meter:
                 outcomes, stopped = (
-                    _looked(work, meter) if dry_run else _imported(work, meter, concurrent, move_tags=move_tags)
+                    _looked(work, meter) if dry_run else _imported(work, meter, giving, concurrent, move_tags=move_tags)
                 )
     _tell(outcomes, meter, stopped, json_output=json_output, dry_run=dry_run)
 
@@ -174,9 +187,11 @@ def _source(
         found.close()
 
 
-def _imported(work: Work, meter: Meter, concurrent: int, *, move_tags: bool) -> tuple[list[Outcome], str]:
+def _imported(
+    work: Work, meter: Meter, giving: Giving | None, concurrent: int, *, move_tags: bool
+) -> tuple[list[Outcome], str]:
     """What has become of each repository, and why the run stopped before its end; "": it did not."""
-    bodies = Bodies(work.source, work.target, meter, concurrent, work.around.clock)
+    bodies = Bodies(work.source, work.target, meter, concurrent, work.around.clock, giving)
     copying = Copying(Ends(work.source, work.target), bodies, meter, work.spread, move_tags=move_tags)
     outcomes: list[Outcome] = []
     try:

@@ -7,7 +7,7 @@ source has them, and whoever stores them compares.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -32,6 +32,15 @@ class Contents:
     def roots(self) -> tuple[Digest, ...]:
         """Each manifest once."""
         return tuple(dict.fromkeys((*self.tags.values(), *self.untagged)))
+
+
+@runtime_checkable
+class Files(Protocol):
+    """A source whose blobs are files on this machine."""
+
+    def file(self, repository: Repository, digest: Digest) -> int:
+        """A descriptor of a blob's file, for reading. Raises MissingError."""
+        ...
 
 
 class Source(Protocol):

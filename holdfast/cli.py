@@ -15,6 +15,7 @@ from holdfast.ops.gateway import gateway
 from holdfast.ops.gc import app as gc
 from holdfast.ops.layout import app as layout
 from holdfast.ops.metadata import app as metadata
+from holdfast.ops.moving.exporting import export
 from holdfast.ops.moving.importing import import_
 from holdfast.ops.node import app as node
 from holdfast.ops.repair import app as repair
@@ -45,6 +46,7 @@ app.command()(status)
 app.command()(usage)
 app.command()(bench)
 app.command("import")(import_)
+app.command()(export)
 app.command()(whoami)
 app.add_typer(node, name="node")
 app.add_typer(layout, name="layout")

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from holdfast.rpc.node import GivenPlace, UploadState
+    from holdfast.rpc.node import GivenPlace, LocalBlob, UploadState, Want
 
 # Another file system; files of others, which the kernel protects; a file system without links. None of them will change.
 _NEVER: Final = frozenset({errno.EXDEV, errno.EPERM, errno.EACCES, errno.EOPNOTSUPP})
@@ -37,6 +37,8 @@ class Taking(Protocol):
     def offer_place(self, upload_id: str) -> GivenPlace | None: ...
 
     def adopt(self, upload_id: str) -> UploadState: ...
+
+    def open_blob(self, want: Want) -> LocalBlob | None: ...
 
 
 class Giving:
@@ -66,8 +68,14 @@ class Giving:
             return False
         except HoldfastError as error:
             # Whether it took the file is not known. What is left of it ends with the upload.
-            raise UpstreamUnavailableError(f"the storage node did not say whether it took a file: {error.message}") from error
+            raise UpstreamUnavailableError(
+                f"the storage node did not say whether it took a file: {error.message}"
+            ) from error
         return True
+
+    def open_blob(self, want: Want) -> LocalBlob | None:
+        """The file of a blob; None: the node is not here. Raises MissingError, CorruptError, UnavailableError."""
+        return self._node.open_blob(want)
 
     def _placed(self, descriptor: int, upload_id: str) -> GivenPlace | None:
         try:

@@ -12,22 +12,22 @@ import contextlib
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from holdfast import names
 from holdfast.errors import HoldfastError, NameInvalidError, RequestInvalidError
 from holdfast.ops import console
-from holdfast.ops.console import bytes_text, counted
 from holdfast.ops.moving import reaching, recognized
 from holdfast.ops.moving.bodies import Bodies
 from holdfast.ops.moving.copying import Copying, Ends, look
 from holdfast.ops.moving.giving import reached
 from holdfast.ops.moving.meter import Meter
-from holdfast.ops.moving.outcomes import Outcome, as_json, as_table
+from holdfast.ops.moving.outcomes import Outcome
 from holdfast.ops.moving.reaching import DEFAULT, Concurrent, End, Rate
 from holdfast.ops.moving.remote import Remote
+from holdfast.ops.moving.telling import refusing, tell
 from holdfast.ops.reach import AsJson  # noqa: TC001 - typer reads annotations
 from holdfast.patterns.globs import Glob
 
@@ -39,8 +39,6 @@ if TYPE_CHECKING:
     from holdfast.ops.moving.sources import Source
     from syncworker.upstream.pace import Time
     from syncworker.upstream.target import Target
-
-STOPPED: Final = 2
 
 From = Annotated[str, typer.Argument(metavar="DIR|URL", help="A directory that a registry filled, or a registry.")]
 To = Annotated[str, typer.Option("--to", envvar="HOLDFAST_REGISTRY", metavar="URL", help="The registry to fill.")]
@@ -136,7 +134,7 @@ def import_(  # noqa: PLR0913, PLR0917 - each is an option of the command
     Examples: holdfast import /var/lib/zot --dry-run
               holdfast import https://old.example --to https://new.example -r 'team/**' --user admin
     """
-    with _refusing():
+    with refusing():
         ends = (
             End(to, user, cert_dir, insecure, concurrent),
             None
@@ -158,16 +156,7 @@ def import_(  # noqa: PLR0913, PLR0917 - each is an option of the command
                 outcomes, stopped = (
                     _looked(work, meter) if dry_run else _imported(work, meter, giving, concurrent, move_tags=move_tags)
                 )
-    _tell(outcomes, meter, stopped, json_output=json_output, dry_run=dry_run)
-
-
-@contextlib.contextmanager
-def _refusing() -> Iterator[None]:
-    try:
-        yield
-    except HoldfastError as error:
-        console.refuse([error.message])
-        raise typer.Exit(STOPPED) from error
+    tell(outcomes, meter.sent_bytes, stopped, "import", json_output=json_output, dry_run=dry_run)
 
 
 @contextlib.contextmanager
@@ -235,44 +224,6 @@ def _chosen(work: Work, outcomes: list[Outcome]) -> Iterator[tuple[Repository, R
             outcome = Outcome(repository, f"{work.choice.prefix}/{repository}")
             outcome.fail(repository, error.message)
             outcomes.append(outcome)
-
-
-def _tell(outcomes: list[Outcome], meter: Meter, stopped: str, *, json_output: bool, dry_run: bool) -> None:
-    failed = sum(len(one.failures) for one in outcomes)
-    if json_output:
-        console.show_json(
-            {
-                "repositories": [as_json(one) for one in outcomes],
-                "sentBytes": meter.sent_bytes,
-                "failures": failed,
-                "stopped": stopped,
-                "dryRun": dry_run,
-            }
-        )
-    else:
-        _show(outcomes, meter, failed, dry_run=dry_run)
-    if stopped:
-        console.refuse([f"stopped: {stopped}", "the same command goes on from here"])
-        raise typer.Exit(STOPPED)
-    raise typer.Exit(1 if failed else 0)
-
-
-def _show(outcomes: list[Outcome], meter: Meter, failed: int, *, dry_run: bool) -> None:
-    if outcomes:
-        console.show(as_table(outcomes))
-    for one in outcomes:
-        for text in one.notes:
-            console.show(f"{one.source}: {text}")
-        for what, why in one.failures:
-            console.show(f"{one.source}: failed: {what}: {why}")
-    repositories = counted(len(outcomes), "repository", "repositories")
-    if dry_run:
-        console.show(f"{repositories} to import; nothing was changed")
-        return
-    linked = sum(one.linked_blobs for one in outcomes)
-    links = f", {counted(linked, 'blob')} by hard links" if linked else ""
-    rest = f"; {counted(failed, 'thing')} failed" if failed else ""
-    console.show(f"{repositories}, {bytes_text(meter.sent_bytes)} sent{links}{rest}")
 
 
 def _glob(text: str) -> Glob:

@@ -1,0 +1,294 @@
+"""``holdfast export``: repositories of a registry as OCI layouts on a disk, one directory each, as zot has them.
+
+Promises: what arrives is compared with its digest, and has its name only when it is whole: a run that was cut off anywhere is gone
+on with by the same command. Referrers come along. An image of which a part cannot be had is not in index.json, and is listed.
+
+Exit codes: as import's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gateway.local import open_blob
+from holdfast import digest as digests
+from holdfast import names
+from holdfast.errors import BlobUnknownError, HoldfastError, ManifestUnknownError, RequestInvalidError, UnavailableError
+from holdfast.ops.moving import giving, reaching
+from holdfast.ops.moving.meter import Meter
+from holdfast.ops.moving.outcomes import Outcome
+from holdfast.ops.moving.reaching import DEFAULT, Concurrent, End, Rate
+from holdfast.ops.moving.remote import Remote
+from holdfast.ops.moving.shelving import Shelf
+from holdfast.ops.moving.sources import Contents
+from holdfast.ops.moving.telling import refusing, tell
+from holdfast.ops.moving.trees import tree
+from holdfast.ops.reach import AsJson  # noqa: TC001 - typer reads annotations
+from holdfast.patterns.globs import Glob
+from holdfast.rpc.node import Want
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from concurrent.futures import Executor
+
+    from holdfast.digest import Digest
+    from holdfast.manifest import Reference
+    from holdfast.names import Repository, Tag
+    from holdfast.ops.moving.giving import Giving
+    from holdfast.ops.moving.trees import Tree
+    from syncworker.upstream.upstream import Upstream
+
+Wanted = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="REPOSITORY[:TAG|@DIGEST]... DIR",
+        help="What to export, all tags where none is named; a GLOB such as 'team/**' takes what the catalog has. Last: where to.",
+    ),
+]
+From = Annotated[str, typer.Option("--from", envvar="HOLDFAST_REGISTRY", metavar="URL", help="The registry.")]
+User = Annotated[str | None, typer.Option("--user", "-u", help="Who; without it docker's own login.")]
+FromInput = Annotated[bool, typer.Option("--password-stdin", help="Read the password from standard input.")]
+CertDir = Annotated[Path | None, typer.Option("--cert-dir", help="Certificates, as docker keeps them in certs.d.")]
+Insecure = Annotated[bool, typer.Option("--insecure", help="Take any certificate.")]
+Link = Annotated[
+    Path | None,
+    typer.Option(
+        "--link",
+        metavar="DATA",
+        help="The registry's data directory (storage.rootDirectory), where it is served on this machine: files become hard links"
+        " to its blobs, and take no room. Whoever changes such a file in place later damages the registry.",
+    ),
+]
+
+
+@dataclass(slots=True)
+class Wish:
+    """Of one repository. Nothing named: all tags."""
+
+    tags: list[Tag] = field(default_factory=list)
+    digests: list[Digest] = field(default_factory=list)
+    is_whole: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a run stands on."""
+
+    source: Remote
+    upstream: Upstream
+    meter: Meter
+    spread: Executor
+    giving: Giving | None
+
+
+def export(  # noqa: PLR0913, PLR0917 - each is an option of the command
+    wanted: Wanted,
+    from_: From = DEFAULT,
+    concurrent: Concurrent = 4,
+    rate: Rate = "",
+    user: User = None,
+    password_stdin: FromInput = False,
+    cert_dir: CertDir = None,
+    insecure: Insecure = False,
+    link: Link = None,
+    json_output: AsJson = False,
+) -> None:
+    """Write repositories as OCI layouts: DIR/REPOSITORY is one that skopeo, oras, podman and `holdfast import` read.
+
+    What a layout in DIR has already is kept, and not fetched again.
+
+    Example: holdfast export team/app:v1 'base/**' /srv/export --from https://registry.example
+    """
+    with refusing():
+        if len(wanted) < 2:
+            raise RequestInvalidError("name what to export, and last a directory to put it in")
+        end = End(from_, user, cert_dir, insecure, concurrent)
+        (secret,) = reaching.passwords([end], from_input=password_stdin)
+        around = reaching.real_time()
+        with (
+            ThreadPoolExecutor(concurrent, thread_name_prefix="blob") as spread,
+            contextlib.closing(reaching.upstream(end, secret, around)) as upstream,
+            giving.reached(link) as node,
+            Meter(around, reaching.bytes_per_second(rate), shown=not json_output) as meter,
+        ):
+            work = Work(Remote(upstream, (), spread), upstream, meter, spread, node)
+            outcomes, stopped = _exported(work, _wishes(work, wanted[:-1]), Path(wanted[-1]).expanduser())
+    tell(outcomes, meter.sent_bytes, stopped, "export", json_output=json_output)
+
+
+def _wishes(work: Work, wanted: Sequence[str]) -> dict[Repository, Wish]:
+    """Raises InputError: not a name, a tag or a digest. UpstreamError: the catalog cannot be had."""
+    found: dict[Repository, Wish] = {}
+    for text in wanted:
+        name, at, digest = text.partition("@")
+        front, colon, tag = name.rpartition(":")
+        name = front if colon else name
+        for repository in _named(work, name):
+            wish = found.setdefault(repository, Wish())
+            if at:
+                wish.digests.append(digests.parse_computable(digest))
+            elif colon:
+                wish.tags.append(names.tag(tag))
+            else:
+                wish.is_whole = True
+    return found
+
+
+def _named(work: Work, text: str) -> list[Repository]:
+    try:
+        glob = Glob(text)
+    except ValueError as error:
+        raise RequestInvalidError(f"{text!r}: {error}") from error
+    if glob.is_literal:
+        return [names.repository(text)]
+    found = [repository for repository in work.source.repositories() if glob.matches(repository)]
+    if not found:
+        raise RequestInvalidError(f"{work.source.name} has no repository that {text!r} matches")
+    return found
+
+
+def _exported(work: Work, wishes: dict[Repository, Wish], directory: Path) -> tuple[list[Outcome], str]:
+    """What has become of each repository, and why the run stopped before its end; "": it did not."""
+    outcomes: list[Outcome] = []
+    try:
+        for repository, wish in sorted(wishes.items()):
+            work.meter.about(repository)
+            outcome = Outcome(repository, repository)
+            outcomes.append(outcome)
+            _export(work, repository, wish, Shelf(directory / repository), outcome)
+    except HoldfastError as error:
+        return outcomes, error.message
+    except KeyboardInterrupt:
+        return outcomes, "interrupted"
+    finally:
+        work.meter.stop()
+    return outcomes, ""
+
+
+def _export(work: Work, repository: Repository, wish: Wish, shelf: Shelf, outcome: Outcome) -> None:
+    """Raises UpstreamUnavailableError: the registry does not answer. UnavailableError: the directory cannot be written."""
+    contents = _contents(work, repository, wish, outcome)
+    found = tree(work.source, repository, contents.roots, work.spread)
+    sizes = found.sizes()
+    outcome.tags, outcome.manifests = len(contents.tags), len(found.nodes) + len(found.failed)
+    outcome.blobs, outcome.size_bytes = len(sizes) - len(found.nodes), sum(sizes.values())
+    work.meter.expect(outcome.size_bytes)
+    lost = dict(found.failed) | _blobs(work, repository, found, shelf, outcome)
+    for node in found.nodes.values():
+        _manifest(work, repository, node.digest, node.size_bytes, shelf, outcome)
+    _spread_loss(found, lost)
+    for digest, why in lost.items():
+        outcome.fail(digest, why)
+    tags = {tag: found.nodes[digest] for tag, digest in contents.tags.items() if digest not in lost}
+    for tag, digest in contents.tags.items():
+        if digest in lost:
+            outcome.fail(tag, f"its manifest {digest} cannot be had whole")
+    children = {child for node in found.nodes.values() for child in node.children}
+    roots = set(contents.untagged)
+    untagged = [
+        node
+        for digest, node in found.nodes.items()
+        if digest not in lost and (digest in roots or digest not in children) and digest not in contents.tags.values()
+    ]
+    if tags or untagged:
+        shelf.close(tags, untagged)
+    outcome.add(tags=len(tags))
+
+
+def _contents(work: Work, repository: Repository, wish: Wish, outcome: Outcome) -> Contents:
+    """The tags and digests that are meant, as far as they are there."""
+    tags = dict(work.source.contents(repository).tags) if wish.is_whole else {}
+    if wish.is_whole and not tags:
+        outcome.fail(repository, "it is not there, or has no tags")
+    for tag in wish.tags:
+        described = work.upstream.head(repository, tag)
+        if described is None:
+            outcome.fail(tag, "there is no such tag")
+        else:
+            tags[tag] = described.digest
+    return Contents(tags, tuple(wish.digests))
+
+
+def _blobs(work: Work, repository: Repository, found: Tree, shelf: Shelf, outcome: Outcome) -> dict[Digest, str]:
+    """Those that cannot be had, and why."""
+    wanted = {one.digest: one for node in found.nodes.values() for one in node.blobs}
+    whys = work.spread.map(lambda one: _blob(work, repository, one, shelf, outcome), wanted.values())
+    return {digest: why for digest, why in zip(wanted, whys, strict=True) if why}
+
+
+def _blob(work: Work, repository: Repository, reference: Reference, shelf: Shelf, outcome: Outcome) -> str:
+    work.meter.moved(0)
+    if shelf.has(reference.digest, reference.size_bytes):
+        work.meter.there(reference.size_bytes)
+        return ""
+    try:
+        if _linked(work, reference, shelf):
+            work.meter.there(reference.size_bytes)
+            outcome.add(blobs=1, linked=1)
+            return ""
+        pieces = work.source.read(repository, reference.digest, 0)
+        shelf.store(reference.digest, work.meter.counted(pieces))
+    except UnavailableError:
+        raise
+    except BlobUnknownError as error:
+        if reference.may_be_absent:
+            outcome.note(f"{reference.digest} is a foreign layer that is not here; clients get it from its own URLs")
+            return ""
+        return error.message
+    except HoldfastError as error:
+        return error.message
+    outcome.add(blobs=1)
+    return ""
+
+
+def _linked(work: Work, reference: Reference, shelf: Shelf) -> bool:
+    if work.giving is None:
+        return False
+    with _local(work.giving, reference) as descriptor:
+        return descriptor is not None and shelf.link(reference.digest, descriptor)
+
+
+@contextlib.contextmanager
+def _local(node: Giving, reference: Reference) -> Iterator[int | None]:
+    """The registry's own file, if its node is here and has it."""
+    descriptor = None
+    with contextlib.suppress(HoldfastError):
+        blob = node.open_blob(Want(reference.digest, reference.size_bytes))
+        descriptor = open_blob(blob) if blob is not None else None
+    try:
+        yield descriptor
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+def _manifest(
+    work: Work, repository: Repository, digest: Digest, size_bytes: int, shelf: Shelf, outcome: Outcome
+) -> None:
+    if shelf.has(digest, size_bytes):
+        work.meter.there(size_bytes)
+        return
+    with contextlib.suppress(ManifestUnknownError):  # deleted meanwhile
+        shelf.store(digest, [work.source.manifest(repository, digest).data])
+        work.meter.moved(size_bytes)
+        outcome.add(manifests=1)
+
+
+def _spread_loss(found: Tree, lost: dict[Digest, str]) -> None:
+    """A manifest is lost with anything that it needs."""
+    grown = True
+    while grown:
+        grown = False
+        for node in found.nodes.values():
+            needs = (*node.children, *(one.digest for one in node.blobs))
+            missing = next((digest for digest in needs if digest in lost), None)
+            if missing is not None and node.digest not in lost:
+                lost[node.digest] = f"it needs {missing}"
+                grown = True

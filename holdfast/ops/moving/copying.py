@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING, Final
 
-from holdfast.errors import HoldfastError, UnavailableError, UpstreamUnavailableError
-from holdfast.ops.moving.outcomes import Outcome
+from holdfast.errors import HoldfastError, UnavailableError, UpstreamDeniedError, UpstreamUnavailableError
 from holdfast.ops.moving.trees import Tree, tree
 
 if TYPE_CHECKING:
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from holdfast.names import Repository, Tag
     from holdfast.ops.moving.bodies import Bodies
     from holdfast.ops.moving.meter import Meter
+    from holdfast.ops.moving.outcomes import Outcome
     from holdfast.ops.moving.sources import Contents, Source
     from holdfast.ops.moving.trees import Node
     from syncworker.upstream.target import Target
@@ -63,27 +63,29 @@ class Copying:
         self._move_tags = move_tags
         self._silent = 0
 
-    def copy(self, repository: Repository, name: Repository) -> Outcome:
-        """What has become of it.
+    def copy(self, repository: Repository, name: Repository, outcome: Outcome) -> None:
+        """What becomes of it goes into ``outcome``.
 
         Raises:
             UpstreamUnavailableError: source or target do not answer. UnavailableError: by the meter.
         """
-        outcome = Outcome(repository, name)
         try:
             contents, found = look(self._source, repository, outcome, self._spread)
         except HoldfastError as error:
             self._endure(error)
             outcome.fail(repository, error.message)
-            return outcome
+            return
         self._meter.expect(outcome.size_bytes)
         trip = _Trip(repository, name, outcome, dict(found.failed))
-        self._manifests(trip, found)
+        try:
+            self._manifests(trip, found)
+        except UpstreamDeniedError as error:
+            outcome.fail(repository, error.message)
+            return
         for digest, why in trip.failed.items():
             outcome.fail(digest, why)
         self._tags(trip, contents)
         self._bodies.forget()
-        return outcome
 
     def _manifests(self, trip: _Trip, found: Tree) -> None:
         order = TopologicalSorter(found.before())
@@ -97,8 +99,9 @@ class Copying:
                     digest = running.pop(future)
                     self._settle(trip, digest, future)
                     order.done(digest)
-        except BaseException:
-            self._meter.stop()
+        except BaseException as error:
+            if not isinstance(error, UpstreamDeniedError):
+                self._meter.stop()
             for future in running:
                 future.cancel()
             wait(running)
@@ -109,6 +112,8 @@ class Copying:
             future.result()
         except UnavailableError:
             raise
+        except UpstreamDeniedError:
+            raise  # whoever may not write one thing there may not write the others
         except HoldfastError as error:
             self._endure(error)
             trip.failed[digest] = error.message
@@ -176,8 +181,10 @@ def look(source: Source, repository: Repository, outcome: Outcome, spread: Execu
     found = tree(source, repository, contents.roots, spread)
     for text in contents.notes:
         outcome.note(text)
+    for tag, why in contents.broken.items():
+        outcome.fail(tag, why)
     sizes = found.sizes()
-    outcome.tags = len(contents.tags)
+    outcome.tags = len(contents.tags) + len(contents.broken)
     outcome.manifests = len(found.nodes) + len(found.failed)
     outcome.blobs = len(sizes) - len(found.nodes)
     outcome.size_bytes = sum(sizes.values())

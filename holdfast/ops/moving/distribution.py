@@ -28,7 +28,7 @@ from holdfast.errors import (
     TagInvalidError,
 )
 from holdfast.ops.moving.layouts import checked, has_file
-from holdfast.ops.moving.sources import Contents
+from holdfast.ops.moving.sources import SCHEMA_1_REMEDY, Contents
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -40,10 +40,6 @@ if TYPE_CHECKING:
 
 BELOW: Final = ("docker", "registry", "v2")
 _LINK_BYTES: Final = 1024
-SCHEMA_1: Final = (
-    "is of Docker's schema 1, which no client of today takes: pull it with a docker of before 25 and push it again,"
-    " or leave it"
-)
 
 
 class Distribution:
@@ -88,7 +84,7 @@ class Distribution:
             for encoded in self._folder.directories(*at, "revisions", algorithm)
             if (digest := self._link(notes, *at, "revisions", algorithm, encoded, "link", is_deleted_without=True))
         ]
-        return self._readable(repository, tags, revisions, notes)
+        return self._readable(tags, revisions, notes)
 
     def manifest(self, repository: Repository, digest: Digest) -> Fetched:  # noqa: ARG002 - blobs are shared by all
         return checked(self._bytes(digest), digest, None)
@@ -109,14 +105,15 @@ class Distribution:
     def close(self) -> None:
         self._folder.close()
 
-    def _readable(
-        self, repository: Repository, tags: dict[Tag, Digest], revisions: list[Digest], notes: list[str]
-    ) -> Contents:
+    def _readable(self, tags: dict[Tag, Digest], revisions: list[Digest], notes: list[str]) -> Contents:
         """Without the manifests of schema 1, which are noted."""
         old = {digest for digest in {*tags.values(), *revisions} if self._is_schema_1(digest)}
         for digest in sorted(old):
             named = ", ".join(tag for tag, found in tags.items() if found == digest)
-            notes.append(f"{repository}@{digest}{f' ({named})' if named else ''} {SCHEMA_1}")
+            called = f"{digest} ({named})" if named else str(digest)
+            notes.append(
+                f"{called} is left out: it is of Docker's schema 1, which nobody takes any more; it {SCHEMA_1_REMEDY}"
+            )
         kept = {tag: digest for tag, digest in tags.items() if digest not in old}
         return Contents(kept, tuple(digest for digest in revisions if digest not in old), tuple(notes))
 

@@ -204,7 +204,10 @@ def _export(work: Work, repository: Repository, wish: Wish, shelf: Shelf, outcom
 
 def _contents(work: Work, repository: Repository, wish: Wish, outcome: Outcome) -> Contents:
     """The tags and digests that are meant, as far as they are there."""
-    tags = dict(work.source.contents(repository).tags) if wish.is_whole else {}
+    whole = work.source.contents(repository) if wish.is_whole else Contents()
+    tags = dict(whole.tags)
+    for broken, why in whole.broken.items():
+        outcome.fail(broken, why)
     if wish.is_whole and not tags:
         outcome.fail(repository, "it is not there, or has no tags")
     for tag in wish.tags:

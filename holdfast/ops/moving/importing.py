@@ -186,7 +186,8 @@ def _imported(
     try:
         for repository, becomes in _chosen(work, outcomes):
             meter.about(repository)
-            outcomes.append(copying.copy(repository, becomes))
+            outcomes.append(Outcome(repository, becomes))
+            copying.copy(repository, becomes, outcomes[-1])
     except HoldfastError as error:
         return outcomes, error.message
     except KeyboardInterrupt:

@@ -35,7 +35,8 @@ def directory(path: Path, name: str) -> tuple[Source, tuple[str, ...]]:
     folder = Folder(path)
     for top in (BELOW, BELOW[1:], BELOW[2:], ()):
         if folder.directories(*top, "repositories") and folder.directories(*top, "blobs"):
-            return Distribution(folder, top), ()
+            links = folder.links(*top, "repositories")
+            return Distribution(folder, top), tuple(f"{name} is a link and is not followed" for name in links)
     if folder.has(MARK):
         return Layouts(folder, {_repository(name or path.resolve().name, is_given=bool(name)): ()}), ()
     places, notes = zot_places(folder)

@@ -10,22 +10,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from holdfast.digest import Digest
 from holdfast.errors import (
     BlobUnknownError,
     CorruptError,
     ManifestUnknownError,
     RequestInvalidError,
     UpstreamDeniedError,
+    UpstreamError,
     UpstreamMissingError,
+    UpstreamUnavailableError,
     UpstreamWrongError,
 )
-from holdfast.ops.moving.sources import Contents
+from holdfast.ops.moving.sources import SCHEMA_1_REMEDY, Contents
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from concurrent.futures import Executor
 
-    from holdfast.digest import Digest
     from holdfast.names import Repository, Tag
     from syncworker.upstream.upstream import Upstream
     from syncworker.upstream.values import Fetched
@@ -59,8 +61,10 @@ class Remote:
         except UpstreamMissingError:
             return Contents()
         found = dict(zip(tags, self._spread.map(lambda tag: self._digest(repository, tag), tags), strict=True))
-        # One that is gone meanwhile was deleted.
-        return Contents({tag: digest for tag, digest in found.items() if digest is not None})
+        return Contents(
+            {tag: digest for tag, digest in found.items() if isinstance(digest, Digest)},
+            broken={tag: why for tag, why in found.items() if isinstance(why, str)},
+        )
 
     def manifest(self, repository: Repository, digest: Digest) -> Fetched:
         try:
@@ -98,6 +102,14 @@ class Remote:
     def close(self) -> None:
         self._upstream.close()
 
-    def _digest(self, repository: Repository, tag: Tag) -> Digest | None:
-        described = self._upstream.head(repository, tag)
+    def _digest(self, repository: Repository, tag: Tag) -> Digest | str | None:
+        """What it names, or why that cannot be told; None: it is gone meanwhile."""
+        try:
+            described = self._upstream.head(repository, tag)
+        except UpstreamUnavailableError:
+            raise
+        except UpstreamWrongError as error:
+            return f"{error.message}; this is how images of Docker's schema 1 look, too: such a one {SCHEMA_1_REMEDY}"
+        except UpstreamError as error:
+            return error.message
         return described.digest if described is not None else None

@@ -7,7 +7,7 @@ source has them, and whoever stores them compares.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -17,16 +17,20 @@ if TYPE_CHECKING:
     from syncworker.upstream.values import Fetched
 
 
+SCHEMA_1_REMEDY: Final = "can be pulled by a docker of before 25 and pushed again, which makes a new manifest of it"
+
+
 @dataclass(frozen=True, slots=True)
 class Contents:
     """One repository. ``untagged``: further manifests that the source knows of; what hangs below any of them goes without saying.
 
-    ``notes``: what is left out, and why; nothing of it can be stored anywhere.
+    ``notes``: what is left out, and why; nothing of it can be stored anywhere. ``broken``: tags that cannot be read, and why.
     """
 
     tags: Mapping[Tag, Digest] = field(default_factory=dict)
     untagged: tuple[Digest, ...] = ()
     notes: tuple[str, ...] = ()
+    broken: Mapping[Tag, str] = field(default_factory=dict)
 
     @property
     def roots(self) -> tuple[Digest, ...]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import random
 import signal
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
@@ -99,3 +102,28 @@ def test_import_that_is_killed_again_and_again_goes_on_where_it_was(
     assert told.of("large")["blobs"]["stored"] < layers - 2
     assert stock.names_of(here, "large") == {"large:v1": made.digest}
     assert {layer.digest for layer in made.layers} < stock.contents_of(here, "large")["large:v1"]
+
+
+@pytest.mark.soak
+def test_import_that_is_killed_at_any_moment_goes_on_where_it_was(registry: Server, here: Peer, tmp_path: Path) -> None:
+    with docker_registry(tmp_path / "old", program="registry") as host:
+        there = Peer(f"http://{host}")
+        for number in range(60):
+            layers = (stock.bytes_of(f"soak {number % 20}"), stock.bytes_of(f"soak own {number}", 200_000))
+            there.push_image(f"soak/{number % 12}", f"v{number}", *layers)
+        before = stock.contents_of(there)
+    words = ("import", tmp_path / "old" / "data", "--to", registry.url, "--prefix", "killed", "--json")
+    die, kills, sent = random.Random(6), 0, set()
+    while True:
+        with begin(*words, *(("--link", registry.root / "data") if kills % 2 else ())) as process:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(die.uniform(0.8, 2.5))
+            if process.poll() is not None:
+                break
+            process.send_signal(signal.SIGKILL)
+            kills += 1
+        sent.add(len(stock.names_of(here, *(f"killed/soak/{number}" for number in range(12)))))
+    after = stock.contents_of(here, *(f"killed/soak/{number}" for number in range(12)))
+    print(f"{kills} kills, tags seen between them: {sorted(sent)}")
+    assert kills > 3
+    assert {name.removeprefix("killed/"): digests for name, digests in after.items()} == before

@@ -9,6 +9,7 @@ Never here: what a line looks like (``holdfast.logs``).
 from __future__ import annotations
 
 import threading
+import time
 from typing import TYPE_CHECKING, Final
 
 from gateway.health import PATHS
@@ -42,7 +43,25 @@ class AccessLog:
             self._told[path] = status
         return self._line if is_news and status != _WELL else self._debug_line
 
+    def turned_away(self, request_id: str, client: str, status: str, why: str) -> None:
+        """What never became a request."""
+        self._line(stamp(), request_id, client, "-", "-", status, 0, 0.0, why)
+
     @staticmethod
     def address(path: str, uri: str) -> str:
         """What a line says of where a request went. ``uri``: with its query."""
         return path if path.startswith(_LOGINS) else uri
+
+
+_stamp_cache: tuple[int, str] = (0, "")
+
+
+def stamp() -> str:
+    """UTC with milliseconds, the seconds formatted once."""
+    global _stamp_cache  # noqa: PLW0603 - one immutable pair, replaced as a whole
+    now = time.time()
+    second = int(now)
+    held = _stamp_cache
+    if held[0] != second:
+        held = _stamp_cache = (second, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second)))
+    return f"{held[1]}.{int((now - second) * 1000):03d}Z"

@@ -2,7 +2,7 @@
 
 Promises: the protocol's JSON body, a status that fits, and a sentence without the names of our insides.
 
-Beside :mod:`gateway.worker` this is the only module that knows gunicorn's names.
+Beside :mod:`gateway.worker` and what that names, this is the only module that knows gunicorn's names.
 """
 
 from __future__ import annotations

@@ -1,16 +1,16 @@
 """The gunicorn worker: threads, one per request being served, and what gunicorn's own thread worker leaves open.
 
   * a TLS hello on the plain port is answered with ``HTTP/1.1 400`` at once (docker and containerd then fall back to plain HTTP),
-    and so is plain HTTP on a TLS port;
-  * TLS handshakes run in the connection's thread, never in the event loop (:mod:`gateway.tls`);
+    and so is plain HTTP on a TLS port (:mod:`gateway.incoming`);
   * requests that gunicorn refuses get the protocol's JSON body;
   * every connection is a flight that is watched (:mod:`gateway.flights`): stalled clients lose their connection, slow ones do not;
   * health probes are answered by the event loop itself when every thread is taken;
-  * head and body of small answers leave in one piece; after an answer the thread stays on the connection for a moment, because
+  * after an answer the thread stays on the connection for a moment, because
     the next request of the same client is usually on its way, and the way through the event loop costs more than it;
   * each worker keeps to one core: a pool whose threads hop between cores pays more than twice the CPU (measured).
 
-Beside :mod:`gateway.refusals` this is the one module that knows gunicorn's internals; ``tests/http`` notices when they change.
+With :mod:`gateway.incoming`, :mod:`gateway.response` and :mod:`gateway.refusals` this is what knows gunicorn's internals;
+``tests/http`` notices when they change.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ import contextlib
 import logging
 import os
 import secrets
-import select
 import socket
 import ssl
 import sys
@@ -27,28 +26,28 @@ import time
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
-from gunicorn import http, util
 from gunicorn.http import wsgi
-from gunicorn.workers.gthread import _DEFER, TConn, ThreadWorker
+from gunicorn.workers.gthread import _DEFER, ThreadWorker
 
 from gateway import tls
+from gateway.accesslog import stamp
 from gateway.affinity import Affinity
 from gateway.connections import Turnstile
-from gateway.flights import CLIENT, HANDSHAKE, HEAD, SERVER, Flight, Watch
+from gateway.flights import CLIENT, SERVER, Watch
 from gateway.health import PATHS
+from gateway.incoming import Connection, linger, readable
 from gateway.invitation import Invitation
-from gateway.refusals import NO_PLACE, PlainHttpError, TlsHelloError, closing_answer, refusal_of
+from gateway.refusals import NO_PLACE, closing_answer, refusal_of
+from gateway.response import Response
 from holdfast.clock import SystemClock
 from holdfast.errors import TooManyConnectionsError
 from holdfast.networks import plain
 from holdfast.settled import settled
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from concurrent.futures import Future
 
     from gateway.assembly import Gateway
-    from holdfast.access.connection import Connection as Known
 
 log = logging.getLogger("holdfast.gateway")
 
@@ -56,119 +55,9 @@ log = logging.getLogger("holdfast.gateway")
 _STAY_MILLIS: Final = 20
 # A request head is small: whoever takes longer is not going to finish.
 HEAD_SECONDS: Final = 30.0
-# After the last answer on a connection what the client still sends is read and dropped, so that no RST overtakes the answer.
-_LINGER_SECONDS: Final = 2.0
-_LINGER_BYTES: Final = 16 * 1024 * 1024
 # Up to here the rest of a body that nobody read is dropped by gunicorn, and the connection is kept.
 _DROPPED_BYTES: Final = 64 * 1024
-_JOINED_BYTES: Final = 64 * 1024
 _PEEK_BYTES: Final = 64
-# struct linger {1, 0}: closing sends a RST, so that a cut answer never looks like an ended one.
-_RESET: Final = b"\1\0\0\0\0\0\0\0"
-
-
-class Connection(TConn):  # type: ignore[misc]  # gunicorn has no types
-    """A client connection, with its flight. ``certificates`` None: it is plain. ``known``: what a TLS handshake has told."""
-
-    flight: Flight | None = None
-    certificates: tls.Certificates | None = None
-    known: Known | None = None
-    broken = False
-    data_ready: bool
-    sock: socket.socket
-    # Gives the connection's place to somebody else; called once.
-    leave: Callable[[], None] | None = None
-
-    def close(self, graceful: bool = False) -> None:  # noqa: ARG002 - gunicorn's signature
-        """Never waits: the event loop calls it. The waiting has been done in :func:`_linger`, by the thread."""
-        if self.leave is not None:
-            self.leave()
-            self.leave = None
-        if self.broken:
-            with contextlib.suppress(OSError):
-                self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-        else:
-            tls.part(self.sock)
-        util.close(self.sock)
-
-    def init(self) -> None:
-        if self.initialized:
-            return
-        first = self.sock.recv(1, socket.MSG_PEEK)
-        if self.certificates is None:
-            if first == tls.HELLO:
-                raise TlsHelloError
-            super().init()
-        elif first not in (tls.HELLO, b""):
-            raise PlainHttpError
-        elif not first:
-            raise http.errors.NoMoreData
-        else:
-            self._agree(self.certificates)
-
-    def _agree(self, certificates: tls.Certificates) -> None:
-        context = certificates.context
-        self.sock = secured = tls.begin(self.sock, context)
-        if self.flight is not None:
-            self.flight.sock = secured
-            self.flight.turn = HANDSHAKE
-        secured.do_handshake()
-        if self.flight is not None:
-            self.flight.turn = HEAD
-        self._context = context
-        self.known = tls.known(secured)
-        self.parser = http.get_parser(self.cfg, secured, self.client)
-        self.initialized = True
-
-    @property
-    def is_outdated(self) -> bool:
-        """Whether its client's certificate was believed by an authority's file that is another one by now."""
-        if self.certificates is None or self.known is None or self.known.certificate is None:
-            return False
-        return self._context is not self.certificates.context
-
-    def wait_for_data(self, timeout: float) -> bool:
-        """As gunicorn's, without making an epoll instance for every connection."""
-        if not self.data_ready:
-            self.data_ready = readable(self.sock, int(timeout * 1000))
-        return bool(self.data_ready)
-
-
-class Response(wsgi.Response):  # type: ignore[misc]  # gunicorn has no types
-    """Head and body in one send where the body is small and whole."""
-
-    headers_sent: bool
-    sent: int
-
-    _date = (0, "")
-
-    def default_headers(self) -> list[str]:
-        close = self.should_close()
-        lines = [
-            f"HTTP/{self.req.version[0]}.{self.req.version[1]} {self.status}\r\n",
-            "Server: holdfast\r\n",
-            f"Date: {self._now()}\r\n",
-            "Connection: close\r\n" if close else "Connection: keep-alive\r\n",
-        ]
-        if self.chunked:
-            lines.append("Transfer-Encoding: chunked\r\n")
-        return lines
-
-    def write(self, arg: bytes) -> None:
-        if self.headers_sent or self._omits_body or len(arg) != self.response_length or len(arg) > _JOINED_BYTES:
-            super().write(arg)
-            return
-        lines = [*self.default_headers(), *(f"{name}: {value}\r\n" for name, value in self.headers), "\r\n"]
-        self.headers_sent = True
-        self.sent += len(arg)
-        self.sock.sendall("".join(lines).encode("latin-1") + arg)
-
-    @classmethod
-    def _now(cls) -> str:
-        second = int(time.time())
-        if cls._date[0] != second:
-            cls._date = (second, util.http_date(second))
-        return cls._date[1]
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
@@ -261,12 +150,10 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
                 sock.send(NO_PLACE.answer())
         sock.close()
         status = NO_PLACE.status[:3]
-        self._access.line_for("-", "-", status)(
-            _stamp(), self._request_id(), _client(address), "-", "-", status, 0, 0.0, error.message
-        )
+        self._access.turned_away(self._request_id(), _client(address), status, error.message)
 
     def enqueue_req(self, conn: Connection) -> None:
-        if self._busy * 2 >= self.cfg.threads and _silent(conn):
+        if self._busy * 2 >= self.cfg.threads and conn.is_silent:
             # A thread waits some seconds for the first bytes; only half of them are spent on clients who send none.
             self.finish_request(conn, _Deferred())  # to the poller, until its first bytes are here
             return
@@ -299,7 +186,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
             conn.sock.recv(65536, socket.MSG_DONTWAIT)  # else closing would send a RST ahead of the answer
             conn.sock.send(answer, socket.MSG_DONTWAIT)
         self._access.line_for("GET", path, status[:3])(
-            _stamp(), self._request_id(), _client(conn.client), "GET", path, status[:3], len(body), 0.0, ""
+            stamp(), self._request_id(), _client(conn.client), "GET", path, status[:3], len(body), 0.0, ""
         )
         self.nr_conns -= 1
         conn.close()
@@ -318,7 +205,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         finally:
             self._watch.leave(flight)
         if not result and not conn.broken:
-            _linger(conn.sock)
+            linger(conn.sock)
         return result
 
     def _stay(self, conn: Connection) -> bool:
@@ -385,7 +272,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
     def _log(self, request_id: str, req: Any, resp: Any, environ: dict[str, Any], sent: int, seconds: float) -> None:
         status = resp.status[:3] if resp.status else "500"
         self._access.line_for(req.method, req.path, status)(
-            _stamp(),
+            stamp(),
             request_id,
             environ["REMOTE_ADDR"],
             req.method,
@@ -407,17 +294,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
                 client.setblocking(False)
                 client.send(refusal.answer())
         status = refusal.status[:3]
-        self._access.line_for("-", "-", status)(
-            _stamp(),
-            self._request_id(),
-            _client(addr),
-            "-",
-            "-",
-            status,
-            0,
-            0.0,
-            refusal.message,
-        )
+        self._access.turned_away(self._request_id(), _client(addr), status, refusal.message)
 
 
 def choose_core(arbiter: Any, worker: Worker) -> None:
@@ -442,54 +319,8 @@ def _client(address: Any) -> str:
     return plain(str(address[0])) if address else ""
 
 
-def _silent(conn: Connection) -> bool:
-    return not conn.initialized and not conn.data_ready and not readable(conn.sock, 0)
-
-
-def readable(sock: socket.socket, timeout_millis: int) -> bool:
-    """Whether there is something to read, an end included, before the time is out."""
-    poll = select.poll()
-    try:
-        poll.register(sock, select.POLLIN)
-        return bool(poll.poll(timeout_millis))
-    except (OSError, ValueError):
-        return False
-
-
 def _unread(reader: Any) -> bool:
     """Whether so much of a refused body is still to come that dropping it costs more than a new connection (RFC 9112, 9.6)."""
     if hasattr(reader, "length"):
         return bool(reader.length > _DROPPED_BYTES)
     return getattr(reader, "parser", None) is not None
-
-
-def _linger(sock: socket.socket) -> None:
-    """End a connection without cutting off the answer: say that no more comes, and drop what the client still sends."""
-    deadline = time.monotonic() + _LINGER_SECONDS
-    dropped = 0
-    with contextlib.suppress(OSError):
-        tls.part(sock)
-        tls.shut(sock, socket.SHUT_WR)
-        while (
-            dropped < _LINGER_BYTES and (left := deadline - time.monotonic()) > 0 and readable(sock, int(left * 1000))
-        ):
-            came = tls.drop(sock, 1024 * 1024)
-            if not came:
-                break
-            dropped += came
-    with contextlib.suppress(OSError):
-        tls.shut(sock, socket.SHUT_RDWR)
-
-
-_stamp_cache: tuple[int, str] = (0, "")
-
-
-def _stamp() -> str:
-    """UTC with milliseconds, the seconds formatted once."""
-    global _stamp_cache  # noqa: PLW0603 - one immutable pair, replaced as a whole
-    now = time.time()
-    second = int(now)
-    held = _stamp_cache
-    if held[0] != second:
-        held = _stamp_cache = (second, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second)))
-    return f"{held[1]}.{int((now - second) * 1000):03d}Z"

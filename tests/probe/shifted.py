@@ -25,6 +25,6 @@ def _shifted() -> float:
 module = sys.argv[2]
 sys.argv = [module, *sys.argv[3:]]
 sys.path.insert(0, "")
-for name in ("holdfast.clock", "storagenode.disk.stage", "gateway.worker"):
+for name in ("holdfast.clock", "storagenode.disk.stage", "gateway.accesslog", "gateway.response"):
     importlib.import_module(name).time = SimpleNamespace(**(vars(time) | {"time": _shifted}))
 runpy.run_module(module, run_name="__main__", alter_sys=True)

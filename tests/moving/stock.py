@@ -71,7 +71,7 @@ def names_of(peer: Peer, *repositories: str) -> dict[str, str]:
     """``repository:tag`` and its digest, of all tags."""
     found = {}
     for repository in repositories or json.loads(peer.request("GET", "/v2/_catalog")[2])["repositories"]:
-        for tag in json.loads(peer.request("GET", f"/v2/{repository}/tags/list")[2])["tags"] or ():
+        for tag in json.loads(peer.request("GET", f"/v2/{repository}/tags/list")[2]).get("tags") or ():
             _, headers, _ = peer.request("HEAD", f"/v2/{repository}/manifests/{tag}", Accept=ACCEPT)
             found[f"{repository}:{tag}"] = headers["Docker-Content-Digest"]
     return found

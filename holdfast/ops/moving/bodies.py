@@ -53,6 +53,7 @@ class Bodies:
         self._pool = ThreadPoolExecutor(concurrent, thread_name_prefix="blob")
         self._lock = threading.Lock()
         self._flights: dict[tuple[Repository, Digest], Future[None]] = {}
+        self._counted: set[Digest] = set()
         self._latest: Remembered[Digest, Repository] = Remembered(clock, _KNOWN_SECONDS, _KNOWN)
 
     def bring(
@@ -73,11 +74,21 @@ class Bodies:
         """These are at the target already, with the manifest that needs them."""
         for reference in references:
             self._latest.put(reference.digest, name)
+            if self._is_first(reference.digest):
+                self._meter.there(reference.size_bytes)
 
     def forget(self) -> None:
         """The repository is done with: what was sent into it is not asked for again."""
         with self._lock:
             self._flights.clear()
+            self._counted.clear()
+
+    def _is_first(self, digest: Digest) -> bool:
+        """Whether nobody has counted this one for the repository's progress; now somebody has."""
+        with self._lock:
+            is_first = digest not in self._counted
+            self._counted.add(digest)
+            return is_first
 
     def close(self) -> None:
         """Whoever closes has told the meter before, or waits for what is under way."""
@@ -97,14 +108,15 @@ class Bodies:
             outcome.note(f"{digest} is a foreign layer that the source does not have; clients get it from its own URLs")
             return
         if self._target.has_blob(name, digest, size_bytes):
-            self._meter.there(size_bytes)
-        else:
-            self._send(repository, name, reference, outcome)
+            self.there(name, (reference,))
+            return
+        self._send(repository, name, reference, outcome)
         self._latest.put(digest, name)
 
     def _send(self, repository: Repository, name: Repository, reference: Reference, outcome: Outcome) -> None:
         digest, size_bytes = reference.digest, reference.size_bytes
-        if not self._source.has_blob(repository, digest, size_bytes):
+        # Of a registry that would be a request of its own; whoever reads the blob is told as well.
+        if isinstance(self._source, Files) and not self._source.has_blob(repository, digest, size_bytes):
             raise BlobUnknownError(f"the source does not have the blob {digest}")
 
         def pieces(offset_bytes: int) -> Iterable[bytes]:
@@ -123,9 +135,10 @@ class Bodies:
                 name, Outgoing(digest, size_bytes, pieces), latest if latest != name else None, give
             )
         except UpstreamWrongError as error:
-            self._require_right(repository, digest, error)
+            if isinstance(self._source, Files):  # a registry's bytes were compared as they came
+                self._require_right(repository, digest, error)
             raise
-        if not is_sent:
+        if self._is_first(digest) and not is_sent:
             self._meter.there(size_bytes)
         outcome.add(blobs=1, linked=given if not is_sent else 0)
 

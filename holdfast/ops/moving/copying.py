@@ -79,13 +79,13 @@ class Copying:
         trip = _Trip(repository, name, outcome, dict(found.failed))
         try:
             self._manifests(trip, found)
+            for digest, why in trip.failed.items():
+                outcome.fail(digest, why)
+            self._tags(trip, contents)
         except UpstreamDeniedError as error:
             outcome.fail(repository, error.message)
-            return
-        for digest, why in trip.failed.items():
-            outcome.fail(digest, why)
-        self._tags(trip, contents)
-        self._bodies.forget()
+        finally:
+            self._bodies.forget()
 
     def _manifests(self, trip: _Trip, found: Tree) -> None:
         order = TopologicalSorter(found.before())
@@ -130,7 +130,7 @@ class Copying:
         self._meter.moved(0)
         if self._target.head(trip.name, node.digest) is not None:
             self._bodies.there(trip.name, node.blobs)
-            self._meter.there(node.size_bytes + sum(one.size_bytes for one in node.blobs))
+            self._meter.there(node.size_bytes)
             return
         lacking = [child for child in node.children if child in trip.failed]
         if lacking:
@@ -162,6 +162,8 @@ class Copying:
             fetched = self._source.manifest(trip.repository, digest)
             self._target.put_manifest(trip.name, tag, fetched.data, fetched.media_type, digest)
         except UnavailableError:
+            raise
+        except UpstreamDeniedError:
             raise
         except HoldfastError as error:
             self._endure(error)

@@ -22,8 +22,15 @@ if TYPE_CHECKING:
 
 
 def is_directory(text: str) -> bool:
-    """Whether a directory is meant: there is one, or it is written as a path."""
-    return "://" not in text and (Path(text).is_dir() or text.startswith((".", "/", "~")))
+    """Whether a directory is meant: there is one, or it is written as a path, or what comes first in it is no host's name."""
+    if "://" in text:
+        return False
+    first = text.partition("/")[0]
+    return (
+        Path(text).is_dir()
+        or first in {"", ".", "..", "~"}
+        or not ("." in first or ":" in first or first == "localhost")
+    )
 
 
 def directory(path: Path, name: str) -> tuple[Source, tuple[str, ...]]:

@@ -1,4 +1,4 @@
-"""A file that somebody else has put beside an upload becomes its bytes: read and compared, never written, never trusted by a path."""
+"""A file that somebody else has put beside an upload becomes its bytes: read, compared, never written, never trusted by a path."""
 
 from __future__ import annotations
 

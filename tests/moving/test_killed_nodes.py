@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.clients import images
 from tests.crash.control import Control
 from tests.moving import stock
@@ -14,12 +16,12 @@ from tests.sync.peers import Peer
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import pytest
-
+_SECONDS = 120.0
 # Taken and not told; hashed and not durable; a blob and not linked. "after": it has happened, and nobody was told.
 POINTS = ("node.unlink.data.after", "node.fsync.given.before", "node.rename.blob.after")
 
 
+@pytest.mark.timeout(400)
 def test_node_that_dies_at_any_step_of_taking_a_file_loses_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -37,7 +39,7 @@ def test_node_that_dies_at_any_step_of_taking_a_file_loses_nothing(
             told = run(*words)
             # The small blobs pass by some of these points, too; either way a node has died on the way.
             assert control.fired == point, told.out + told.err
-            wait_for("the node to be back", lambda words=words: run(*words).code == 0)
+            wait_for("the node to be back", lambda words=words: run(*words).code == 0, _SECONDS)
             assert stock.names_of(here, f"app{number}") == {f"app{number}:v1": made.digest}
             assert made.layers[0].digest in stock.contents_of(here, f"app{number}")[f"app{number}:v1"]
             assert layer.read_bytes() == before

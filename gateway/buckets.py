@@ -7,7 +7,7 @@ by one interval, and is refused while it lies further ahead than the burst is lo
 Promises
   * One bucket counts for all processes: a limit does not grow with the number of workers.
   * Nobody waits for a dead or a frozen process. The lock that they share is a record lock, which the kernel takes back from one
-    that is killed; one that was stopped while it held it is passed over after some milliseconds, and what two of them then write at
+    that is killed; one that was stopped while it held it is passed over after some 50 ms, and what two of them then write at
     the same moment may count once.
   * Memory is bounded. A bucket that is full again is as good as none, and is the first to be given away; only in a set without such
     a one is the one that will be full soonest given away.
@@ -43,8 +43,8 @@ _MOMENTS: Final = (1 << _MOMENT_BITS) - 1
 _SECOND: Final = 1_000_000
 # A holder has it for some microseconds, or until it has its core back: others give theirs away first, and then sleep a little.
 _YIELDS: Final = 16
-_NAPS: Final = 8
-_NAP_SECONDS: Final = 0.001
+_NAPS: Final = 25
+_NAP_SECONDS: Final = 0.002
 _REMEMBERED: Final = 8192
 
 

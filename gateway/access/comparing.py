@@ -30,6 +30,7 @@ _TOGETHER: Final = 1
 # Half of a gateway process's threads when nothing is said of them.
 _WAITING: Final = 128
 _PATIENCE_SECONDS: Final = 20.0
+# More than everybody else's in the process.
 _NICENESS: Final = 10
 _REFUSAL: Final = "too many logins at once; try again in a moment"
 
@@ -78,4 +79,5 @@ class Comparing:
 def _give_way() -> None:
     """On Linux niceness is a thread's own; elsewhere it would be the whole process's."""
     if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
+        me = threading.get_native_id()
+        os.setpriority(os.PRIO_PROCESS, me, os.getpriority(os.PRIO_PROCESS, me) + _NICENESS)

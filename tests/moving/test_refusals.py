@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
+import ssl
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.certificates import Authority
 from tests.clients import images
 from tests.fakes.registry import FakeRegistry
 from tests.moving import stock
@@ -195,3 +197,38 @@ def test_digests_that_change_on_the_way_are_refused(fake: FakeRegistry, tmp_path
         assert run("import", fake.url, "--to", other.url).code == 1
         assert layer not in other.blobs
         assert not other.manifests
+
+
+def test_certificates_are_checked_by_what_is_named_for_each_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("holdfast.ops.moving.reaching._RETRIES", 0)
+    made, authority = small(tmp_path / "layout"), Authority(tmp_path / "authority")
+    files = authority.server()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(files.certificate, files.key)
+    (tmp_path / "certs").mkdir()
+    (tmp_path / "certs" / "ca.crt").write_bytes(authority.file.read_bytes())
+    with FakeRegistry(tls=context) as target:
+        words = ("import", made.layout, "--to", target.url, "--name", "app")
+        assert run(*words).code == 1
+        assert target.manifests == {}
+        done(*words, "--cert-dir", tmp_path / "certs")
+        assert ("app", "v1") in target.manifests
+        assert run("export", "app", tmp_path / "refused", "--from", target.url).code != 0
+        done("export", "app", tmp_path / "out", "--from", target.url, "--insecure")
+    assert (tmp_path / "out" / "app" / "index.json").exists()
+
+
+def test_layout_that_cannot_be_added_to_is_told_of_and_the_others_are_exported(
+    fake: FakeRegistry, tmp_path: Path
+) -> None:
+    for repository in ("one", "two"):
+        done("import", small(tmp_path / repository, repository).layout, "--to", fake.url, "--name", repository)
+    (tmp_path / "out" / "one").mkdir(parents=True)
+    (tmp_path / "out" / "one" / "index.json").write_text("somebody's notes")
+    told = run("export", "one", "two", tmp_path / "out", "--from", fake.url, "--json")
+    assert told.code == 1
+    assert [failure["what"] for failure in told.of("one")["failures"]] == ["one"]
+    assert (tmp_path / "out" / "one" / "index.json").read_text() == "somebody's notes"
+    assert (tmp_path / "out" / "two" / "index.json").exists()

@@ -11,6 +11,7 @@
     bodies         blobs on their way, several at a time, each once
     giving         files that become blobs by another name of theirs, without a copy
     outcomes       what has become of each repository
+    filling        a repository fetched into a layout
     shelving       an OCI layout that is written
     telling        how a run is told, and its exit code
     meter          bytes that have moved, as a bar and as a limit

@@ -19,6 +19,8 @@ from holdfast.ops.keeping.recover import recover
 from holdfast.ops.keeping.restore import restore
 from holdfast.ops.layout import app as layout
 from holdfast.ops.metadata import app as metadata
+from holdfast.ops.moving.exporting import export
+from holdfast.ops.moving.importing import import_
 from holdfast.ops.node import app as node
 from holdfast.ops.repair import app as repair
 from holdfast.ops.retention import app as retention
@@ -56,6 +58,8 @@ app.command()(restore)
 app.command()(compare)
 app.command()(recover)
 app.command()(bench)
+app.command("import")(import_)
+app.command()(export)
 app.command()(whoami)
 app.add_typer(node, name="node")
 app.add_typer(layout, name="layout")

@@ -18,6 +18,7 @@ from holdfast.errors import (
     RequestInvalidError,
     SizeInvalidError,
     TooLargeError,
+    UnsupportedError,
     UploadUnknownError,
 )
 from holdfast.rpc.methods import MAX_PUT_BYTES
@@ -27,7 +28,7 @@ from storagenode.disk.tree import PARTITIONS
 from storagenode.follow import Follower
 from storagenode.hashing import catch_up
 from storagenode.results import Result
-from storagenode.store import UploadRecord
+from storagenode.store import AdoptingStage, UploadRecord
 from storagenode.uploads import Hashing, Phase, Registry, Upload
 from storagenode.writing import Appending
 
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
     from holdfast.clock import Clock
     from holdfast.digest import Digest
-    from holdfast.rpc.node import ListedBlob, LocalBlob, OpenUpload, PartitionSum, StagingFile, UploadKey
+    from holdfast.rpc.node import GivenPlace, ListedBlob, LocalBlob, OpenUpload, PartitionSum, StagingFile, UploadKey
     from storagenode.disk.identity import Identity
     from storagenode.disk.space import Space
     from storagenode.follow import Caller
@@ -151,6 +152,22 @@ class StorageNode:
 
     def advance(self, key: UploadKey, token: int, offset_bytes: int, *, is_last: bool) -> UploadState:
         return self._appending.advance(self._uploads.of(key), token, offset_bytes, is_last=is_last)
+
+    def offer_place(self, upload_id: str, host_id: str) -> GivenPlace | None:
+        """Where a file is to be put to become the bytes of this upload. Raises UploadUnknownError."""
+        stage = self._uploads.by_id(upload_id).stage
+        return stage.place() if self._is_here(host_id) and isinstance(stage, AdoptingStage) else None
+
+    def adopt(self, upload_id: str, host_id: str) -> UploadState:
+        """The file there is taken for the upload's bytes, and hashed.
+
+        Raises:
+            UploadUnknownError, OffsetError: the upload has bytes. RequestInvalidError: no such file. UnsupportedError.
+        """
+        upload = self._uploads.by_id(upload_id)
+        if not self._is_here(host_id) or not isinstance(upload.stage, AdoptingStage):
+            raise UnsupportedError("this storage node takes no files of others; send the bytes")
+        return self._appending.adopt(upload, upload.stage)
 
     def finish_upload(self, key: UploadKey, digest: Digest) -> StoredBlob:
         digests.algorithm(digest.algorithm)

@@ -40,6 +40,8 @@ class Servicer:
             m.GET_UPLOAD_STATE.name: self.upload_state,
             m.OPEN_APPEND.name: self.open_append,
             m.ADVANCE.name: self.advance,
+            m.OFFER_PLACE.name: self.offer_place,
+            m.ADOPT.name: self.adopt,
             m.APPEND.name: self.append,
             m.FINISH_UPLOAD.name: self.finish_upload,
             m.CANCEL_UPLOAD.name: self.cancel_upload,
@@ -73,6 +75,13 @@ class Servicer:
         key = convert.key(request.key)
         state = self._node.advance(key, request.token, request.offset_bytes, is_last=request.last)
         return convert.state_to_wire(state)
+
+    def offer_place(self, request: wire.AdoptRequest, _context: grpc.ServicerContext) -> wire.OfferPlaceReply:
+        place = self._node.offer_place(request.upload_id, request.host_id)
+        return convert.place_to_wire(place) if place else wire.OfferPlaceReply()
+
+    def adopt(self, request: wire.AdoptRequest, _context: grpc.ServicerContext) -> wire.UploadState:
+        return convert.state_to_wire(self._node.adopt(request.upload_id, request.host_id))
 
     def append(self, request: Iterator[bytes], context: grpc.ServicerContext) -> wire.UploadState:
         header = _header(context, wire.AppendHeader)

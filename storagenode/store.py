@@ -7,13 +7,13 @@ those of ``holdfast.errors``; who calls what in which order is decided in ``uplo
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
     from holdfast.digest import Digest
-    from holdfast.rpc.node import ListedBlob, LocalBlob, PartitionSum, RoomStatus, StoredBlob, Want
+    from holdfast.rpc.node import GivenPlace, ListedBlob, LocalBlob, PartitionSum, RoomStatus, StoredBlob, Want
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +108,19 @@ class Stage(Protocol):
         ...
 
     def destroy(self) -> None: ...
+
+
+@runtime_checkable
+class AdoptingStage(Stage, Protocol):
+    """One that can be a file of somebody else's, which has another name elsewhere. Such a file is read and never written."""
+
+    def place(self) -> GivenPlace:
+        """Where that file is to be put."""
+        ...
+
+    def adopt(self) -> int:
+        """Be that file from here on; its length. Raises RequestInvalidError: there is none that can be taken, nothing changed."""
+        ...
 
 
 class BlobStore(Protocol):

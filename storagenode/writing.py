@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from holdfast.clock import Clock
-    from storagenode.store import UploadRecord
+    from storagenode.store import AdoptingStage, UploadRecord
     from storagenode.uploads import Upload, Writer
 
 # The last fsync takes about half a second per GiB: flushing on the way keeps it short.
@@ -107,6 +107,19 @@ class Appending:
                 self._give_back(upload, writer)
             else:
                 upload.pause(writer, self._clock.monotonic())
+
+    def adopt(self, upload: Upload, stage: AdoptingStage) -> UploadState:
+        """Take a file that lies beside an upload without bytes for all its bytes, and hash it. ``stage`` is the upload's."""
+        stage.space.require_writable()
+        writer = upload.claim(0, _nobody)
+        try:
+            size_bytes = stage.adopt()
+            catch_up(upload.hashing, stage, size_bytes, writer)
+            upload.confirm(writer, size_bytes)
+            return upload.state()
+        finally:
+            stage.release()
+            upload.leave(writer, self._clock.monotonic())
 
     def _give_back(self, upload: Upload, writer: Writer) -> None:
         """Also when hashing failed: the borrower cannot write any more, so the file is ours alone again."""

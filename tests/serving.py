@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-START_SECONDS = 30.0
+START_SECONDS = 90.0
 STOP_SECONDS = 60.0
 
 

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from holdfast.rpc.collecting import News, Order
     from holdfast.rpc.credentials import Credentials
     from holdfast.rpc.node import (
+        GivenPlace,
         ListedBlob,
         LocalBlob,
         NodeStatus,
@@ -200,6 +201,21 @@ class GrpcNode:
                 return gone
             return StaleWriterError("a newer request has taken this upload over; ask where it stands and go on there")
         return failures.from_rpc_error(error)
+
+    def offer_place(self, upload_id: str) -> GivenPlace | None:
+        """Where a file is to be put to become an upload's bytes; None: not on this host. Raises UploadUnknownError."""
+        request = wire.AdoptRequest(upload_id=upload_id, host_id=self._host_id)
+        reply = self._unary(m.OFFER_PLACE, request, self._deadlines.control_seconds)
+        return convert.place(reply) if reply.directory else None
+
+    def adopt(self, upload_id: str) -> UploadState:
+        """Have the file there taken for the bytes of the upload, which has none; answered when it is hashed.
+
+        Raises:
+            UploadUnknownError, OffsetError, RequestInvalidError, UnsupportedError.
+        """
+        request = wire.AdoptRequest(upload_id=upload_id, host_id=self._host_id)
+        return convert.state(self._unary(m.ADOPT, request, self._deadlines.finish_seconds))
 
     def open_append(self, key: UploadKey, offset_bytes: int | None) -> LocalFile | None:
         if not self._host_id:

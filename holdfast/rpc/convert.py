@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from holdfast import digest as digests
 from holdfast.rpc.node import (
+    GivenPlace,
     ListedBlob,
     LocalBlob,
     NodeStatus,
@@ -66,6 +67,14 @@ def staging_to_wire(file: StagingFile) -> wire.StagingFile:
 
 def staging(message: wire.StagingFile) -> StagingFile:
     return StagingFile(message.path, message.device, message.inode, message.offset_bytes, message.token)
+
+
+def place_to_wire(place: GivenPlace) -> wire.OfferPlaceReply:
+    return wire.OfferPlaceReply(directory=place.directory, name=place.name, device=place.device, inode=place.inode)
+
+
+def place(message: wire.OfferPlaceReply) -> GivenPlace:
+    return GivenPlace(message.directory, message.name, message.device, message.inode)
 
 
 def want_to_wire(want: Want) -> wire.Want:

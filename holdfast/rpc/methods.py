@@ -97,6 +97,9 @@ START_UPLOAD: Final = Method(
 GET_UPLOAD_STATE: Final = Method("GetUploadState", Kind.UNARY, Lane.CONTROL, wire.UploadKey, wire.UploadState)
 OPEN_APPEND: Final = Method("OpenAppend", Kind.UNARY, Lane.WRITE, wire.OpenAppendRequest, wire.OpenAppendReply, WRITERS)
 ADVANCE: Final = Method("Advance", Kind.UNARY, Lane.WRITE, wire.AdvanceRequest, wire.UploadState, WRITERS)
+# Names no path: the file must lie where only those who own the node's directory can put it.
+OFFER_PLACE: Final = Method("OfferPlace", Kind.UNARY, Lane.CONTROL, wire.AdoptRequest, wire.OfferPlaceReply, OPERATORS)
+ADOPT: Final = Method("Adopt", Kind.UNARY, Lane.WRITE, wire.AdoptRequest, wire.UploadState, OPERATORS)
 APPEND: Final = Method("Append", Kind.STREAM_IN, Lane.WRITE, RAW, wire.UploadState, WRITERS)
 FINISH_UPLOAD: Final = Method(
     "FinishUpload", Kind.UNARY, Lane.WRITE, wire.FinishUploadRequest, wire.StoredBlob, WRITERS

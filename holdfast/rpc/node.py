@@ -163,6 +163,16 @@ class LocalAppend(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class GivenPlace:
+    """Where a file is to be put to become an upload's bytes: ``name`` in ``directory``, which has this device and inode."""
+
+    directory: str
+    name: str
+    device: int
+    inode: int
+
+
 class NodeClient(Protocol):
     """One storage node. Safe for many threads."""
 

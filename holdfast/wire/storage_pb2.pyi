@@ -104,6 +104,26 @@ class AdvanceRequest(_message.Message):
     last: bool
     def __init__(self, key: _Optional[_Union[UploadKey, _Mapping]] = ..., token: _Optional[int] = ..., offset_bytes: _Optional[int] = ..., last: _Optional[bool] = ...) -> None: ...
 
+class AdoptRequest(_message.Message):
+    __slots__ = ("upload_id", "host_id")
+    UPLOAD_ID_FIELD_NUMBER: _ClassVar[int]
+    HOST_ID_FIELD_NUMBER: _ClassVar[int]
+    upload_id: str
+    host_id: str
+    def __init__(self, upload_id: _Optional[str] = ..., host_id: _Optional[str] = ...) -> None: ...
+
+class OfferPlaceReply(_message.Message):
+    __slots__ = ("directory", "name", "device", "inode")
+    DIRECTORY_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    DEVICE_FIELD_NUMBER: _ClassVar[int]
+    INODE_FIELD_NUMBER: _ClassVar[int]
+    directory: str
+    name: str
+    device: int
+    inode: int
+    def __init__(self, directory: _Optional[str] = ..., name: _Optional[str] = ..., device: _Optional[int] = ..., inode: _Optional[int] = ...) -> None: ...
+
 class FinishUploadRequest(_message.Message):
     __slots__ = ("key", "digest")
     KEY_FIELD_NUMBER: _ClassVar[int]

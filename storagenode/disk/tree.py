@@ -11,6 +11,7 @@
         staging/uploads                           whose uploads these are, a line for each that was begun
         staging/<upload id>.data.<n>              received bytes; only this process writes
         staging/<upload id>.lent.<n>              the same, handed out for the short-circuit write: another process may write
+        staging/<upload id>.given.<n>             a file that also has a name elsewhere, given for an upload's bytes; nobody writes
         staging/put.<hex>                         a small blob on its way
         trash/<hex>-<algorithm>-<encoded>         deleted copies, emptied later
         quarantine/<hex>-<algorithm>-<encoded>    copies that are not what their name says, with a .json note each

@@ -16,6 +16,8 @@ from holdfast.manifest import OCI_INDEX
 from syncworker.upstream.uploads import WHOLE_BYTES, Upload
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from holdfast.digest import Digest
     from holdfast.names import Repository, Tag
     from syncworker.upstream.pace import Retry, Time
@@ -62,8 +64,16 @@ class Target:
         """Whether a blob is there. Raises UpstreamError."""
         return self._upstream.ask(lambda _: self._writing.has_blob(repository, digest, size_bytes))
 
-    def put_blob(self, repository: Repository, blob: Outgoing, mounted_from: Repository | None = None) -> bool:
+    def put_blob(
+        self,
+        repository: Repository,
+        blob: Outgoing,
+        mounted_from: Repository | None = None,
+        give: Callable[[str], bool] | None = None,
+    ) -> bool:
         """Bring a blob there, by a mount where that works. True: its bytes were sent.
+
+        ``give`` may bring the bytes of a large one another way into the upload whose address it is called with; False: it did not.
 
         Raises:
             UpstreamError: it is not there. Whatever reading the blob raises.
@@ -82,9 +92,19 @@ class Target:
         if data is not None:
             return self._upstream.ask(lambda _: put())
         session = begin(mounted_from)
+        if session is not None and give is not None and give(session.target):
+            return self._close_given(session, repository, blob)
         if session is not None:
             Upload(self._writing, repository, blob, begin, self._retry, self._time).run(session)
         return session is not None
+
+    def _close_given(self, session: Session, repository: Repository, blob: Outgoing) -> bool:
+        try:
+            self._upstream.ask(lambda _: self._writing.close_upload(session, blob.digest))
+        except UpstreamMissingError:
+            # Whoever had it was restarted, and such uploads do not outlast that.
+            return self.put_blob(repository, blob)
+        return False
 
     def put_manifest(
         self, repository: Repository, reference: Reference, data: bytes, media_type: str, digest: Digest

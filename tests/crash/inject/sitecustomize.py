@@ -27,6 +27,7 @@ _FIRED_AT = 256
 _WHERE = (
     (re.compile(r"/node/staging/[^/]+\.data\.\d+$"), "data"),
     (re.compile(r"/node/staging/[^/]+\.lent\.\d+$"), "lent"),
+    (re.compile(r"/node/staging/[^/]+\.given\.\d+$"), "given"),
     (re.compile(r"/node/staging/put\.[0-9a-f]+$"), "small"),
     (re.compile(r"/node/staging/uploads(\.new)?$"), "uploads"),
     (re.compile(r"/node/blobs/[0-9a-f]{3}/[^/]+$"), "blob"),

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 POOL = [b"blob %d" % number * 20 for number in range(40)]
 IMAGES = 20
 # A node's collector asks before it takes half of all its bytes, and that is what these clients throw away.
-BALLAST = tuple(bytes([number]) * (256 << 10) for number in range(16))
+BALLAST = tuple(bytes([number]) * (512 << 10) for number in range(32))
 CONFIG = "application/vnd.oci.image.config.v1+json"
 LAYER = "application/vnd.oci.image.layer.v1.tar"
 BYTES = {"Content-Type": "application/octet-stream"}

@@ -2,7 +2,7 @@
 
 As zot documents it ("Configuring zot Tag Retention Policies")
   * The first policy with a glob that matches a repository counts. A policy without globs is the default for all that is left. A
-    repository that no policy matches keeps everything. Where there is no policy at all, every tag stays and what has no tag goes.
+    repository that no policy matches keeps everything.
   * Without keepTags every tag stays. With it, a tag stays if any entry keeps it: an entry without patterns is for all tags, one
     without rules keeps whatever it is for, and else one of its rules has to hold. Every other tag goes, at once: ``delay`` is not
     for tags.
@@ -25,6 +25,7 @@ Where its documentation and its program differ, what either keeps stays
   * Its program deletes what refers to a missing subject also if one tag names it; its documentation retains tags always. A tag
     that stays keeps it.
 
-Ours: ``sha256-<digest>`` for an index (the tag of distribution-spec for clients without a referrers API) and cosign's ``.att`` and
-``.sbom`` are judged as ``.sig``. Nothing goes by ``pulledWithin`` while pulls were not counted for that long.
+Ours: where there is no policy at all, everything stays; in zot what has no tag goes then. ``{"repositories": ["**"]}`` is a policy
+that does as zot. ``sha256-<digest>`` for an index (the tag of distribution-spec for clients without a referrers API) and cosign's
+``.att`` and ``.sbom`` are judged as ``.sig``. Nothing goes by ``pulledWithin`` while pulls were not counted for that long.
 """

@@ -83,8 +83,9 @@ class Terms:
     is_dry_run: bool = False
 
 
-# zot: "By default, if no retention policies are defined, all untagged manifests are deleted".
-NO_POLICY: Final = Policy("no policy")
+# zot: "By default, if no retention policies are defined, all untagged manifests are deleted". Not here: what is only pulled by its
+# digest, as clusters do through a cache, would be gone an hour later without anybody having asked for that.
+NO_POLICY: Final = Policy("no policy", delete_untagged=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,8 +113,8 @@ def test_what_processes_of_the_moment_do_stays_behind(opened, tmp_path, kind):
 @pytest.mark.parametrize("kind", ["sqlite", "etcd"])
 def test_an_empty_store_is_nothing_to_back_up(opened, tmp_path, kind):
     with pytest.raises(ConfigError, match="no registry"):
-        back_up(opened(kind), tmp_path / "b")
-    assert list(tmp_path.glob("b*")) == []
+        back_up(opened(kind), tmp_path / "backup")
+    assert list(tmp_path.glob("backup*")) == []
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "etcd"])

@@ -171,12 +171,19 @@ def test_the_last_policy_without_repositories_is_the_default_and_keeps_all_tags(
     assert tags_left(shelf.plan(policies(*SIMPLE))) == {"v1.1"}
 
 
-def test_without_any_policy_all_tags_stay_and_untagged_manifests_go_unless_something_references_them():
+def test_without_any_policy_everything_stays_unlike_in_zot():
+    shelf = Shelf()
+    shelf.manifest("lone", pushed=0)
+    shelf.tag("v1")
+    assert shelf.plan(policies()).going == ()
+
+
+def test_of_what_has_no_tag_stays_what_something_references_and_what_refers_to_something():
     shelf = Shelf()
     child, lone = shelf.manifest("child"), shelf.manifest("lone")
     shelf.tag("v1", shelf.manifest("index", child))
     shelf.manifest("artifact", subject=shelf.tag("signed"))
-    made = shelf.plan(policies())
+    made = shelf.plan(policies({"repositories": ["**"]}))
     assert tags_left(made) == {"v1", "signed"}
     assert manifests_gone(made) == {lone}
 
@@ -269,6 +276,6 @@ def test_keep_untagged_has_the_same_rules_for_what_has_no_tag(rules, left):
 def test_the_delay_is_that_of_garbage_collection_unless_something_else_is_said():
     shelf = Shelf()
     shelf.manifest("untagged", pushed=90 * 60)
-    assert shelf.plan(policies(delay="2h")).going == ()
-    for from_gc in (Policies.of(config.defaults().storage), Policies.none(HOUR)):
-        assert len(shelf.plan(from_gc).going) == 1
+    assert shelf.plan(policies({"repositories": ["**"]}, delay="2h")).going == ()
+    assert len(shelf.plan(policies({"repositories": ["**"]}, delay="1h")).going) == 1
+    assert Policies.of(config.defaults().storage).shelves[""].delay_seconds == HOUR

@@ -76,7 +76,7 @@ def test_an_address_that_is_taken_is_refused(bench, node, folder):
     with pytest.raises(ConfigError, match="cannot listen"):
         second.start()
     first.stop(0)
-    second._housekeeping.start()
+    second.duties.start()
     second.stop(0)
 
 

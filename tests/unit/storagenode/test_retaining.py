@@ -23,7 +23,7 @@ from holdfast.meta.standing import Standing
 from holdfast.meta.store import Delete, Put
 from holdfast.names import repository, tag
 from holdfast.retention.planner import plan
-from storagenode.collecting.assembly import CollectOptions, Side, collecting
+from storagenode.collecting.assembly import CollectOptions, Disk, Side, collecting
 from storagenode.collecting.deletions import Deletions
 from storagenode.collecting.marks import Marks
 from storagenode.collecting.retaining import Retaining, Scope
@@ -401,9 +401,10 @@ def test_one_node_of_a_cluster_looks_after_names_in_the_window_of_the_collector(
     hour = datetime.fromtimestamp(made.clock.wall(), UTC).hour
     window = f"{(hour + 1) % 24:02}:00-{(hour + 2) % 24:02}:00"
     options = CollectOptions(interval_seconds=1.0, window=window, policies=made.policies)
-    loop = collecting(options, Nothing(), Side(made.store, Right(), lambda _: None, lambda: is_first), made.clock)
+    side, nothing = Side(made.store, Right(), lambda _: None, lambda: is_first), Nothing()
+    (turn,) = collecting([Disk("", nothing, options)], nothing, side, nothing, made.clock)._loop._turns
     made.clock.advance(2)
-    assert not loop.look()
+    assert not turn.look(lambda: True)
     made.clock.advance(HOUR)
-    assert loop.look()
+    assert turn.look(lambda: True)
     assert made.tags() == ([] if is_first else [V1])

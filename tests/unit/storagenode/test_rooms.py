@@ -360,7 +360,7 @@ def test_the_trash_of_every_disk_is_emptied(bench, node):
     for place in ("", "hub/a"):
         put(node, place)
     node.delete_blob(DIGEST, listed(node)[DIGEST])
-    round_ = bench.server._housekeeping._round
+    round_ = bench.server.duties._housekeeping._round
     round_()
     bench.clock.advance(24 * 3600.0)
     round_()
@@ -373,7 +373,7 @@ def test_the_trash_of_a_disk_is_emptied_also_when_another_one_fails(bench, node,
     for name in ("main", "infra"):
         Path(tree(bench, name).trash).rename(bench.path / f"trash of {name}")
     for _ in range(2):
-        bench.server._housekeeping._round()
+        bench.server.duties._housekeeping._round()
         bench.clock.advance(24 * 3600.0)
     assert list(Path(tree(bench, "hub").trash).iterdir()) == []
     assert {record.route for record in caplog.records if "not tidied up" in record.message} == {

@@ -36,7 +36,7 @@ def store():
 def side(store, connect) -> ClusterSide:
     clock, node = ManualClock(), MemoryNode("a")
     room = SimpleNamespace(capacity_bytes=1 << 40, free_bytes=1 << 39)
-    space = SimpleNamespace(room=lambda: room, is_read_only=False)
+    space = SimpleNamespace(room=lambda: room, is_read_only=False, reserve_bytes=1 << 28)
     return ClusterSide(Identity("a", "test"), Disk(node), space, store, connect, "", clock, ClusterOptions())
 
 

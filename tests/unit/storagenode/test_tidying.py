@@ -108,7 +108,7 @@ def test_a_node_empties_its_trash_also_where_nothing_is_collected(full):
     bench, node, blobs = full
     node.delete_blob(blobs[0].digest, blobs[0].stamp)
     for _ in range(2):
-        bench.server._housekeeping._round()
+        bench.server.duties._housekeeping._round()
         bench.clock.advance(LEAST_SECONDS)
     assert in_trash(bench) == 0
 

@@ -95,7 +95,7 @@ def test_what_is_not_where_the_room_of_its_repository_is_now_is_still_found(benc
     bench.options.pop("bucket")
     digest = put(bench.start(), DATA)
     bench.stop()
-    bench.options["rooms"] = (RoomOptions("/library", bench.path / "room", 0, place.bucket()),)
+    bench.options["rooms"] = (RoomOptions("/library", bench.path / "room", 0, bucket=place.bucket()),)
     node = bench.start()
     assert read(node, digest) == DATA
     other = begin(node, b"goes to the object store")
@@ -106,7 +106,7 @@ def test_what_is_not_where_the_room_of_its_repository_is_now_is_still_found(benc
 
 def test_a_room_in_an_object_store_that_does_not_answer_does_not_hold_up_the_disk(bench, place):
     bench.options.pop("bucket")
-    bench.options["rooms"] = (RoomOptions("/library", bench.path / "room", 0, place.bucket()),)
+    bench.options["rooms"] = (RoomOptions("/library", bench.path / "room", 0, bucket=place.bucket()),)
     node = bench.start()
     digest = put(node, DATA)
     with place.server.fault("", "/", "unheard"):

@@ -48,9 +48,15 @@ class World:
         self.store = SqliteStore(root / "meta/holdfast.db", SystemClock())
         cluster_id = installation_id(self.store, lambda: os.urandom(16))
         self.repos = Repositories(self.store, lambda: os.urandom(16), SystemClock())
-        scrub = ScrubOptions(bytes_per_second=0, metadata=root / "meta/holdfast.db")
         self.server = NodeServer(
-            NodeOptions(root / "node", f"unix:{root}/s", cluster_id=cluster_id, reserve_bytes=0, scrub=scrub)
+            NodeOptions(
+                root / "node",
+                f"unix:{root}/s",
+                cluster_id=cluster_id,
+                reserve_bytes=0,
+                metadata=root / "meta/holdfast.db",
+                scrub=ScrubOptions(bytes_per_second=0),
+            )
         )
         self.server.start()
         self.node = self.server.node

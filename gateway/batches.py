@@ -86,4 +86,7 @@ class Batches(Generic[K]):
 
     def _run(self) -> None:
         while not self._stopping.wait(self._flush_seconds):
-            self.flush()
+            try:
+                self.flush()
+            except Exception:  # noqa: BLE001 - who counts no pulls lets retention take what is in use
+                _log.exception("times were lost", extra={"of": self._name})

@@ -93,7 +93,7 @@ def from_settings(
         limits=Limits.of(http, workers),
         quotas=settings.storage.quotas,
         most_repositories=settings.storage.most_repositories,
-        retention=Policies.of(settings.storage) if settings.storage.gc else None,
+        retention=Policies.of(settings.storage) if any(one.gc for one in settings.storage.stores.values()) else None,
         metrics_path=metrics.prometheus.path if metrics is not None and metrics.enable else "",
     )
 

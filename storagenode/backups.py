@@ -94,15 +94,15 @@ class Backups:
             return
         newest = self._newest()
         if newest is None or not self._is_fresh(newest):
-            self._make(newest)
-            self._drop_old()
+            made = self._make(newest)
+            self._drop_old(made)
         self._due = now + self._options.interval_seconds
 
     def _is_fresh(self, newest: Path) -> bool:
         """Made, or found to be still right, a short while ago; by the wall clock, so a node that is restarted makes no more."""
         return 0 <= self._clock.wall() - newest.stat().st_mtime < self._options.interval_seconds / 2
 
-    def _make(self, newest: Path | None) -> None:
+    def _make(self, newest: Path | None) -> Path | None:
         self._directory.mkdir(mode=0o700, exist_ok=True)
         for left in self._directory.glob("*.partial"):
             left.unlink()  # of a process that died: who writes here owns the node's directory
@@ -110,8 +110,10 @@ class Backups:
         made = unless_same(self._store, self._directory, __version__, self._clock, self._rest(), content=content)
         if made is not None:
             _LOG.info("a backup of the metadata was made", extra={"file": made.path.name, "keys": made.keys})
-        elif newest is not None:
+            return made.path
+        if newest is not None:
             os.utime(newest)
+        return None
 
     @staticmethod
     def _content(newest: Path | None) -> str:
@@ -143,6 +145,8 @@ class Backups:
         found = self._all()
         return found[-1] if found else None
 
-    def _drop_old(self) -> None:
-        for path in self._all()[: -self._options.count]:
+    def _drop_old(self, made: Path | None) -> None:
+        """Never the one that was made just now: by a clock that was set back it is the oldest."""
+        old = [path for path in self._all() if path != made]
+        for path in old[: max(0, len(old) + (made is not None) - self._options.count)]:
             path.unlink(missing_ok=True)

@@ -80,18 +80,23 @@ class Duties:
         self._meters = self._metering()
         self._tidying = tidying
         self._housekeeping = Housekeeping(self._round, _HOUSEKEEPING_SECONDS)
+        self._are_started = False
 
     def collect(self, order: Order) -> Generator[News]:
         """Raises what ``Collecting.collect`` does, and RequestInvalidError: garbage stays here."""
         return (self.collecting.collect if self.collecting is not None else refuse)(order)
 
     def start(self) -> None:
+        self._are_started = True
         self._housekeeping.start()
         for one in (self.collecting, self._backups, self.scrub, self._meters):
             if one is not None:
                 one.start()
 
     def stop(self) -> None:
+        """Also where a node could not join, and they were never started."""
+        if not self._are_started:
+            return
         for one in (self.scrub, self.collecting, self._backups):
             if one is not None:
                 one.stop()
@@ -102,7 +107,16 @@ class Duties:
     def _round(self) -> None:
         self._here.node.expire_uploads(self._options.upload_expiry_seconds)
         if self.collecting is None:  # else its thread empties the trash, as it knows whether the metadata is right
-            self._tidying.look(lambda: None)
+            self._tidying.look(self._require_right)
+
+    def _require_right(self) -> None:
+        """Also where garbage stays: what was collected before may be what an older backup names.
+
+        Raises RolledBackError, MetadataUnavailableError.
+        """
+        side = self._collecting_side()
+        if side is not None:
+            side.witness.require_right()
 
     def _collecting(self, tidying: Tidying) -> Collecting | None:
         """None where garbage stays, or nobody says what is linked."""

@@ -37,3 +37,5 @@ class Housekeeping:
                 self._round()
             except (HoldfastError, OSError) as error:
                 _LOG.warning("a round of housekeeping failed; the next one tries again", extra={"reason": str(error)})
+            except Exception:  # noqa: BLE001 - the thread must outlive any surprise, and say so
+                _LOG.exception("a round of housekeeping broke; the next one tries again")

@@ -105,7 +105,7 @@ class Tidying:
     def look(self, require_right: Callable[[], None]) -> None:
         """Every second or so. Raises what ``require_right`` raises: then everything stays."""
         now = self._clock.monotonic()
-        pressed = [one for one in self._bins if one.space.lacking_bytes] if now >= self._relief_due else []
+        pressed = [one for one in self._bins if self._is_pressed(one)] if now >= self._relief_due else []
         if now < self._due and not pressed:
             return
         require_right()
@@ -116,6 +116,13 @@ class Tidying:
         if pressed:
             self._relief_due = now + _PRESSED_SECONDS
             self._each(pressed, self._relieve)
+
+    @staticmethod
+    def _is_pressed(one: Bin) -> bool:
+        try:
+            return one.space.lacking_bytes > 0
+        except OSError:
+            return False  # a disk that does not answer gets no room, and holds up none of the others
 
     def _relieve(self, one: Bin) -> None:
         freed = one.trash.make_room(one.space.lacking_bytes, min(self._keep.least_seconds, self._keep.trash_seconds))

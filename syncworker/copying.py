@@ -208,13 +208,16 @@ class Copying:
 
     def _linked(self, here: Repository, blobs: Mapping[Digest, int]) -> set[Digest]:
         """Those of them that the repository links and some node has."""
-        links = list(self._tools.repos.links(here, blobs))
+        links = self._tools.repos.links(here, blobs)
         try:
-            found = self._tools.reader.stat([Want(digest, blobs[digest]) for digest in links])
+            # By the links' sizes: what the manifest says is the upstream's, and a node takes its copy for wrong by it.
+            found = self._tools.reader.stat([Want(digest, link.size_bytes) for digest, link in links.items()])
         except NodeUnreachableError:
             # Fetching again what a node has that is away would cost bytes, and end when it is back.
             return set(links)
-        return {digest for digest, stored in zip(links, found, strict=True) if stored is not None}
+        return {
+            digest for digest, stored in zip(links, found, strict=True) if stored and stored.size_bytes == blobs[digest]
+        }
 
     # -- what is brought
 

@@ -48,16 +48,19 @@ class Linking:
         self._linked = linked
 
     def adopt(self, repository: Repository, want: Want) -> bool:
-        """Link what some node holds; False: nobody who could be asked has it, so it is to be fetched."""
+        """Link what some node holds; False: nobody who could be asked has it, so it is to be fetched.
+
+        The size is what a manifest says, which anybody can write: a node that is told it would take a good copy for a wrong one.
+        """
         for _ in range(_TRIES):
             fence = self._repos.fence(want.digest)
             self._reader.forget(want.digest)
             try:
-                stored = self._reader.stat([want])[0]
+                stored = self._reader.stat([Want(want.digest)])[0]
             except NodeUnreachableError:
                 # Fetching again what a node has that is away costs bytes; refusing would cost the client its pull.
                 return False
-            if stored is None:
+            if stored is None or want.size_bytes not in (None, stored.size_bytes):
                 return False
             try:
                 self._repos.add_link(repository, want.digest, stored.size_bytes, fence, "upstream")

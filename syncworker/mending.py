@@ -12,10 +12,9 @@ Never: decides what is lost.
 from __future__ import annotations
 
 import logging
-from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-from holdfast.errors import OverloadedError, UnavailableError, UpstreamError
+from holdfast.errors import HoldfastError, OverloadedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,17 +57,24 @@ class Mending:
         while not pause(_EVERY_SECONDS):
             try:
                 self.round()
-            except UnavailableError as error:
+            except HoldfastError as error:
                 _log.warning("what was lost is not fetched again now", extra={"reason": error.message})
+            except Exception:  # noqa: BLE001 - the thread must outlive any surprise, and say so
+                _log.exception("fetching again what was lost broke; it is tried again")
 
     def round(self) -> int:
         """How many are on their way now. Raises UnavailableError: the metadata did not answer, or too much is being fetched."""
         now, begun = self._clock.monotonic(), 0
-        known = [lost.digest for lost in islice(self._lost.all(), _AT_A_TIME)]
-        self._tried = {digest: self._tried[digest] for digest in known if digest in self._tried}
-        for digest in known:
-            if now < self._tried.get(digest, float("-inf")) + AGAIN_SECONDS:
-                continue
+        tried: dict[Digest, float] = {}
+        due: list[Digest] = []
+        for lost in self._lost.all():
+            when = self._tried.get(lost.digest, float("-inf"))
+            if now < when + AGAIN_SECONDS:
+                tried[lost.digest] = when
+            elif len(due) < _AT_A_TIME:  # what was tried, and nobody can bring, makes room for what comes behind it
+                due.append(lost.digest)
+        self._tried = tried
+        for digest in due:
             self._tried[digest] = now
             begun += self._mend(digest)
         return begun
@@ -83,7 +89,7 @@ class Mending:
             except OverloadedError:
                 del self._tried[digest]
                 raise
-            except (UpstreamError, UnavailableError) as error:
+            except HoldfastError as error:
                 _log.warning("what was lost could not be fetched again", extra={**about, "reason": error.message})
                 continue
             _log.info("what was lost is fetched again", extra=about)

@@ -23,7 +23,7 @@ from holdfast.meta import keys
 from holdfast.meta.commit import revision_of
 from holdfast.meta.counting import read_with, unlinked
 from holdfast.meta.records import LinkRecord
-from holdfast.meta.removals import Removals, left_revision
+from holdfast.meta.removals import NEVER, Removals, left_revision
 from holdfast.meta.store import Delete, KeyAt, pages
 
 if TYPE_CHECKING:
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from holdfast.names import Repository
 
 MANIFESTS: Final = 100_000
-# Nothing is as old: the first revision of any store is that of its own making.
-_NEVER: Final = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +96,7 @@ class LooseLinks:
         ops = [*write.ops, Delete(keys.pulled(digest, repository))]
         # A link that was loose leaves none behind: whatever else waits for its manifest still does.
         removals = standing.get(keys.removals(repository))
-        left = left_revision(removals) if removals else _NEVER
+        left = left_revision(removals) if removals else NEVER
         is_gone = self._removals.remove(repository, removals.mod_revision if removals else 0, compares, ops, left)
         if is_gone:
             self._removals.leave(repository)

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 # Parents whose records are compared in one transaction; more dead ones than that are cleaned first.
 _PARENTS: Final = 64
 _NAMED_IN_DETAIL: Final = 10
+# Nothing is as old: the first revision of any store is that of its own making.
+NEVER: Final = 1
 
 
 class Removals:

@@ -20,7 +20,7 @@ from holdfast.meta import keys
 from holdfast.meta.commit import Change, commit, insist, revision_of
 from holdfast.meta.counting import read_with, unlinked
 from holdfast.meta.records import ManifestRecord
-from holdfast.meta.removals import Removals, removal_of
+from holdfast.meta.removals import NEVER, Removals, left_revision, removal_of
 from holdfast.meta.store import Delete, KeyAt
 
 if TYPE_CHECKING:
@@ -89,8 +89,11 @@ class Retiring:
         write = unlinked(repository, record.digest, standing, self._new_id())
         ops, later = removal_of(repository, record, [*write.ops, Delete(keys.pulled(record.digest, repository))])
         compares = list(dict.fromkeys([*compares, *write.compares]))
-        removals = revision_of(standing, keys.removals(repository))
-        if not self._removals.remove(repository, removals, compares, ops):
+        # What else waits for its manifest still does: a pass every hour must not cut short pushes that take longer. What this
+        # one leaves behind waits as long as they do.
+        bump = standing.get(keys.removals(repository))
+        left, removals = (left_revision(bump), bump.mod_revision) if bump else (NEVER, 0)
+        if not self._removals.remove(repository, removals, compares, ops, left):
             return False
         self._removals.clean(repository, record, later, is_tagged=False)
         return True

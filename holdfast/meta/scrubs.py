@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from google.protobuf import json_format
 
 from holdfast import digest as digests
+from holdfast.digest import PARTITIONS
 from holdfast.errors import CorruptError, DigestInvalidError, MetadataUnavailableError
 from holdfast.meta import keys
 from holdfast.meta.commit import insist
@@ -67,6 +68,11 @@ class Round:
     missing: int = 0
     unclear: int = 0
     findings: tuple[Finding, ...] = ()
+
+    @property
+    def is_whole(self) -> bool:
+        """False: it was given up, because the disk could not be read."""
+        return self.partitions_done >= PARTITIONS
 
     def counted(self, state: State) -> int:
         """Of the findings that are kept."""

@@ -24,7 +24,7 @@ from holdfast.meta.store import pages
 from holdfast.retention.facts import Facts, ManifestFact, Pulled, TagFact
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from holdfast.digest import Digest
     from holdfast.meta.store import Entry, Store
@@ -35,6 +35,10 @@ MOST: Final = 100_000
 _PAGE: Final = 32
 _TAGS: Final = 1000
 _INDEXES: Final = frozenset({OCI_INDEX, DOCKER_LIST})
+
+
+def _without_rest() -> None:
+    """For who is in nobody's way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +61,17 @@ class Standing:
         for entry in pages(self._store, *keys.repositories_after(""), keys_only=True):
             yield keys.repository_in(entry.key)
 
-    def of(self, repository: Repository) -> Facts | None:
-        """None: it has more tags or manifests than are looked at."""
+    def of(self, repository: Repository, rest: Callable[[], object] = _without_rest) -> Facts | None:
+        """None: it has more tags or manifests than are looked at. ``rest`` is called between small steps."""
         names = self._names(repository)
         if names is None:
             return None
         pulls: dict[Digest, Pulled] = {}
-        found = {one.fact.digest: one for one in self._manifests(repository, names, pulls)}
+        found = {one.fact.digest: one for one in self._manifests(repository, names, pulls, rest)}
         tags: list[TagFact] = []
         dead: list[tuple[Tag, int]] = []
         for entry in pages(self._store, *keys.tags_after(repository, ""), _TAGS):
+            rest()
             record, tag = TagRecord.decode(entry.value), keys.tag_in(entry.key)
             named = found.get(record.digest)
             if named is not None and named.incarnation == record.incarnation:
@@ -89,7 +94,11 @@ class Standing:
         return names
 
     def _manifests(
-        self, repository: Repository, names: dict[bytes, Digest], pulls: dict[Digest, Pulled]
+        self,
+        repository: Repository,
+        names: dict[bytes, Digest],
+        pulls: dict[Digest, Pulled],
+        rest: Callable[[], object],
     ) -> Iterator[_Found]:
         start, end = keys.manifests_of(repository)
         while True:
@@ -97,6 +106,7 @@ class Standing:
             # One that came after the names were read is too new for everything.
             known = [entry for entry in page.entries if pack_digest(keys.last_digest_in(entry.key)) in names]
             yield from self._page(repository, known, names, pulls)
+            rest()
             if not page.more:
                 return
             start = page.entries[-1].key + b"\0"

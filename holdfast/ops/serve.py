@@ -92,7 +92,7 @@ def run(path: Path | None) -> int:
         metadata = root / "meta" / "holdfast.db"
         cluster_id = _cluster_id(metadata)
         children = _children(settings, path, root, run_dir, metadata, cluster_id, port)
-        supervisor = Supervisor(children, SystemClock(), lambda: _reload(path, children))
+        supervisor = Supervisor(children, SystemClock(), lambda: _reload(path, settings, children))
         for feature in config.unavailable(settings):
             log.warning(
                 "configured, but not available in this version", extra={"key": feature.path, "with": feature.arrives}
@@ -176,8 +176,9 @@ def _children(
         "--metadata", str(metadata),
     ]  # fmt: skip
     node += _collecting(settings)
-    if path is not None:
-        node += ["--retention", str(path.absolute())]
+    kept = _kept(path, settings, run_dir)
+    if kept is not None:
+        node += ["--retention", str(kept)]
     if storage.metadata_backups.enable:
         node += [
             "--backup-interval-seconds", str(storage.metadata_backups.interval.seconds),
@@ -189,8 +190,8 @@ def _children(
         "--scrub-bytes-per-second", str(scrub.bandwidth),
         *metrics,
     ]  # fmt: skip
-    if path is not None and any(store.storage_driver is not None for store in storage.stores.values()):
-        node += ["--objects", str(path.absolute())]  # not on the command line, where everybody reads it
+    if kept is not None and any(store.storage_driver is not None for store in storage.stores.values()):
+        node += ["--objects", str(kept)]  # not on the command line, where everybody reads it
     node += [
         word for route, store in storage.sub_paths.items() for word in _room(settings, route, store.root_directory)
     ]
@@ -205,6 +206,22 @@ def _children(
         children.append(Child("syncworker", ["-m", "syncworker", *worker, *metrics], _WORKER_STOP_SECONDS))
         gateway += ["--worker", listen]
     return [*children, Child("gateway", gateway, settings.http.drain_seconds + 5)]
+
+
+def _kept(path: Path | None, settings: Settings, run_dir: Path) -> Path | None:
+    """A copy of the configuration, for a node that is started again while somebody edits the file. Raises ConfigError."""
+    if path is None:
+        return None
+    copy = run_dir / f"config{path.suffix}"
+    try:
+        copy.unlink(missing_ok=True)
+        with open(os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:  # noqa: PTH123 - with a mode
+            file.write(path.read_bytes())
+    except OSError as error:
+        raise ConfigError(f"the configuration cannot be copied to {run_dir}: {error.strerror}") from error
+    if config.load(copy) != settings:
+        raise ConfigError(f"{path} was changed just now; start again")
+    return copy
 
 
 def _collecting(settings: Settings) -> Sequence[str]:
@@ -235,13 +252,30 @@ def _fetches(settings: Settings) -> bool:
     return sync is not None and sync.enable and any(one.on_demand or one.content for one in sync.registries)
 
 
-def _reload(path: Path | None, children: Sequence[Child]) -> None:
+def _refuse_other_retention(settings: Settings, started: Settings) -> None:
+    """The node goes on by what it was started with, and gateways have to count pulls for that. Raises ConfigError."""
+    faults = [
+        {
+            "path": f"storage.subPaths.{route}.retention" if route else "storage.retention",
+            "message": "gc and retention change with a restart only",
+            "remedy": "stop the registry and start it again",
+        }
+        for route, store in started.storage.stores.items()
+        if (there := settings.storage.stores.get(route)) is None
+        or (there.gc, there.retention, there.retention_delay) != (store.gc, store.retention, store.retention_delay)
+    ]
+    if faults:
+        raise ConfigError("what is kept would change while the registry runs", faults)
+
+
+def _reload(path: Path | None, started: Settings, children: Sequence[Child]) -> None:
     """What can change while running changes in the gateway; a refused configuration changes nothing."""
     try:
         settings = config.load(path) if path else config.defaults()
         _refuse_a_cluster(settings)
         refuse_what_would_not_protect(settings)
         require_certificates(settings)
+        _refuse_other_retention(settings, started)
     except ConfigError as error:
         log.error("the new configuration is refused, the old one stays", extra={"faults": error.detail})  # noqa: TRY400 - the faults say all
         return

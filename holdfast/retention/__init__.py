@@ -27,5 +27,6 @@ Where its documentation and its program differ, what either keeps stays
 
 Ours: where there is no policy at all, everything stays; in zot what has no tag goes then. ``{"repositories": ["**"]}`` is a policy
 that does as zot. ``sha256-<digest>`` for an index (the tag of distribution-spec for clients without a referrers API) and cosign's
-``.att`` and ``.sbom`` are judged as ``.sig``. Nothing goes by ``pulledWithin`` while pulls were not counted for that long.
+``.att`` and ``.sbom`` are judged as ``.sig``. Nothing goes by ``pulledWithin`` while pulls were not counted for that long, and
+nothing older than the counting by ``mostRecentlyPulledCount`` N before N of them were pulled.
 """

@@ -6,7 +6,7 @@ Never: I/O, a clock.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from holdfast.durations import seconds as duration
 
@@ -44,6 +44,10 @@ class Moment:
         """Whether a pull so recent may have happened without being counted."""
         return self.pulls_since_seconds is None or self.is_within(self.pulls_since_seconds, within_seconds)
 
+    def may_be_older(self, candidate: Candidate[Any]) -> bool:
+        """Whether it may have been pulled before pulls were counted."""
+        return self.pulls_since_seconds is None or candidate.pushed_seconds < self.pulls_since_seconds
+
 
 def kept(keep: Keep, candidates: Sequence[Candidate[K]], moment: Moment) -> Iterator[tuple[K, str]]:
     """Those that stay, with the rule, some more than once. Without any rule all of them do."""
@@ -61,6 +65,11 @@ def kept(keep: Keep, candidates: Sequence[Candidate[K]], moment: Moment) -> Iter
         if count:
             for candidate in _latest(candidates, count, order):
                 yield candidate.name, f"{name} {count}"
+    count = keep.most_recently_pulled
+    # Once so many were pulled since pulls are counted, these are the last. Until then any older one may be among them.
+    if sum(candidate.pulled_seconds > 0 for candidate in candidates) < count:
+        for candidate in filter(moment.may_be_older, candidates):
+            yield candidate.name, f"mostRecentlyPulledCount {count} (not known yet)"
 
 
 def _by_time(keep: Keep, candidate: Candidate[K], moment: Moment) -> str:

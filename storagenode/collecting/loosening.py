@@ -7,9 +7,11 @@ since the last layer of an image may take hours.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from holdfast.errors import CorruptError
 from storagenode.collecting.pending import Pending, Thing, is_due
 
 if TYPE_CHECKING:
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
     from holdfast.meta.loose import Loose, LooseLinks
     from holdfast.names import Repository
     from storagenode.collecting.marks import Marks
+
+
+_LOG: Final = logging.getLogger("holdfast.gc")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +75,7 @@ class Loosening:
             if not goes_on():
                 return found  # the marks stay as the last whole walk left them
             # Before anything goes: the walk reads ahead, and removing is for what it has seen.
-            for loose in self._due(repository, graces, found, is_noted=True):
+            for loose in self._readable(repository, graces, found, is_noted=True):
                 if not goes_on():
                     return found
                 self._remove(loose, found)
@@ -83,11 +88,19 @@ class Loosening:
         for repository in filter(self._is_mine, self._links.repositories()):
             if not goes_on():
                 break
-            for loose in self._due(repository, graces, found, is_noted=False):
+            for loose in self._readable(repository, graces, found, is_noted=False):
                 found.removed += 1
                 found.removed_bytes += loose.size_bytes
                 found.left.setdefault(loose.digest, set()).add(repository)
         return found
+
+    def _readable(self, repository: Repository, graces: Graces, found: Loosened, *, is_noted: bool) -> Sequence[Loose]:
+        """What is due. One that cannot be read keeps its links, and holds up none of the others."""
+        try:
+            return self._due(repository, graces, found, is_noted=is_noted)
+        except CorruptError as error:
+            _LOG.error("a repository cannot be read", extra={"repository": repository, "reason": error.message})
+            return []
 
     def _due(self, repository: Repository, graces: Graces, found: Loosened, *, is_noted: bool) -> Sequence[Loose]:
         due = []

@@ -98,7 +98,7 @@ class Retaining:
                 return found  # the marks stay as the last whole walk left them
             if terms.policy.uses_pulls:
                 self._since.begin(repository, now_seconds)
-            facts = self._facts(repository, found)
+            facts = self._facts(repository, found, goes_on)
             if facts is not None:
                 self._carry_out(facts, terms, now_seconds, goes_on, found)
         self._marks.end()
@@ -111,7 +111,7 @@ class Retaining:
         for repository, terms in self._judged():
             if not goes_on():
                 break
-            facts = self._facts(repository, found)
+            facts = self._facts(repository, found, goes_on)
             if facts is None or terms.is_dry_run:
                 continue
             for verdict in self._due(facts, plan(facts, terms, now_seconds).going, terms, found, is_noted=False):
@@ -126,10 +126,10 @@ class Retaining:
             if terms is not None:
                 yield repository, terms
 
-    def _facts(self, repository: Repository, found: Retained) -> Facts | None:
+    def _facts(self, repository: Repository, found: Retained, goes_on: GoesOn) -> Facts | None:
         found.repositories += 1
         try:
-            facts = self._standing.of(repository)
+            facts = self._standing.of(repository, goes_on)  # each question is a rest
         except CorruptError as error:
             _LOG.error("a repository cannot be read", extra={"repository": repository, "reason": error.message})
             return None

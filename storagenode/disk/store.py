@@ -106,7 +106,8 @@ class DiskStore:
 
     def staged(self) -> set[str]:
         """What the names of staged files begin with that somebody is at work on."""
-        return {*self._stages.keys(), *self._puts.copy()}
+        # Both are read in one step: others add to them meanwhile.
+        return {*(ref.key for ref in self._stages.valuerefs()), *self._puts.copy()}
 
     def commit(self, staged: Stage, digest: Digest, size_bytes: int) -> StoredBlob:
         if not isinstance(staged, DiskStage) or not self.owns(staged):

@@ -132,9 +132,19 @@ class Loop:
         _LOG.log(logging.ERROR if has_given_up else logging.WARNING, "a scrub is put off", extra={"reason": reason})
         self._rest()
         if has_given_up:
-            self._due = float("inf")
+            self._give_up()
         with contextlib.suppress(HoldfastError):
             self._save()
+            if has_given_up:
+                self._publish()
+
+    def _give_up(self) -> None:
+        """The round is over where it is: who waits for it is told so, and no later process goes on with it unasked."""
+        self._due = float("inf")
+        if self._report.current is not None:
+            last = replace(self._report.current, ended_seconds=self._clock.wall())
+            answered = max(self._report.answered, self._report.answering)
+            self._place, self._report = Place(), Report(answered, None, last)
 
     def _rest(self) -> None:
         """And go on then, where a round is under way."""
@@ -149,6 +159,11 @@ class Loop:
         self._look_after_findings()
         self._publish()
         asked = self._told.scrubs.asked(self._told.node_id) if self._told is not None else 0
+        if max(self._report.answered, self._report.answering) > asked and self._told is not None:
+            # Restored, or moved to another store: revisions began anew, and what was answered there says nothing here.
+            self._report = replace(self._report, answered=0, answering=0)
+            self._save()
+            self._publish()
         is_asked = asked > max(self._report.answered, self._report.answering)
         if self._clock.monotonic() < self._due and not is_asked:
             return False

@@ -133,15 +133,20 @@ class Missing:
         absent = [digest for digest in faults if digest not in here and stood[digest]]
         found, has_heard_all = self._others.having(partition, absent)
         judged = {digest: Judged(State.HEALED if digest in here else State.UNLINKED) for digest in faults}
+        is_ours = self._others.is_ours(partition)
         for digest in absent:
-            if digest in found or not has_heard_all:
+            if digest in found and not is_ours:
+                judged[digest] = Judged(State.UNLINKED)  # others have it, and nobody brings it to one that is no owner
+            elif digest in found or not has_heard_all:
                 judged[digest] = Judged(State.OPEN, is_unclear=digest not in found)
             elif stood[digest].isdisjoint(self._book.standing(digest)):
                 judged[digest] = Judged(State.OPEN)  # links came and went meanwhile: it is looked at again
+            elif self.is_here(digest):
+                judged[digest] = Judged(State.HEALED)  # it came while the others were asked, who then let go of theirs
             else:
                 judged[digest] = Judged(State.LOST)
                 self._book.add(Lost(digest, faults[digest], self._clock.wall()))
-        if found:
+        if found and is_ours:
             self._others.short(partition)
         return judged
 

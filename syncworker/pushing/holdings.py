@@ -125,11 +125,21 @@ class Holdings:
         Raises:
             MissingError: it cannot be had. UpstreamUnavailableError: not now.
         """
-        if self._reader.stat([want])[0] is not None:
+        if self._is_here(repository, want):
             return
         while _or_missing(lambda: self._fetching.fetch(repository, want.digest), want.digest) is not None:
             waiting()
             self._pause(_LOOK_SECONDS)
+        self._is_here(repository, want)
+
+    def _is_here(self, repository: Repository, want: Want) -> bool:
+        """Raises MissingError: a manifest says another size, by which nodes would take their good copies for wrong ones."""
+        link = self._repos.link(repository, want.digest)
+        if link is None:
+            return False
+        if want.size_bytes not in (None, link.size_bytes):
+            raise MissingError("a manifest says another size of a blob than it has", {"digest": str(want.digest)})
+        return self._reader.stat([want])[0] is not None
 
     def read(self, want: Want, offset_bytes: int) -> Iterator[bytes | memoryview]:
         """A blob's bytes from there on. Raises MissingError, CorruptError."""

@@ -160,6 +160,9 @@ def _unfinished(path: Path) -> Iterator[IO[bytes]]:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise UnavailableError(f"another backup is being written to {path} just now") from error
+        if not _is_named(descriptor, path):
+            # Who held it was done between our two steps: this is a finished backup by now.
+            raise UnavailableError(f"another backup was being written to {path} just now")
         try:
             os.fchmod(descriptor, 0o600)
             os.ftruncate(descriptor, 0)
@@ -167,6 +170,13 @@ def _unfinished(path: Path) -> Iterator[IO[bytes]]:
         except BaseException:
             path.unlink(missing_ok=True)
             raise
+
+
+def _is_named(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.lstat(path))
+    except FileNotFoundError:
+        return False
 
 
 def _sync_directory(path: Path) -> None:

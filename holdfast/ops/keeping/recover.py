@@ -22,6 +22,7 @@ from __future__ import annotations
 import contextlib
 import tempfile
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -32,10 +33,12 @@ from holdfast.clock import SystemClock
 from holdfast.digest import PARTITIONS
 from holdfast.errors import ConfigError, HoldfastError
 from holdfast.meta import keys
+from holdfast.meta.commit import insist
 from holdfast.meta.keeping import file
 from holdfast.meta.keeping.adopting import Adopting
 from holdfast.meta.keeping.comparing import beyond
 from holdfast.meta.repos import Repositories
+from holdfast.meta.store import KeyAt, Put
 from holdfast.ops import console
 from holdfast.ops.accounts import ConfigFile  # noqa: TC001 - typer reads annotations
 from holdfast.ops.console import counted
@@ -205,6 +208,8 @@ def _adopted(settings: Settings, plan: Plan, held: contextlib.ExitStack) -> Reco
     if plan.backup is not None and live is not None:
         return None
     store = live or held.enter_context(_names(settings, plan))
+    if not plan.dry_run:
+        _doubt(store)
     with progress("looking", 2 * PARTITIONS) as bar:
         done = 0
 
@@ -222,6 +227,16 @@ def _adopted(settings: Settings, plan: Plan, held: contextlib.ExitStack) -> Reco
         recovery = adopting.run(dry_run=plan.dry_run)
     _require_all(shelf)
     return recovery
+
+
+def _doubt(store: Store) -> None:
+    """Nothing is deleted until an operator says so, also where the metadata stood: what is incomplete has no name yet."""
+    when = datetime.fromtimestamp(SystemClock().wall(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    insist(
+        store,
+        [KeyAt(keys.CLUSTER_RESTORED, 0)],
+        [Put(keys.CLUSTER_RESTORED, f"{when}, by `holdfast recover`".encode())],
+    )
 
 
 @contextlib.contextmanager

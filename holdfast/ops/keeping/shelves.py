@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, Protocol, Self
 
 from holdfast.clock import SystemClock
 from holdfast.digest import PARTITIONS
-from holdfast.errors import ConfigError, HoldfastError
+from holdfast.errors import ConfigError, CorruptError, HoldfastError
 from holdfast.ops.keeping.reach import is_cluster
 from holdfast.replicas.access import access
 from holdfast.replicas.read import ReplicaReader
@@ -128,7 +128,15 @@ class Nodes:
         return found is not None and found.size_bytes == size_bytes
 
     def read(self, digest: Digest, size_bytes: int) -> bytes:
-        return b"".join(self._reader.read(Want(digest, size_bytes), 0, None))
+        # As above; the size bounds what is held of a copy that is longer.
+        data = bytearray()
+        for piece in self._reader.read(Want(digest), 0, None):
+            data += piece
+            if len(data) > size_bytes:
+                break
+        if len(data) != size_bytes:
+            raise CorruptError(f"a copy of {digest} has not {size_bytes} bytes")
+        return bytes(data)
 
 
 @contextlib.contextmanager

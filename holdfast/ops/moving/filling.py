@@ -144,8 +144,9 @@ def _local(node: Giving, reference: Reference) -> Iterator[int | None]:
     """The registry's own file, if its node is here and has it."""
     descriptor = None
     with contextlib.suppress(HoldfastError):
-        blob = node.open_blob(Want(reference.digest, reference.size_bytes))
-        descriptor = open_blob(blob) if blob is not None else None
+        # Without the size, which anybody may have written: a node that is asked for another one takes its copy for a wrong one.
+        blob = node.open_blob(Want(reference.digest))
+        descriptor = open_blob(blob) if blob is not None and blob.size_bytes == reference.size_bytes else None
     try:
         yield descriptor
     finally:

@@ -29,6 +29,7 @@ from holdfast.ops.reach import DEFAULT_FILE, AsJson
 from holdfast.ops.registry import configuration, metadata
 from holdfast.ops.starting import report_refusal
 from holdfast.patterns.globs import Glob
+from holdfast.patterns.routes import route_of
 from holdfast.retention.planner import plan
 from holdfast.retention.policies import Policies
 
@@ -146,16 +147,27 @@ def _show(settings: Settings, rows: list[Row]) -> None:
     manifests = len(going) - tags
     staying = counted(len(rows) - len(going), "other")
     console.show(f"{counted(tags, 'tag')} and {counted(manifests, 'manifest')} would go, {staying} would stay")
-    storage = settings.storage
-    if manifests:
+    for route in sorted({"", *(_route(settings, one) for one in rows if not one.verdict.stays)}):
+        _tell_of_store(settings, route, [one for one in rows if _route(settings, one) == route])
+
+
+def _route(settings: Settings, one: Row) -> str:
+    return route_of(one.repository, settings.storage.stores)
+
+
+def _tell_of_store(settings: Settings, route: str, rows: list[Row]) -> None:
+    """Each of ``storage.subPaths`` has its own switches and delay."""
+    store = settings.storage.stores[route]
+    path, below = (f"storage.subPaths.{route}", f" below {route}") if route else ("storage", "")
+    if any(one.verdict.tag is None and not one.verdict.stays for one in rows):
         console.show(
-            "a manifest goes once the collector has seen it so for the delay, tags at once"
-            f" (delay: {storage.retention_delay})"
+            f"a manifest{below} goes once the collector has seen it so for the delay, tags at once"
+            f" (delay: {store.retention_delay})"
         )
-    if not storage.gc:
-        console.show("storage.gc is off: nothing goes")
-    elif storage.retention.dry_run:
-        console.show("storage.retention.dryRun is on: what would go is only logged")
+    if not store.gc:
+        console.show(f"{path}.gc is off: nothing{below} goes")
+    elif store.retention.dry_run:
+        console.show(f"{path}.retention.dryRun is on: what would go{below} is only logged")
 
 
 def _table(rows: list[Row]) -> Table:

@@ -55,7 +55,12 @@ class Outcome:
 
     @property
     def is_well(self) -> bool:
-        return not self.lost and not self.open and not self.dangling
+        return not self.lost and not self.open and not self.dangling and self.is_read
+
+    @property
+    def is_read(self) -> bool:
+        """All of it, by everybody, at some time."""
+        return all(report.last is not None and report.last.is_whole for report in self.reports.values())
 
 
 def of(found: Scrubbed, nodes: Sequence[str], *, whole: bool) -> Outcome:
@@ -122,7 +127,12 @@ def _verdict(told: Outcome) -> str:
         return (
             f"{counted(told.open, 'copy', 'copies')} not repaired yet; `holdfast repair status` tells how far that is"
         )
-    if any(report.last is None for report in told.reports.values()):
+    given_up = [node for node, report in told.reports.items() if report.last is not None and not report.last.is_whole]
+    if given_up:
+        return (
+            f"{listed(given_up)} could not read many copies in a row and gave up: look at its disk, then run this again"
+        )
+    if not told.is_read:
         return "not everything has been read yet"
     return "every blob that is linked has a good copy"
 

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 _RECORDS: Final = ("node.json", "witness.json", "rooms.json", "scrub.json")
 _FILES: Final = (*_RECORDS, *(f"{name}.new" for name in _RECORDS), "lock", "lost+found")
 _FOLDERS: Final = ("blobs", "staging", "trash", "quarantine")
+# Made by nodes that keep copies of the metadata.
+_MAY_BE: Final = ("backups",)
 
 
 @dataclass(slots=True)
@@ -67,7 +69,7 @@ def look_around(disk: Disk) -> None:
     """Everything but the copies. Raises OSError."""
     root = Path(disk.tree.root)
     present = _names(root)
-    disk.stray += sorted(present.difference(_FILES, _FOLDERS))
+    disk.stray += sorted(present.difference(_FILES, _FOLDERS, _MAY_BE))
     disk.absent += [name for name in _FOLDERS if name not in present]
     for name in set(_FOLDERS[1:]) & present:
         disk.aside[name] = sum(not entry.endswith(".json") for entry in _names(root / name))

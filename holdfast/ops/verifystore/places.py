@@ -86,6 +86,8 @@ def _place(main: Path, rooms: list[Path], database: Path | None, why: str, held:
     for tree, there in zip(trees, known, strict=True):
         if there is None or there.node_id != owner.node_id:
             raise ConfigError(f"{tree.root} does not hold a disk of the storage node {owner.node_id}; is it mounted?")
+        if Path(tree.root, "objects.json").exists():
+            raise ConfigError(f"the blobs of {tree.root} are in an object store, which this command does not read")
     if not rooms and not owner.room and Path(trees[0].rooms_file).exists() and database is not None:
         why = "the node has further disks, and only the configuration tells where: name that"
     store = _copied(database, held) if database is not None and database.exists() and not why else None

@@ -155,7 +155,11 @@ class Judge:
         if better < rules.get("mostRecentlyPushedCount", 0):
             return True
         better = sum((q, p, negated(n)) > (pulled, pushed, negated(name)) for n, (p, q) in times.items())
-        return better < rules.get("mostRecentlyPulledCount", 0)
+        count = rules.get("mostRecentlyPulledCount", 0)
+        if better < count:
+            return True
+        is_older = self.shelf.since is None or pushed < self.shelf.since
+        return is_older and sum(q > 0 for _, q in times.values()) < count
 
 
 def negated(name: object) -> Iterable[int]:

@@ -183,6 +183,17 @@ def test_among_those_never_pulled_the_last_pushed_count_as_the_last_pulled():
     assert tags_left(shelf.plan(made)) == {"pulled", "z-new"}
 
 
+@pytest.mark.parametrize("counted", [None, DAY])
+def test_what_is_older_than_the_counting_stays_until_so_many_were_pulled(counted):
+    shelf = Shelf(counted=counted)
+    shelf.tag("prod", pushed=100 * DAY)
+    shelf.tag("test", pushed=2 * DAY)
+    made = policies({**STRICT, "keepTags": [{"mostRecentlyPulledCount": 1}]})
+    assert tags_left(shelf.plan(made)) == {"prod", "test"}
+    shelf.tag("pulled", pulled=HOUR)
+    assert tags_left(shelf.plan(made)) == {"pulled"}
+
+
 def test_a_pull_counts_for_as_long_as_it_may_have_waited_to_be_written_down():
     assert pulls.REFRESH_SECONDS + pulls._FLUSH_SECONDS <= PULL_LAG_SECONDS
     made = policies({**STRICT, "keepTags": [{"pulledWithin": "1h"}]})

@@ -65,7 +65,13 @@ def _options(parsed: argparse.Namespace) -> NodeOptions:
     stores = config.load(parsed.objects).storage.stores if parsed.objects is not None else {}
 
     def bucket(route: str) -> Bucket | None:
-        return configured_bucket(stores[route]) if stores else None
+        if not stores:
+            return None
+        if route not in stores:
+            raise ConfigError(
+                f"{parsed.objects} has no storage.subPaths {route!r} any more; restart the whole registry"
+            )
+        return configured_bucket(stores[route])
 
     return NodeOptions(
         data_dir=parsed.data_dir,

@@ -97,6 +97,8 @@ class Duties:
         """Also where a node could not join, and they were never started."""
         if not self._are_started:
             return
+        for opened in self._here.opened.values():
+            opened.stopping.set()
         for one in (self.scrub, self.collecting, self._backups):
             if one is not None:
                 one.stop()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,13 +39,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """``disk``: what the directory has, which is all of the ``store`` or what is on its way there. ``space``: of the directory."""
+    """``disk``: what the directory has, which is all of the ``store`` or what is on its way there. ``space``: of the directory.
+    ``stopping`` ends what ``trash`` is at, where that may take long.
+    """
 
     store: DiskStore | ObjectStore
     disk: DiskStore
     space: Space
     trash: Waste
     leftovers: Leftovers
+    stopping: threading.Event
 
 
 def node_id_of(tree: Tree, bucket: Bucket | None, cluster_id: str) -> Callable[[], str] | None:
@@ -71,14 +75,15 @@ def open_store(
     leftovers = Leftovers(tree, files, clock, disk.staged)
     if bucket is None:
         _require_no_objects(tree)
-        return Opened(disk, disk, space, Trash(tree, files, clock), leftovers)
+        return Opened(disk, disk, space, Trash(tree, files, clock), leftovers, threading.Event())
     _require_its_objects(tree, bucket)
     owner.take(bucket, whose, boot)
     identity.write_record(tree, files, _note(tree), {"format": FORMAT_VERSION})
     store = ObjectStore(bucket, disk, stamps, proofs, boot)
     trash = ObjectTrash(bucket, store, boot, clock)
-    waste = ObjectWaste(trash, Orphans(bucket, store.under_way, boot, clock))
-    return Opened(store, disk, space, waste, leftovers)
+    stopping = threading.Event()
+    waste = ObjectWaste(trash, Orphans(bucket, store.under_way, boot, clock, stopping))
+    return Opened(store, disk, space, waste, leftovers, stopping)
 
 
 def _note(tree: Tree) -> str:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
 from weakref import WeakValueDictionary
@@ -63,6 +64,8 @@ class DiskStore:
         self._flusher = ThreadPoolExecutor(_FLUSH_THREADS, thread_name_prefix="flush")
         # Whoever is at work on a stage holds it.
         self._stages: WeakValueDictionary[str, DiskStage] = WeakValueDictionary()
+        # What goes while they are walked through does no harm, what comes breaks the walk.
+        self._stages_lock = threading.Lock()
         self._puts: set[str] = set()
 
     @property
@@ -101,13 +104,15 @@ class DiskStore:
             yield record, self._known(staged)
 
     def _known(self, staged: DiskStage) -> DiskStage:
-        self._stages[staged.upload_id] = staged
+        with self._stages_lock:
+            self._stages[staged.upload_id] = staged
         return staged
 
     def staged(self) -> set[str]:
         """What the names of staged files begin with that somebody is at work on."""
-        # Both are read in one step: others add to them meanwhile.
-        return {*(ref.key for ref in self._stages.valuerefs()), *self._puts.copy()}
+        with self._stages_lock:
+            stages = set(self._stages.keys())
+        return stages | self._puts.copy()
 
     def commit(self, staged: Stage, digest: Digest, size_bytes: int) -> StoredBlob:
         if not isinstance(staged, DiskStage) or not self.owns(staged):

@@ -47,10 +47,17 @@ class Index:
             return found
 
     def look(self, digest: Digest) -> tuple[Entry, ...]:
-        """The copies of a blob, whatever is remembered. Where there are several, any of them may be right."""
+        """The copies of a blob, whatever is remembered. Where there are several, any of them may be right.
+
+        Not remembered if something was changed meanwhile: readers hold no lock, and may have looked before a delete.
+        """
+        with self._lock:
+            generation = self._generations[digest.partition]
         found = [entry for one in self._bucket.list(keys.of_digest(digest)) if (entry := keys.parse(one.key))]
         entries = tuple(sorted((entry for entry in found if entry.digest == digest), key=lambda entry: entry.unique))
-        self._remember(digest, entries)
+        with self._lock:
+            if self._generations[digest.partition] == generation:
+                self._remember(digest, entries)
         return entries
 
     def of(self, digest: Digest) -> tuple[Entry, ...]:
@@ -59,11 +66,11 @@ class Index:
         return self.look(digest) if found is None else found
 
     def _remember(self, digest: Digest, entries: tuple[Entry, ...]) -> None:
-        with self._lock:
-            self._known[digest] = entries
-            self._known.move_to_end(digest)
-            if len(self._known) > _MOST:
-                self._known.popitem(last=False)
+        """Callers hold ``_lock``."""
+        self._known[digest] = entries
+        self._known.move_to_end(digest)
+        if len(self._known) > _MOST:
+            self._known.popitem(last=False)
 
     def add(self, entry: Entry) -> None:
         """It is there when this returns, and in front of the others."""
@@ -71,7 +78,8 @@ class Index:
         self.changed(entry.digest)
         self._bucket.put(entry.key, b"")
         self.changed(entry.digest)
-        self._remember(entry.digest, (entry, *(one for one in others if one != entry)))
+        with self._lock:
+            self._remember(entry.digest, (entry, *(one for one in others if one != entry)))
 
     def remove(self, entry: Entry) -> None:
         self.changed(entry.digest)
@@ -114,7 +122,7 @@ class Index:
                 seen = {entry.digest.partition for entry in self.walk()}
                 with self._lock:
                     changed = {number for number in range(PARTITIONS) if self._generations[number] != before[number]}
-                    self._filled = seen | changed
+                    self._filled = seen | changed  # here, or what is changed before the next line is never listed
             return self._filled
 
     def walk(self) -> Iterator[Entry]:

@@ -74,11 +74,14 @@ class Senders:
 class Outgoing:
     """The object that an upload's bytes become. For the upload's writer; ``give_way`` for anybody."""
 
-    def __init__(self, bucket: Bucket, senders: Senders, begun: Callable[[str], None]) -> None:
-        """``begun`` is told which bytes may be in the object store from now on."""
+    def __init__(
+        self, bucket: Bucket, senders: Senders, begun: Callable[[str], None], given_up: Callable[[str], None]
+    ) -> None:
+        """``begun`` is told which bytes may be in the object store from now on, ``given_up`` which nobody will name any more."""
         self._bucket = bucket
         self._senders = senders
         self._begun = begun
+        self._given_up = given_up
         self._lock = threading.Lock()
         self._writing: Writing | None = None
         self._is_complete = False
@@ -165,9 +168,12 @@ class Outgoing:
 
     def _give_up(self) -> None:
         writing, self._writing = self._writing, None
-        self._is_complete, self.sent_bytes, self.unique = False, 0, ""
+        unique, self.unique = self.unique, ""
+        self._is_complete, self.sent_bytes = False, 0
         if writing is not None:
             writing.abort()
+        if unique:
+            self._given_up(unique)
 
 
 class ObjectStage:

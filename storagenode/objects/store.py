@@ -94,7 +94,7 @@ class ObjectStore:
         return ((record, self._stage(local)) for record, local in self._local.stages())
 
     def _stage(self, local: DiskStage) -> ObjectStage:
-        return ObjectStage(local, Outgoing(self._bucket, self._senders, self._begun), self._drop)
+        return ObjectStage(local, Outgoing(self._bucket, self._senders, self._begun, self._settled), self._drop)
 
     def _begun(self, unique: str) -> None:
         with self._lock:

@@ -12,19 +12,23 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
+from holdfast.errors import UnavailableError
 from holdfast.rpc.collecting import NONE, Amount
 from storagenode.objects import keys, owner
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    import threading
+    from collections.abc import Callable, Iterable, Iterator
 
     from holdfast.clock import Clock
-    from storagenode.objects.bucket import Bucket
+    from storagenode.objects.bucket import Bucket, Seen
     from storagenode.objects.store import ObjectStore
 
 # Names that are held at a time: some tens of megabytes.
 _AT_A_TIME: Final = 100_000
 _ORPHANS_EVERY_SECONDS: Final = 3600.0
+# How many times as long as a look takes there is none after it began: with millions of blobs one takes hours, and is paid for.
+_REST: Final = 20.0
 
 
 class ObjectTrash:
@@ -62,22 +66,26 @@ class ObjectTrash:
 class Orphans:
     """For one thread."""
 
-    def __init__(self, bucket: Bucket, under_way: Callable[[], set[str]], boot: str, clock: Clock) -> None:
-        """``under_way``: bytes of this process that nothing names yet."""
+    def __init__(
+        self, bucket: Bucket, under_way: Callable[[], set[str]], boot: str, clock: Clock, stopping: threading.Event
+    ) -> None:
+        """``under_way``: bytes of this process that nothing names yet. ``stopping`` ends a look: one may take many minutes."""
         self._bucket = bucket
         self._under_way = under_way
         self._boot = boot
         self._clock = clock
+        self._stopping = stopping
         self._seen: dict[str, float] = {}
-        self._looked: float | None = None
+        self._due: float | None = None
 
     def empty(self, keep_seconds: float) -> int:
         """Remove what has been nobody's for so long; how many. Raises ReadOnlyError, UnavailableError."""
         now = self._clock.monotonic()
-        if self._looked is not None and now - self._looked < min(keep_seconds, _ORPHANS_EVERY_SECONDS):
+        if self._due is not None and now < self._due:
             return 0
         orphans = self._found()
-        self._looked = now
+        took_seconds = self._clock.monotonic() - now
+        self._due = now + max(min(keep_seconds, _ORPHANS_EVERY_SECONDS), _REST * took_seconds)
         self._seen = {key: self._seen.get(key, now) for key in orphans}
         old = [key for key, since in self._seen.items() if now - since >= keep_seconds]
         if old:
@@ -88,16 +96,22 @@ class Orphans:
     def _found(self) -> set[str]:
         """In this order: whatever is named between two of these steps is seen to be, or under way."""
         orphans: set[str] = set()
-        data = (found.key for found in self._bucket.list(keys.DATA))
+        data = (found.key for found in self._listed(keys.DATA))
         while chunk := set(islice(data, _AT_A_TIME)):
             chunk -= {keys.data(unique) for unique in self._under_way()}
             for folder in (keys.BLOBS, keys.TRASH, keys.QUARANTINE):
-                for found in self._bucket.list(folder):
+                for found in self._listed(folder):
                     entry = keys.parse(found.key)
                     if entry is not None:
                         chunk.discard(entry.data)
             orphans |= set(islice(chunk, _AT_A_TIME - len(orphans)))
         return orphans
+
+    def _listed(self, folder: str) -> Iterator[Seen]:
+        for found in self._bucket.list(folder):
+            if self._stopping.is_set():
+                raise UnavailableError("the storage node is stopping")
+            yield found
 
 
 class ObjectWaste:

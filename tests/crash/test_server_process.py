@@ -234,3 +234,19 @@ def assert_holds(root: Path, image: Image, upload: str) -> None:
         assert server.request("GET", "/v2/library/alpine/manifests/v1")[2] == image.content.data
         assert server.request("GET", f"/v2/library/alpine/blobs/{_SMALL.digest}")[2] == _SMALL.data
         assert server.request("GET", upload)[1]["range"] == "0-499"
+
+
+def test_what_is_kept_changes_with_a_restart_only_and_a_node_is_started_again_as_it_was(tmp_path):
+    """Gateways count pulls for the node's policies; a file that is half edited ends nothing."""
+    with serving(tmp_path) as server:
+        changed = json.loads(server.config.read_text())
+        changed["storage"]["retention"] = {"policies": [{"repositories": ["**"]}]}
+        server.config.write_text(json.dumps(changed))
+        server.process.send_signal(signal.SIGHUP)
+        wait_for("the log to tell", lambda: "the new configuration is refused" in server.log.read_text())
+        assert "storage.retention" in server.log.read_text()
+        server.config.write_text("{")
+        node = server.child("storagenode")
+        os.kill(node, signal.SIGKILL)
+        wait_for("another node", lambda: server.child("storagenode") not in {None, node})
+        push(server, _LARGE)

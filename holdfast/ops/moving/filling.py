@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gateway.local import open_blob
-from holdfast.errors import BlobUnknownError, HoldfastError, ManifestUnknownError, UnavailableError
+from holdfast.errors import BlobUnknownError, HoldfastError, UnavailableError, UpstreamUnavailableError
 from holdfast.ops.moving.sources import Contents
 from holdfast.ops.moving.trees import tree
 from holdfast.rpc.node import Want
@@ -63,7 +63,9 @@ def fill(work: Work, repository: Repository, wish: Wish, shelf: Shelf, outcome: 
     work.meter.expect(outcome.size_bytes)
     lost = dict(found.failed) | _blobs(work, repository, found, shelf, outcome)
     for node in found.nodes.values():
-        _manifest(work, repository, node.digest, node.size_bytes, shelf, outcome)
+        why = _manifest(work, repository, node.digest, node.size_bytes, shelf, outcome)
+        if why:
+            lost[node.digest] = why
     _spread_loss(found, lost)
     for digest, why in lost.items():
         outcome.fail(digest, why)
@@ -156,14 +158,20 @@ def _local(node: Giving, reference: Reference) -> Iterator[int | None]:
 
 def _manifest(
     work: Work, repository: Repository, digest: Digest, size_bytes: int, shelf: Shelf, outcome: Outcome
-) -> None:
+) -> str:
+    """Why it cannot be had; "": it is there."""
     if shelf.has(digest, size_bytes):
         work.meter.there(size_bytes)
-        return
-    with contextlib.suppress(ManifestUnknownError):  # deleted meanwhile
+        return ""
+    try:
         shelf.store(digest, [work.source.manifest(repository, digest).data])
-        work.meter.moved(size_bytes)
-        outcome.add(manifests=1)
+    except (UnavailableError, UpstreamUnavailableError):
+        raise
+    except HoldfastError as error:  # deleted meanwhile, for one
+        return error.message
+    work.meter.moved(size_bytes)
+    outcome.add(manifests=1)
+    return ""
 
 
 def _spread_loss(found: Tree, lost: dict[Digest, str]) -> None:

@@ -57,7 +57,9 @@ class Shelf:
             part.replace(self._file(digest))
 
     def link(self, digest: Digest, descriptor: int) -> bool:
-        """Give an open file a further name here; False: the file system does not allow it. Raises CorruptError: other bytes."""
+        """Give an open file a further name here; False: the file system does not allow it, or another file has the name (which
+        ``store`` replaces). Raises CorruptError: other bytes.
+        """
         hasher = digests.algorithm(digest.algorithm).new()
         at_bytes = 0
         while piece := os.pread(descriptor, _BUFFER_BYTES, at_bytes):
@@ -69,8 +71,7 @@ class Shelf:
             target.parent.mkdir(parents=True, exist_ok=True)
         directory = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            with contextlib.suppress(FileExistsError):
-                os.link(f"/proc/self/fd/{descriptor}", target.name, dst_dir_fd=directory, follow_symlinks=True)
+            os.link(f"/proc/self/fd/{descriptor}", target.name, dst_dir_fd=directory, follow_symlinks=True)
         except OSError:
             return False
         finally:

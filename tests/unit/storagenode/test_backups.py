@@ -148,3 +148,15 @@ def test_metadata_without_a_registry_is_no_backup(world):
 def test_impossible_options_are_refused(interval, count):
     with pytest.raises(ValueError):
         BackupOptions(interval, count)
+
+
+def test_a_clock_that_was_set_back_does_not_cost_the_backup_that_was_just_made(tmp_path):
+    backups = Backups.__new__(Backups)
+    backups._directory, backups._options = tmp_path, BackupOptions(count=2)
+    for when in ("20261124T000000Z", "20261125T000000Z"):
+        (tmp_path / f"holdfast-aaaaaaaa-{when}.backup").write_text("")
+    made = tmp_path / "holdfast-aaaaaaaa-19700101T000000Z.backup"
+    made.write_text("")
+    backups._drop_old(made)
+    assert made.exists()
+    assert len(list(tmp_path.iterdir())) == 2

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from holdfast.clock import ManualClock
+from holdfast.meta import keys
 from holdfast.meta.loose import LooseLinks
+from holdfast.meta.repos import Repositories
+from holdfast.meta.store import Put
+from holdfast.names import repository
 from storagenode.collecting.loosening import Graces, Loosening
 from storagenode.collecting.marks import Marks
 from tests.fakes.memory_store import MemoryStore
@@ -88,3 +92,17 @@ def test_links_of_other_repositories_are_left_alone():
     made.after(0)
     assert made.after(3600).removed == 1
     assert made.repos.link(OTHER, A) is not None
+
+
+def test_a_repository_that_cannot_be_read_keeps_its_links_and_holds_up_no_other():
+    clock = ManualClock()
+    store = MemoryStore(clock)
+    repos, other = Repositories(store, new_ids(), clock), repository("zz/other")
+    for name in (REPO, other):
+        repos.add_link(name, blob("x"), 1, repos.fence(blob("x")))
+    store.txn([], [Put(keys.link(REPO, blob("x")), b"\xff\xff\xff")])
+    loosening = Loosening(LooseLinks(store, new_ids()), Marks(clock))
+    loosening.cycle(Graces(1, 1), lambda: True)
+    clock.advance(2)
+    assert loosening.cycle(Graces(1, 1), lambda: True).removed == 1
+    assert store.get(keys.link(REPO, blob("x"))) is not None

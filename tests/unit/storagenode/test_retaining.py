@@ -16,6 +16,7 @@ from holdfast.clock import ManualClock
 from holdfast.errors import MetadataUnavailableError
 from holdfast.manifest import OCI_INDEX, OCI_MANIFEST, Reference
 from holdfast.meta import keys
+from holdfast.meta.loose import LooseLinks
 from holdfast.meta.pulls import PullsSince, PullTimes
 from holdfast.meta.repos import NewManifest, Repositories
 from holdfast.meta.retiring import Retiring
@@ -25,6 +26,7 @@ from holdfast.names import repository, tag
 from holdfast.retention.planner import plan
 from storagenode.collecting.assembly import CollectOptions, Disk, Side, collecting
 from storagenode.collecting.deletions import Deletions
+from storagenode.collecting.loosening import Graces, Loosening
 from storagenode.collecting.marks import Marks
 from storagenode.collecting.retaining import Retaining, Scope
 from tests.fakes.memory_store import MemoryStore
@@ -408,3 +410,18 @@ def test_one_node_of_a_cluster_looks_after_names_in_the_window_of_the_collector(
     made.clock.advance(HOUR)
     assert turn.look(lambda: True)
     assert made.tags() == ([] if is_first else [V1])
+
+
+def test_a_pass_of_retention_cuts_short_no_push_that_takes_longer():
+    made = World({"repositories": ["**"], "keepTags": [{"patterns": ["^keep"]}]})
+    push(made.repos, image("old"), V1)
+    made.after(DAY)
+    loosening = Loosening(LooseLinks(made.store, new_ids()), Marks(made.clock))
+    layer = blob("the first layer of a push that goes on")
+    made.repos.add_link(REPO, layer, 10, made.repos.fence(layer))
+    loosening.cycle(Graces(HOUR, DAY), lambda: True)
+    made.clock.advance(HOUR)
+    assert made.after(0).manifests == 1
+    made.clock.advance(600)
+    loosening.cycle(Graces(HOUR, DAY), lambda: True)
+    assert made.repos.links(REPO, [layer])

@@ -291,3 +291,17 @@ def round_of(bench, files) -> Round:
     scrub.loop._due = bench.clock.monotonic()
     scrub.loop.look()
     return scrub.loop.report.last
+
+
+def test_a_wish_in_metadata_that_began_anew_is_answered_by_reading(tmp_path):
+    """Restored into another store: its revisions are lower than what the node has answered."""
+    here = World(tmp_path)
+    for _ in range(50):
+        here.scrubs.ask("n1")
+    here.start(0).look()
+    assert here.report().answered >= 50
+    here.scrubs = Scrubs(MemoryStore(here.clock), new_ids())
+    loop = here.start(0)
+    loop.look()
+    here.scrubs.ask("n1")
+    assert loop.look()

@@ -5,12 +5,16 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
+from pathlib import Path
 
 import pytest
 
 from holdfast import digest as digests
-from holdfast.clock import ManualClock
+from holdfast.clock import ManualClock, SystemClock
 from holdfast.errors import RolledBackError, StorageFullError, UnavailableError
+from holdfast.meta import keys
+from holdfast.meta.sqlite import SqliteStore
+from holdfast.meta.store import Put
 from holdfast.rpc.collecting import Amount
 from holdfast.rpc.node import UploadKey
 from storagenode.disk.leftovers import Leftovers
@@ -139,3 +143,18 @@ def test_what_a_broken_copy_left_goes_and_what_somebody_is_at_work_on_stays(benc
 
 def staged(bench):
     return [name for name in os.listdir(bench.tree.staging) if name != "uploads"]  # noqa: PTH208
+
+
+def test_the_trash_waits_for_trust_also_where_nothing_is_collected(folder, files):
+    store, clock = SqliteStore(folder / "m.db", SystemClock()), ManualClock()
+    bench = Bench(folder, files, clock, {"trash_seconds": 60.0, "metadata": folder / "m.db"})
+    stored = bench.start().put_blob(digests.of(b"deleted"), b"deleted")
+    bench.server.node.delete_blob(stored.digest, stored.stamp)
+    store.txn([], [Put(keys.CLUSTER_RESTORED, b"by a restore")])
+    for _ in range(2):
+        with pytest.raises(RolledBackError):
+            bench.server.duties._round()
+        clock.advance(100)
+    assert len(list(Path(bench.tree.trash).iterdir())) == 1
+    bench.stop()
+    store.close()

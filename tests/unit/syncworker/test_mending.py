@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from holdfast.clock import ManualClock
-from holdfast.errors import OverloadedError, UpstreamMissingError
+from holdfast.errors import CorruptError, OverloadedError, UpstreamMissingError
 from holdfast.meta.lost import Lost, LostBook
 from syncworker.mending import AGAIN_SECONDS, Mending
 from tests.unit.meta.world import OTHER, REPO, blob, link, new_ids, world
@@ -78,3 +78,22 @@ def test_what_has_come_is_forgotten_and_asked_for_when_it_is_lost_again():
     found.mending.round()
     found.lose(A)
     assert found.mending.round() == 1
+
+
+def test_what_nobody_expected_ends_neither_the_rounds_nor_the_thread():
+    found, looks = World(REPO), iter([False, False, True])
+    found.errors[REPO] = CorruptError("a copy")
+    found.lose(A, REPO)
+    found.mending.keep_mended(lambda _seconds: next(looks))
+    assert found.brought == [(REPO, A)]
+
+
+def test_what_cannot_be_brought_makes_room_for_what_comes_behind_it(monkeypatch):
+    monkeypatch.setattr("syncworker.mending._AT_A_TIME", 1)
+    found = World(OTHER)
+    first, last = sorted((A, B), key=lambda digest: (digest.partition, str(digest)))
+    found.lose(first, REPO)
+    found.lose(last, OTHER)
+    for _ in range(2):
+        found.mending.round()
+    assert found.brought == [(OTHER, last)]

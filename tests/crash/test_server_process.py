@@ -248,5 +248,13 @@ def test_what_is_kept_changes_with_a_restart_only_and_a_node_is_started_again_as
         server.config.write_text("{")
         node = server.child("storagenode")
         os.kill(node, signal.SIGKILL)
-        wait_for("another node", lambda: server.child("storagenode") not in {None, node})
-        push(server, _LARGE)
+        wait_for("another node", lambda: server.child("storagenode") != node)
+        wait_for("a push", lambda: _is_taken(server))
+
+
+def _is_taken(server: Server) -> bool:
+    try:
+        push(server, _SMALL)
+    except (OSError, AssertionError):
+        return False
+    return True

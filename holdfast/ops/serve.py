@@ -6,6 +6,7 @@
     <root>/run/        Unix sockets, mode 0700; where the path is too long for a socket, a link to a private temporary directory,
                        for as long as the server runs
     <root>/run/metrics what its processes have counted since it started
+    <root>/run/config* what the node was started with, while the server runs
 
 Each of ``storage.subPaths`` has a directory ``node`` of the same kind, below its own root, for what its repositories keep. Where a
 ``storageDriver`` is given, blobs are in the object store and uploads on their way in that directory.
@@ -91,7 +92,8 @@ def run(path: Path | None) -> int:
         run_dir = _run_dir(root, stack)
         metadata = root / "meta" / "holdfast.db"
         cluster_id = _cluster_id(metadata)
-        children = _children(settings, path, root, run_dir, metadata, cluster_id, port)
+        kept = _kept(path, settings, run_dir, stack)
+        children = _children(settings, path, kept, root, run_dir, metadata, cluster_id, port)
         supervisor = Supervisor(children, SystemClock(), lambda: _reload(path, settings, children))
         for feature in config.unavailable(settings):
             log.warning(
@@ -159,7 +161,14 @@ def _cluster_id(metadata: Path) -> str:
 
 
 def _children(
-    settings: Settings, path: Path | None, root: Path, run_dir: Path, metadata: Path, cluster_id: str, port: int
+    settings: Settings,
+    path: Path | None,
+    kept: Path | None,
+    root: Path,
+    run_dir: Path,
+    metadata: Path,
+    cluster_id: str,
+    port: int,
 ) -> Sequence[Child]:
     target = f"unix:{run_dir / 'node.sock'}"
     storage = settings.storage
@@ -176,7 +185,6 @@ def _children(
         "--metadata", str(metadata),
     ]  # fmt: skip
     node += _collecting(settings)
-    kept = _kept(path, settings, run_dir)
     if kept is not None:
         node += ["--retention", str(kept)]
     if storage.metadata_backups.enable:
@@ -208,11 +216,15 @@ def _children(
     return [*children, Child("gateway", gateway, settings.http.drain_seconds + 5)]
 
 
-def _kept(path: Path | None, settings: Settings, run_dir: Path) -> Path | None:
-    """A copy of the configuration, for a node that is started again while somebody edits the file. Raises ConfigError."""
+def _kept(path: Path | None, settings: Settings, run_dir: Path, stack: contextlib.ExitStack) -> Path | None:
+    """A copy of the configuration, for a node that is started again while somebody edits the file; it goes with the server.
+
+    Raises ConfigError.
+    """
     if path is None:
         return None
     copy = run_dir / f"config{path.suffix}"
+    stack.callback(copy.unlink, missing_ok=True)
     try:
         copy.unlink(missing_ok=True)
         with open(os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:  # noqa: PTH123 - with a mode

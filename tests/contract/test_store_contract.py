@@ -375,8 +375,8 @@ def test_a_watch_begins_at_its_revision_inclusive(store):
 
 
 def test_a_poll_ends_when_its_time_is_over(store):
-    put(store, a=b"1")
-    with store.watch(b"x", b"y", 2) as watch:
+    start = put(store, a=b"1")
+    with store.watch(b"x", b"y", start) as watch:
         assert list(watch.poll(0.05)) == []
 
 

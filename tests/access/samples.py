@@ -32,7 +32,9 @@ REMOVED: Final = object()
 """As the value of a change: this setting is left out."""
 _SYNC: Final = "the sync worker's own tests start what it says, against upstreams on this machine (tests/sync)"
 _LATER: Final = "asks for nothing but what a later version brings, which is warned of at the start"
-_HEALTH: Final = "what it says of garbage and retention acts in tests/gc, tests/unit/retention and tests/clients/test_retention.py"
+_HEALTH: Final = (
+    "what it says of garbage and retention acts in tests/gc, tests/unit/retention and tests/clients/test_retention.py"
+)
 ELSEWHERE: Final = {
     "config-all-remote.json": _LATER,
     "config-cve.json": _LATER,

@@ -5,20 +5,49 @@ Never: makes a metadata file where there is none.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import typer
+
 from holdfast import config
 from holdfast.clock import SystemClock
-from holdfast.errors import ConfigError
+from holdfast.errors import ConfigError, HoldfastError
 from holdfast.meta.sqlite import SqliteStore
+from holdfast.ops import console
+from holdfast.ops.children import EXIT_CONFIG
 from holdfast.ops.reach import DEFAULT_FILE
+from holdfast.ops.starting import report_refusal
 from holdfast.replicas.access import open_metadata
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from holdfast.config import Settings
     from holdfast.meta.etcd import EtcdStore
+
+
+def is_cluster(settings: Settings) -> bool:
+    return settings.cluster is not None and settings.cluster.etcd is not None
+
+
+@contextlib.contextmanager
+def opened(path: Path | None) -> Iterator[tuple[Settings, SqliteStore | EtcdStore]]:
+    """For the length of a command; what is refused ends it and is told. Without a file: what ``holdfast serve`` does without."""
+    try:
+        settings = configuration(path) if path is not None or DEFAULT_FILE.exists() else config.defaults()
+        store = metadata(settings)
+    except ConfigError as error:
+        report_refusal(error)
+        raise typer.Exit(EXIT_CONFIG) from None
+    try:
+        yield settings, store
+    except HoldfastError as error:
+        raise console.refuse([error.message]) from error
+    finally:
+        store.close()
 
 
 def configuration(path: Path | None) -> Settings:

@@ -7,33 +7,23 @@ Exit codes: 0 done, 1 the metadata does not answer, 78 the configuration is refu
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from holdfast import config
-from holdfast.errors import ConfigError, HoldfastError
 from holdfast.meta.ownership import Ownership, ownership
 from holdfast.meta.usage import Usage
 from holdfast.ops import console
-from holdfast.ops.children import EXIT_CONFIG
 from holdfast.ops.console import bytes_text, counted, row, table
-from holdfast.ops.reach import DEFAULT_FILE, AsJson, ConfigFile
-from holdfast.ops.registry import configuration, metadata
-from holdfast.ops.starting import report_refusal
+from holdfast.ops.reach import AsJson, ConfigFile  # noqa: TC001 - typer reads annotations
+from holdfast.ops.registry import opened
 from holdfast.patterns.globs import Glob
 from holdfast.replicas.access import new_id
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
     from rich.table import Table
 
-    from holdfast.config import Settings
-    from holdfast.meta.store import Store
     from holdfast.meta.usage import Repaired
     from holdfast.ops.console import JsonObject
 
@@ -59,7 +49,7 @@ def usage(
     pattern: Pattern = "**", config_file: ConfigFile = None, recount: Recount = False, json_output: AsJson = False
 ) -> None:
     """Show what repositories and namespaces hold."""
-    with _metadata(config_file) as (settings, store):
+    with opened(config_file) as (settings, store):
         counts = Usage(store, new_id)
         repaired = list(counts.recount()) if recount else []
         found = ownership(store)
@@ -77,22 +67,6 @@ def usage(
             f"the counts of {counted(len(wrong), 'repository', 'repositories')} ({console.listed(wrong)}) are not what is there"
             " or changed just now; --recount sets them"
         )
-
-
-@contextlib.contextmanager
-def _metadata(path: Path | None) -> Iterator[tuple[Settings, Store]]:
-    try:
-        settings = configuration(path) if path is not None or DEFAULT_FILE.exists() else config.defaults()
-        store = metadata(settings)
-    except ConfigError as error:
-        report_refusal(error)
-        raise typer.Exit(EXIT_CONFIG) from None
-    try:
-        yield settings, store
-    except HoldfastError as error:
-        raise console.refuse([error.message]) from error
-    finally:
-        store.close()
 
 
 def _namespace(text: str, limit_bytes: int, found: Ownership, counts: Usage) -> Namespace:

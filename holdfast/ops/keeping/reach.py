@@ -53,10 +53,6 @@ def settings_of(path: Path | None) -> Iterator[Settings]:
         raise console.refuse([error.message]) from error
 
 
-def is_cluster(settings: Settings) -> bool:
-    return settings.cluster is not None and settings.cluster.etcd is not None
-
-
 @contextlib.contextmanager
 def audited(settings: Settings) -> Iterator[Callable[[str, str], None]]:
     """Writes a line of the audit log: what was done, and to what. Raises ConfigError: the file cannot be opened."""

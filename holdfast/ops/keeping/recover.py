@@ -43,12 +43,12 @@ from holdfast.ops import console
 from holdfast.ops.accounts import ConfigFile  # noqa: TC001 - typer reads annotations
 from holdfast.ops.console import counted
 from holdfast.ops.keeping import shelves
-from holdfast.ops.keeping.reach import as_json, audited, is_cluster, progress, settings_of, told
+from holdfast.ops.keeping.reach import as_json, audited, progress, settings_of, told
 from holdfast.ops.keeping.restore import target_of
 from holdfast.ops.keeping.shelves import Directories
 from holdfast.ops.keeping.unpacking import unpacked
 from holdfast.ops.reach import AsJson, Yes  # noqa: TC001 - typer reads annotations
-from holdfast.ops.registry import database, metadata
+from holdfast.ops.registry import database, is_cluster, metadata
 from holdfast.replicas.access import new_id
 from storagenode.disk.identity import seen
 from storagenode.disk.tree import Tree

@@ -24,9 +24,10 @@ import typer
 from holdfast.meta.keeping import file
 from holdfast.ops import console
 from holdfast.ops.accounts import ConfigFile  # noqa: TC001 - typer reads annotations
-from holdfast.ops.keeping.reach import as_json, audited, is_cluster, progress, settings_of, told
+from holdfast.ops.keeping.reach import as_json, audited, progress, settings_of, told
 from holdfast.ops.keeping.targets import EtcdTarget, SqliteTarget
 from holdfast.ops.reach import AsJson, Yes  # noqa: TC001 - typer reads annotations
+from holdfast.ops.registry import is_cluster
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, Protocol, Self
 from holdfast.clock import SystemClock
 from holdfast.digest import PARTITIONS
 from holdfast.errors import ConfigError, CorruptError, HoldfastError
-from holdfast.ops.keeping.reach import is_cluster
+from holdfast.ops.registry import is_cluster
 from holdfast.replicas.access import access
 from holdfast.replicas.read import ReplicaReader
 from holdfast.rpc.node import Want

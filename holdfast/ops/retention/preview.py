@@ -8,7 +8,6 @@ Manifests that merely belong to an index that stays are left out of the table; J
 
 from __future__ import annotations
 
-import contextlib
 import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,16 +17,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.progress import Progress
 
-from holdfast import config
 from holdfast.clock import SystemClock
-from holdfast.errors import ConfigError, CorruptError, HoldfastError
+from holdfast.errors import CorruptError
 from holdfast.meta.standing import Standing
 from holdfast.ops import console
-from holdfast.ops.children import EXIT_CONFIG
 from holdfast.ops.console import bytes_text, counted, row, table
 from holdfast.ops.reach import DEFAULT_FILE, AsJson
-from holdfast.ops.registry import configuration, metadata
-from holdfast.ops.starting import report_refusal
+from holdfast.ops.registry import opened
 from holdfast.patterns.globs import Glob
 from holdfast.patterns.routes import route_of
 from holdfast.retention.planner import plan
@@ -78,7 +74,7 @@ class Row:
 def preview(config_file: ConfigArgument = None, repository: Pattern = "**", json_output: AsJson = False) -> None:
     """Show what retention would take, what it leaves, and by which rule. Nothing is changed."""
     unread: list[str] = []
-    with _registry(config_file) as (settings, store):
+    with opened(config_file) as (settings, store):
         rows = list(_rows(store, Policies.of(settings.storage), _glob(repository), unread))
     if json_output:
         console.show_json(_as_json(settings, rows, unread))
@@ -93,22 +89,6 @@ def _glob(text: str) -> Glob:
         return Glob(text)
     except ValueError as error:
         raise typer.BadParameter(f"the glob {text!r} {error}") from error
-
-
-@contextlib.contextmanager
-def _registry(path: Path | None) -> Iterator[tuple[Settings, Store]]:
-    try:
-        settings = configuration(path) if path is not None or DEFAULT_FILE.exists() else config.defaults()
-        store = metadata(settings)
-    except ConfigError as error:
-        report_refusal(error)
-        raise typer.Exit(EXIT_CONFIG) from None
-    try:
-        yield settings, store
-    except HoldfastError as error:
-        raise console.refuse([error.message]) from error
-    finally:
-        store.close()
 
 
 def _rows(store: Store, policies: Policies, glob: Glob, unread: list[str]) -> Iterator[Row]:

@@ -18,7 +18,7 @@ from holdfast.meta.repos import Repositories
 from holdfast.meta.scrubs import Scrubs
 from holdfast.ops import console
 from holdfast.ops.children import EXIT_CONFIG
-from holdfast.ops.registry import configuration, metadata
+from holdfast.ops.registry import configuration, is_cluster, metadata
 from holdfast.ops.starting import report_refusal
 from holdfast.replicas.access import new_id
 from storagenode.disk import identity
@@ -74,7 +74,7 @@ def reached(path: Path | None) -> Iterator[Scrubbed]:
         try:
             settings = configuration(path)
             store = stack.enter_context(contextlib.closing(metadata(settings)))
-            addresses, alive = _cluster(store) if _is_cluster(settings) else _machine(settings)
+            addresses, alive = _cluster(store) if is_cluster(settings) else _machine(settings)
         except ConfigError as error:
             report_refusal(error)
             raise typer.Exit(EXIT_CONFIG) from None
@@ -85,10 +85,6 @@ def reached(path: Path | None) -> Iterator[Scrubbed]:
             yield Scrubbed(store, Scrubs(store, new_id), LostBook(store, new_id), repos, addresses, alive)
         except HoldfastError as error:
             raise console.refuse([error.message]) from error
-
-
-def _is_cluster(settings: Settings) -> bool:
-    return settings.cluster is not None and settings.cluster.etcd is not None
 
 
 def _cluster(store: Store) -> tuple[dict[str, str], Callable[[], frozenset[str]]]:

@@ -24,7 +24,7 @@ from holdfast.meta.records import LinkRecord, UsageRecord, encode_repository
 from holdfast.meta.store import Delete, KeyAt, Put
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from holdfast.digest import Digest
     from holdfast.meta.ceilings import Room
@@ -80,15 +80,28 @@ def linked(
 
 def unlinked(repository: Repository, digest: Digest, standing: Mapping[bytes, Entry], operation_id: bytes) -> Write:
     """Take a link away; three operations at most. ``removals/`` is the caller's to bump."""
-    key = keys.link(repository, digest)
-    known = standing.get(key)
-    compares: list[Compare] = [KeyAt(key, revision_of(standing, key))]
-    ops: list[Op] = [Delete(key), Delete(keys.holder(digest, repository))]
-    if known is None:
-        return Write(compares, ops)
-    delta = UsageDelta(-1, -LinkRecord.decode(known.value).size_bytes, operation_id)
-    counted = _counted(keys.usage_of(repository, digest), standing, delta)
-    return Write([*compares, *counted.compares], [*ops, *counted.ops])
+    return all_unlinked(repository, [digest], standing, operation_id)
+
+
+def all_unlinked(
+    repository: Repository, digests: Sequence[Digest], standing: Mapping[bytes, Entry], operation_id: bytes
+) -> Write:
+    """Take these links away; two operations each, and one for each shard of the count."""
+    compares: list[Compare] = []
+    ops: list[Op] = []
+    counts: dict[bytes, UsageRecord] = {}
+    for digest in digests:
+        key, usage_key = keys.link(repository, digest), keys.usage_of(repository, digest)
+        known = standing.get(key)
+        compares.append(KeyAt(key, revision_of(standing, key)))
+        ops += [Delete(key), Delete(keys.holder(digest, repository))]
+        if known is not None:
+            count = counts[usage_key] if usage_key in counts else usage_at(standing, usage_key)
+            counts[usage_key] = count.changed(-1, -LinkRecord.decode(known.value).size_bytes)
+    for usage_key, count in counts.items():
+        compares.append(KeyAt(usage_key, revision_of(standing, usage_key)))
+        ops.append(put_usage(usage_key, count, operation_id))
+    return Write(compares, ops)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,8 @@ Promises
     with what is stored, but for the digests of the repository's manifests, of which :data:`MANIFESTS` are kept. Where there are
     more, every ref counts as a living manifest's, so that too little is found, never too much.
   * A walk only suspects. :meth:`LooseLinks.remove` removes a link if it stands as it was seen (a renewal is a change), there is no
-    manifest by its digest, and no living manifest references it, in one transaction that pushes notice (``removals/``).
+    manifest by its digest, and no living manifest references it, in one transaction that pushes notice (``removals/``). Many go in
+    one where nothing at all references them, which is the rule.
 
 Never here: how long a link has to have been loose, and bytes.
 """
@@ -21,19 +22,22 @@ from typing import TYPE_CHECKING, Final
 from holdfast.errors import StillReferencedError
 from holdfast.meta import keys
 from holdfast.meta.commit import revision_of
-from holdfast.meta.counting import read_with, unlinked
+from holdfast.meta.counting import all_unlinked, read_with, unlinked
 from holdfast.meta.records import LinkRecord
 from holdfast.meta.removals import NEVER, Removals, left_revision
-from holdfast.meta.store import Delete, KeyAt, pages
+from holdfast.meta.store import Delete, KeyAt, RangeNotAfter, pages
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from holdfast.digest import Digest
-    from holdfast.meta.store import Entry, Store
+    from holdfast.meta.store import Compare, Entry, Op, Store
     from holdfast.names import Repository
 
 MANIFESTS: Final = 100_000
+# Three compares and three operations each, and one for each shard of the count, fit into one transaction.
+_TOGETHER: Final = 32
+_NO_REF: Final = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +84,53 @@ class LooseLinks:
                 size_bytes = LinkRecord.decode(entry.value).size_bytes
                 yield Loose(repository, digest, size_bytes, entry.mod_revision, entry.mod_revision > left_at)
 
-    def remove(self, loose: Loose) -> bool:
-        """False: it is needed, was renewed, or is gone. Raises OutcomeUnknownError."""
+    def remove(self, suspects: Sequence[Loose]) -> list[Loose]:
+        """Links of one repository. Those that went: others are needed, were renewed, or are gone. Raises OutcomeUnknownError."""
+        gone: list[Loose] = []
+        for first in range(0, len(suspects), _TOGETHER):
+            gone += self._remove(suspects[first : first + _TOGETHER])
+        if gone:
+            self._removals.leave(gone[0].repository)
+        return gone
+
+    def _remove(self, suspects: Sequence[Loose]) -> list[Loose]:
+        """All that stand as they were seen, at once, or those of each half."""
+        repository = suspects[0].repository
+        named = {keys.manifest(repository, loose.digest): loose for loose in suspects}
+        read = (key for loose in suspects for key in read_with(repository, loose.digest))
+        standing = self._store.get_many([*named, *dict.fromkeys(read)]).entries
+        going = [loose for key, loose in named.items() if key not in standing and _stands(loose, standing)]
+        if not going or self._went(repository, going, standing):
+            return going
+        if len(going) == 1:
+            return going if self._remove_one(going[0]) else []
+        middle = len(going) // 2
+        return self._remove(going[:middle]) + self._remove(going[middle:])
+
+    def _went(self, repository: Repository, going: Sequence[Loose], standing: Mapping[bytes, Entry]) -> bool:
+        """False: something has changed, or there are refs, which have to be looked at."""
+        digests = [loose.digest for loose in going]
+        write = all_unlinked(repository, digests, standing, self._new_id())
+        compares: list[Compare] = [*write.compares]
+        for digest in digests:
+            unreferenced = RangeNotAfter(*keys.parents_of(repository, digest), _NO_REF)
+            compares += [KeyAt(keys.manifest(repository, digest), 0), unreferenced]
+        return self._take(repository, standing, compares, [*write.ops, *_pulls(repository, digests)])
+
+    def _take(
+        self, repository: Repository, standing: Mapping[bytes, Entry], compares: Sequence[Compare], ops: Sequence[Op]
+    ) -> bool:
+        # A link that was loose leaves none behind: whatever else waits for its manifest still does.
+        removals = standing.get(keys.removals(repository))
+        left = left_revision(removals) if removals else NEVER
+        return self._removals.remove(repository, removals.mod_revision if removals else 0, compares, ops, left)
+
+    def _remove_one(self, loose: Loose) -> bool:
+        """Refs of manifests that are gone are in nobody's way."""
         repository, digest = loose.repository, loose.digest
-        link_key, record_key = keys.link(repository, digest), keys.manifest(repository, digest)
+        record_key = keys.manifest(repository, digest)
         standing = self._store.get_many([record_key, *read_with(repository, digest)]).entries
-        if revision_of(standing, link_key) != loose.revision or record_key in standing:
+        if not _stands(loose, standing) or record_key in standing:
             return False
         try:
             unreferenced = self._removals.unreferenced(repository, digest)
@@ -93,14 +138,7 @@ class LooseLinks:
             return False
         write = unlinked(repository, digest, standing, self._new_id())
         compares = [KeyAt(record_key, 0), *write.compares, *unreferenced]
-        ops = [*write.ops, Delete(keys.pulled(digest, repository))]
-        # A link that was loose leaves none behind: whatever else waits for its manifest still does.
-        removals = standing.get(keys.removals(repository))
-        left = left_revision(removals) if removals else NEVER
-        is_gone = self._removals.remove(repository, removals.mod_revision if removals else 0, compares, ops, left)
-        if is_gone:
-            self._removals.leave(repository)
-        return is_gone
+        return self._take(repository, standing, compares, [*write.ops, *_pulls(repository, [digest])])
 
     def _manifests(self, repository: Repository) -> set[bytes] | None:
         """Names of the digests; None: too many to keep."""
@@ -110,6 +148,15 @@ class LooseLinks:
             if len(found) > self._most_manifests:
                 return None
         return found
+
+
+def _stands(loose: Loose, standing: Mapping[bytes, Entry]) -> bool:
+    """As it was seen."""
+    return revision_of(standing, keys.link(loose.repository, loose.digest)) == loose.revision
+
+
+def _pulls(repository: Repository, digests: Sequence[Digest]) -> list[Delete]:
+    return [Delete(keys.pulled(digest, repository)) for digest in digests]
 
 
 class _Refs:

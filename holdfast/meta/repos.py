@@ -166,6 +166,10 @@ class Repositories:
         """The link. Raises BlobUnknownError, RepositoryUnknownError, StillReferencedError."""
         self._removals.blob(repository, digest)
 
-    def begin_sweep(self, partition: int, digests: Sequence[Digest]) -> list[Digest]:
-        """Those of them that nothing links; every fence of the partition taken before is void now."""
-        return self._sweeps.begin(partition, digests)
+    def begin_sweep(self, digests: Sequence[Digest]) -> list[Digest]:
+        """Those of them that nothing links; every fence of their partitions taken before is void now."""
+        return self._sweeps.begin(digests)
+
+    def held(self, digests: Sequence[Digest]) -> list[Digest]:
+        """Those of them that anything links."""
+        return self._sweeps.held(digests)

@@ -26,7 +26,7 @@ from holdfast.meta.holders import Held
 from storagenode.collecting.pending import Pending, Thing, is_due
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Container, Iterator, Sequence
 
     from holdfast.digest import Digest
     from holdfast.meta.store import Store
@@ -41,6 +41,8 @@ def _nobody_listens(_step: str, _done: int, _total: int) -> None:
     """For cycles that nobody has ordered."""
 
 
+# Copies of which one transaction says that nobody links them: few enough for no push to wait for it.
+_TOGETHER: Final = 64
 # A few copies may always go, or an empty registry could never be tidied up.
 _FEW: Final = 100
 
@@ -56,7 +58,9 @@ class Copies(Protocol):
 class Links(Protocol):
     """What a collector needs of ``holdfast.meta.repos.Repositories``."""
 
-    def begin_sweep(self, partition: int, digests: Sequence[Digest]) -> list[Digest]: ...
+    def begin_sweep(self, digests: Sequence[Digest]) -> list[Digest]: ...
+
+    def held(self, digests: Sequence[Digest]) -> list[Digest]: ...
 
     def holders(self, digest: Digest, limit: int) -> Sequence[object]: ...
 
@@ -140,11 +144,11 @@ class Collector:
         self._marks.end()
         if due and not cycle.refused:
             self.require_right()
-            for number, (partition, copies) in enumerate(due.items()):
+            for first in range(0, len(due), _TOGETHER):
                 if not goes_on():
                     break
-                tell("sweep", number, len(due))
-                self._sweep(partition, copies, cycle)
+                tell("sweep", first, len(due))
+                self._sweep(due[first : first + _TOGETHER], cycle)
         return cycle
 
     def foresee(
@@ -174,12 +178,12 @@ class Collector:
         tell: Tell,
         *,
         is_noted: bool = True,
-    ) -> dict[int, list[ListedBlob]] | None:
-        """What is due, by partition, also where ``cycle.refused`` says why it stays; None: the walk was ended."""
+    ) -> list[ListedBlob] | None:
+        """What is due, partition by partition, also where ``cycle.refused`` says why it stays; None: the walk was ended."""
         self.require_right()
         held = hold(self._store)
         is_empty = held.is_empty
-        due: dict[int, list[ListedBlob]] = {}
+        due: list[ListedBlob] = []
         for partition in range(PARTITIONS):
             if not goes_on():
                 return None
@@ -191,7 +195,7 @@ class Collector:
                 if is_due(thing, terms.grace_seconds, self._marks, cycle.pending, is_noted=is_noted):
                     cycle.due += 1
                     cycle.due_bytes += copy.size_bytes
-                    due.setdefault(partition, []).append(copy)
+                    due.append(copy)
         cycle.refused = self._judged(cycle, due, terms, is_empty=is_empty)
         return due
 
@@ -206,7 +210,7 @@ class Collector:
                 yield copy
 
     @staticmethod
-    def _judged(cycle: Cycle, due: dict[int, list[ListedBlob]], terms: Terms, *, is_empty: bool) -> str:
+    def _judged(cycle: Cycle, due: Sequence[ListedBlob], terms: Terms, *, is_empty: bool) -> str:
         if not due or terms.share == 1 or 0 < cycle.due_bytes <= terms.allowed_bytes:
             return ""
         if is_empty:
@@ -216,8 +220,8 @@ class Collector:
             return f"{cycle.orphans} blobs of {cycle.orphan_bytes} bytes are nobody's, of {cycle.bytes} bytes that are here"
         return ""
 
-    def _sweep(self, partition: int, copies: Sequence[ListedBlob], cycle: Cycle) -> None:
-        free = set(self._links.begin_sweep(partition, [copy.digest for copy in copies]))
+    def _sweep(self, copies: Sequence[ListedBlob], cycle: Cycle) -> None:
+        free = set(self._links.begin_sweep([copy.digest for copy in copies]))
         gone: list[Digest] = []
         for copy in copies:
             if copy.digest in free and self._copies.delete(copy.digest, copy.stamp):
@@ -227,10 +231,10 @@ class Collector:
             else:
                 cycle.kept += 1
                 cycle.kept_bytes += copy.size_bytes
-        self._mend(partition, gone, cycle)
+        self._mend(gone, cycle)
 
-    def _mend(self, partition: int, gone: Iterable[Digest], cycle: Cycle) -> None:
+    def _mend(self, gone: Sequence[Digest], cycle: Cycle) -> None:
         """Somebody was told "have it" by another node, and links it by now: it has fewer copies than it should."""
-        if any(self._links.holders(digest, 1) for digest in gone):
+        for partition in sorted({digest.partition for digest in self._links.held(gone)}):
             self._short(partition)
             cycle.mended.add(partition)

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 
 _LOG: Final = logging.getLogger("holdfast.gc")
+# Removed between two looks whether to go on.
+_TOGETHER: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +77,11 @@ class Loosening:
             if not goes_on():
                 return found  # the marks stay as the last whole walk left them
             # Before anything goes: the walk reads ahead, and removing is for what it has seen.
-            for loose in self._readable(repository, graces, found, is_noted=True):
+            due = self._readable(repository, graces, found, is_noted=True)
+            for first in range(0, len(due), _TOGETHER):
                 if not goes_on():
                     return found
-                self._remove(loose, found)
+                self._remove(due[first : first + _TOGETHER], found)
         self._marks.end()
         return found
 
@@ -111,9 +114,8 @@ class Loosening:
                 due.append(loose)
         return due
 
-    def _remove(self, loose: Loose, found: Loosened) -> None:
-        if self._links.remove(loose):
-            found.removed += 1
-            found.removed_bytes += loose.size_bytes
-        else:
-            found.kept += 1
+    def _remove(self, due: Sequence[Loose], found: Loosened) -> None:
+        removed = self._links.remove(due)
+        found.removed += len(removed)
+        found.removed_bytes += sum(loose.size_bytes for loose in removed)
+        found.kept += len(due) - len(removed)

@@ -63,10 +63,10 @@ class Freeing:
             partitions[digest.partition].append(digest)
         freed_bytes = 0
         away: set[str] = set()
-        for partition, members in sorted(partitions.items()):
+        for _, members in sorted(partitions.items()):
             if not goes_on():
                 break
-            freed_bytes += self._free(partition, sorted(members), away)
+            freed_bytes += self._free(sorted(members), away)
         return freed_bytes
 
     def _remember(self, digests: Iterable[Digest]) -> None:
@@ -77,13 +77,14 @@ class Freeing:
                 return
             self._unfreed.add(digest)
 
-    def _free(self, partition: int, digests: list[Digest], away: set[str]) -> int:
+    def _free(self, digests: list[Digest], away: set[str]) -> int:
+        """Digests of one partition."""
         try:
             copies = self._remover.listed(digests, away)
         except NodeUnreachableError as error:
             _log.warning("copies of what was evicted are not freed yet", extra={"reason": error.message})
             return 0
-        free = self._repos.begin_sweep(partition, digests)
+        free = self._repos.begin_sweep(digests)
         # What is linked is not for us to free.
         self._unfreed.difference_update(set(digests).difference(free))
         freed_bytes = 0

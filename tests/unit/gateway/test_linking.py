@@ -56,7 +56,7 @@ class World:
         self.directory.layout_revision = entry.mod_revision
 
     def sweep(self) -> None:
-        Sweeps(self.store, new_ids()).begin(DIGEST.partition, [DIGEST])
+        Sweeps(self.store, new_ids()).begin([DIGEST])
 
     def finish(self):
         key = UploadKey(self.writer.start(REPO, "", None).upload_id, REPO)

@@ -121,9 +121,12 @@ def test_what_an_upstream_gave_is_pushed_from_then_on(world: World) -> None:
 
 def test_a_sweep_in_between_makes_the_push_look_again(world: World) -> None:
     world.have(LAYER, "upstream")
+    beside = digests.parse(f"sha256:{digests.of(LAYER).encoded[:3]:0<64}")
+    swept = []
     # The first transaction stores nothing but the claim on the layer.
-    world.store.before_txn(lambda: Sweeps(world.store, new_ids()).begin(digests.of(LAYER).partition, []))
+    world.store.before_txn(lambda: swept.extend(Sweeps(world.store, new_ids()).begin([beside])))
     world.push()
+    assert swept == [beside]
     assert world.origin() == "pushed"
 
 

@@ -129,7 +129,7 @@ class Scene:
         def actor(store):
             store.get(b"the inventory is read at any time")
             stamp = self.nodes.stamps.get(digest)
-            for free in self.over(store).begin_sweep(digest.partition, [digest]):
+            for free in self.over(store).begin_sweep([digest]):
                 store.get(b"the deletes arrive later")
                 self.nodes.delete(free, stamp)
 

@@ -79,7 +79,7 @@ def test_a_link_goes_both_ways_and_with_its_pull_time(walked):
     link(walked.repos, A)
     PullTimes(walked.store).write({(REPO, A): 1.0})
     removals = walked.repos.removals(REPO)
-    assert walked.links.remove(walked.one(A))
+    assert walked.links.remove([walked.one(A)])
     assert walked.repos.link(REPO, A) is None
     assert walked.repos.holders(A, 1) == []
     assert keys_below(walked.store, b"pulled/") == []
@@ -93,8 +93,35 @@ def test_what_was_renewed_referenced_or_pushed_as_a_manifest_since_stays(walked)
     link(walked.repos, A)
     push(walked.repos, image("other", B))
     push(walked.repos, image("m"))
-    assert [walked.links.remove(suspect) for suspect in suspects] == [False] * 3
+    assert walked.links.remove(suspects) == []
     assert set(walked.repos.links(REPO, [A, B, M])) == {A, B, M}
+
+
+def test_many_go_together_and_those_that_stay_hold_up_none_of_the_others(walked):
+    many = [blob(f"one of many {number}") for number in range(80)]
+    push(walked.repos, image("n", B), V1)
+    link(walked.repos, *many)
+    suspects = list(walked.links.of(REPO))
+    link(walked.repos, many[0], many[40])
+    push(walked.repos, image("m", many[7]))
+    gone = {loose.digest for loose in walked.links.remove(suspects)}
+    stay = {many[0], many[40], many[7]}
+    assert gone == set(many) - stay
+    assert set(walked.repos.links(REPO, many)) == stay
+    assert not faults(walked.store)
+
+
+def test_what_a_dead_manifest_still_refers_to_goes_with_the_others(walked):
+    push(walked.repos, image("m", A, B), V1)
+    refs = keys_below(walked.store, b"ref/")
+    walked.repos.delete_manifest(REPO, M)
+    for key in refs:
+        assert walked.store.txn([], [Put(key, b"")]).succeeded
+    link(walked.repos, C)
+    suspects = list(walked.links.of(REPO))
+    assert [loose.digest for loose in walked.links.remove(suspects)] == sorted([A, B, C], key=str)
+    assert keys_below(walked.store, b"link/") == []
+    assert keys_below(walked.store, b"usage/") == []
 
 
 def test_what_waits_for_its_first_manifest_is_told_from_what_one_has_left(walked):
@@ -107,20 +134,20 @@ def test_what_waits_for_its_first_manifest_is_told_from_what_one_has_left(walked
 
 def test_what_waits_for_its_first_manifest_does_so_when_another_push_is_given_up(walked):
     link(walked.repos, A, B)
-    assert walked.links.remove(walked.one(A))
+    assert walked.links.remove([walked.one(A)])
     assert walked.one(B).is_awaited
     push(walked.repos, image("m", B), V1)
     walked.repos.delete_manifest(REPO, M)
     link(walked.repos, A)
-    assert walked.links.remove(walked.one(A))
+    assert walked.links.remove([walked.one(A)])
     assert not walked.one(B).is_awaited
 
 
 def test_nothing_that_is_gone_is_removed_again(walked):
     link(walked.repos, A)
     suspect = walked.one(A)
-    assert walked.links.remove(suspect)
-    assert not walked.links.remove(suspect)
+    assert walked.links.remove([suspect])
+    assert not walked.links.remove([suspect])
 
 
 def test_in_no_order_of_steps_does_a_manifest_lose_what_it_references():
@@ -146,7 +173,7 @@ def test_in_no_order_of_steps_does_a_manifest_lose_what_it_references():
                     continue
                 return
 
-        return store, [pusher, lambda stepped: LooseLinks(stepped, new_ids()).remove(suspect)]
+        return store, [pusher, lambda stepped: LooseLinks(stepped, new_ids()).remove([suspect])]
 
     for store, order in every_interleaving(scene):
         assert not faults(store), order

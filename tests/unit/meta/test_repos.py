@@ -69,7 +69,7 @@ def test_holders_are_limited_and_sorted():
 def test_a_link_under_an_old_fence_is_refused():
     _, repos = world()
     fence = repos.fence(A)
-    assert repos.begin_sweep(A.partition, [A]) == [A]
+    assert repos.begin_sweep([A]) == [A]
     with pytest.raises(SweepMovedError):
         repos.add_link(REPO, A, 10, fence)
     assert repos.link(REPO, A) is None
@@ -85,7 +85,7 @@ def test_a_fence_protects_its_own_partition_only():
 
 def test_fences_agree_with_fence():
     _, repos = world()
-    repos.begin_sweep(A.partition, [A])
+    repos.begin_sweep([A])
     assert repos.fences([A, B]) == {A: repos.fence(A), B: repos.fence(B)}
 
 
@@ -233,7 +233,7 @@ def test_pushes_do_not_disturb_each_other():
 def test_a_sweep_after_the_fence_refuses_the_push():
     _, repos = world()
     fence = repos.fence(blob("m"))
-    repos.begin_sweep(blob("m").partition, [blob("m")])
+    repos.begin_sweep([blob("m")])
     with pytest.raises(SweepMovedError):
         repos.put_manifest(REPO, image("m"), [V1], fence, repos.removals(REPO))
 
@@ -571,26 +571,43 @@ def test_a_sweep_begins_with_what_nothing_links():
     _, repos = world()
     link(repos, A)
     before = repos.fence(A)
-    assert repos.begin_sweep(A.partition, [A]) == []
+    assert repos.begin_sweep([A]) == []
     assert repos.fence(A) == before
     repos.delete_blob(REPO, A)
-    assert repos.begin_sweep(A.partition, [A]) == [A]
+    assert repos.begin_sweep([A]) == [A]
     assert repos.fence(A).revision > before.revision
 
 
 def test_a_sweep_leaves_out_what_is_linked_meanwhile():
     store, repos = world()
     store.before_txn(lambda: link(repos, A))
-    assert repos.begin_sweep(A.partition, [A]) == []
+    assert repos.begin_sweep([A]) == []
 
 
-def test_a_sweep_takes_any_number_of_digests_of_its_own_partition():
+def test_a_sweep_takes_any_number_of_digests_of_any_partitions():
     _, repos = world()
-    digests_in = [digests.parse(f"sha256:{A.encoded[:3]}{number:061x}") for number in range(MAX_OPS + 10)]
-    link(repos, digests_in[5])
-    assert repos.begin_sweep(A.partition, digests_in) == digests_in[:5] + digests_in[6:]
-    with pytest.raises(ValueError, match="partition"):
-        repos.begin_sweep(A.partition, [B])
+    wanted = [digests.parse(f"sha256:{number % 7:03x}{number:061x}") for number in range(MAX_OPS + 10)]
+    link(repos, wanted[5])
+    before = [repos.fence(digest) for digest in wanted[:7]]
+    assert repos.begin_sweep(wanted) == wanted[:5] + wanted[6:]
+    assert all(repos.fence(digest).revision > fence.revision for digest, fence in zip(wanted, before, strict=False))
+
+
+def test_what_nobody_links_costs_one_round_trip_however_much_it_is():
+    store, repos = world()
+    before = store.transactions, store.reads
+    assert repos.begin_sweep([blob(str(number)) for number in range(MAX_OPS)]) != []
+    assert (store.transactions - before[0], store.reads - before[1]) == (1, 0)
+
+
+def test_what_is_held_is_told_and_nothing_is_changed_by_asking():
+    _, repos = world()
+    wanted = [blob(str(number)) for number in range(20)]
+    link(repos, wanted[3], wanted[17])
+    fences = [repos.fence(digest) for digest in wanted]
+    assert repos.held(wanted) == [wanted[3], wanted[17]]
+    assert repos.held([]) == []
+    assert [repos.fence(digest) for digest in wanted] == fences
 
 
 # Ambiguous answers
@@ -603,7 +620,7 @@ MUTATIONS = {
     "delete_tag": lambda repos: repos.delete_tag(REPO, V1),
     "delete_manifest": lambda repos: repos.delete_manifest(REPO, blob("m")),
     "delete_blob": lambda repos: repos.delete_blob(REPO, B),
-    "begin_sweep": lambda repos: repos.begin_sweep(blob("free").partition, [blob("free")]),
+    "begin_sweep": lambda repos: repos.begin_sweep([blob("free")]),
 }
 
 

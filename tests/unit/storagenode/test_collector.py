@@ -107,8 +107,8 @@ def test_a_copy_that_is_asked_for_after_the_listing_stays():
     world.cycle()
     begin = world.repos.begin_sweep
 
-    def meanwhile(partition, digests):
-        free = begin(partition, digests)
+    def meanwhile(digests):
+        free = begin(digests)
         world.node.has(A)
         return free
 
@@ -307,5 +307,5 @@ def test_in_no_order_of_steps_does_a_push_lose_its_bytes():
     for _, order in every_interleaving(scene):
         assert not _held_without_bytes(worlds[-1]), order
         assert not faults(worlds[-1].store), order
-    assert len(worlds) > 50
+    assert len(worlds) > 25
     assert swept == {0, 1}

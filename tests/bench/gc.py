@@ -6,6 +6,8 @@ at most; then
     links    reading all links partition by partition as a cycle does, and whether SQLite reads ranges for it
     cycle    seconds of two collections, and the node's memory before and after them
     pulls    GETs of manifests and of small blobs on 16 connections, without any collection and while one goes on
+    churn    pushes, retags, mounts and deletes by 16 clients through three collections: whether anything is missing, and when they
+             have deleted all that they pushed, whether anything is left
 
 A registry that was filled before is used again. The clients are threads of this process.
 """
@@ -37,6 +39,8 @@ from holdfast.meta.records import LinkRecord, ManifestRecord, encode_repository,
 from holdfast.meta.sqlite import SqliteStore
 from holdfast.names import repository
 from storagenode.disk.tree import Tree
+from tests.gc.soaking import Cycles, Team, reporting
+from tests.gc.test_on_one_machine import stored
 from tests.serving import serving, wait_for
 
 if TYPE_CHECKING:
@@ -49,11 +53,14 @@ IMAGE = 100  # blobs, the manifest not among them
 BLOB_BYTES = 100
 REPOSITORIES = 1000
 CLIENTS = 16
+COLLECTIONS = 3
 SECONDS = 8.0
 WANTED = 500  # images that somebody asks for
 CONFIG = "application/vnd.oci.image.config.v1+json"
 LAYER = "application/vnd.oci.image.layer.v1.tar"
 QUIET, SOON = {"gc": False}, {"gc": True, "gcDelay": "1h", "gcInterval": "100ms"}
+AT_ONCE = {"gc": True, "gcDelay": "5s", "gcInterval": "1s", "uploadExpiry": "30s"}
+CHURN_SECONDS, LEFT_SECONDS, LOOK_SECONDS = 3600.0, 1800.0, 10.0
 ID = bytes(16)
 
 
@@ -223,14 +230,40 @@ def pulls(root: Path, number: int, rounds: int) -> None:
         )
 
 
+def churn(root: Path, operations: int) -> None:
+    """Ends as it began, but for what keeps garbage below half of all bytes."""
+    (root / "log").unlink(missing_ok=True)
+    with serving(root, storage=AT_ONCE) as server:
+        before, began = stored(server), time.monotonic()
+        pid, team, cycles = server.child("storagenode"), Team.at([server], CLIENTS, operations, 1.0), Cycles(server.log)
+        tell = reporting(team, cycles)
+
+        def is_enough() -> bool:
+            tell()
+            return cycles.each()[0] >= COLLECTIONS
+
+        team.work(is_enough, CHURN_SECONDS)
+        team.look_at_all()
+        seconds, counted = time.monotonic() - began, cycles.each()[0]
+        print(f"churn   {team.told()}, {counted} collections in {seconds:.0f} s: 0 missing", flush=True)
+        team.delete_all()
+        wait_for(
+            "all garbage to go",
+            lambda: time.sleep(LOOK_SECONDS) or stored(server) == before | team.needed,
+            LEFT_SECONDS,
+        )
+        print(f"churn   0 of {len(stored(server))} left over; the node has {memory_mib(pid):.0f} MiB", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("counts", nargs="*", type=int, default=[100_000, 1_000_000])
     parser.add_argument("--directory", type=Path)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", choices=("fill", "links", "cycle", "pulls"), action="append")
+    parser.add_argument("--only", choices=("fill", "links", "cycle", "pulls", "churn"), action="append")
+    parser.add_argument("--operations", type=int, default=20_000)
     words = parser.parse_args()
-    wanted = words.only or ["fill", "links", "cycle", "pulls"]
+    wanted = words.only or ["fill", "links", "cycle", "pulls", "churn"]
     with tempfile.TemporaryDirectory() as temporary:
         for number in words.counts:
             root = (words.directory or Path(temporary)) / str(number)
@@ -241,6 +274,8 @@ def main() -> None:
                 cycles(root)
             if "pulls" in wanted:
                 pulls(root, number, words.rounds)
+            if "churn" in wanted:
+                churn(root, words.operations)
 
 
 if __name__ == "__main__":

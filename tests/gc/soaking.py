@@ -221,6 +221,13 @@ class Client(threading.Thread):
         self.tags = {tag: named for tag, named in self.tags.items() if named != digest}
         self.counted["deletes"] += 1
 
+    def delete_all(self) -> None:
+        for digest in self.blobs:
+            status, _, answer = self.ask("DELETE", f"/v2/{self.repository}/manifests/{digest}")
+            assert status in {202, 404}, (status, answer)
+        self.blobs, self.tags = {}, {}
+        self.line.close()
+
     def pull(self) -> None:
         for digest in self.chance.sample(list(self.blobs), min(1, len(self.blobs))):
             self.look(digest)
@@ -301,6 +308,11 @@ class Team:
         for client in (*self.clients, self.keeper):
             client.look_at_all()
         self.require_whole()
+
+    def delete_all(self) -> None:
+        """Whatever they have pushed and not deleted, but for what stays."""
+        for client in self.clients:
+            client.delete_all()
 
     @property
     def done(self) -> int:

@@ -14,13 +14,13 @@ from storagenode.collecting.retaining import Retained
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from holdfast.clock import Clock
     from holdfast.digest import Digest
     from holdfast.names import Repository
     from storagenode.collecting.loop import GoesOn
     from storagenode.collecting.loosening import Graces, Loosening
     from storagenode.collecting.pending import Pending
     from storagenode.collecting.retaining import Retaining
+    from storagenode.collecting.steadiness import Steadiness
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,26 +52,28 @@ class Unlinking:
         loosening: Loosening,
         graces: Graces,
         is_first: Callable[[], bool],
-        clock: Clock,
+        steadiness: Steadiness,
     ) -> None:
         self._retaining = retaining
         self._loosening = loosening
         self._graces = graces
         self._is_first = is_first
-        self._clock = clock
+        self._steadiness = steadiness
 
     def cycle(self, goes_on: GoesOn) -> Unlinked:
         """Raises MetadataUnavailableError, OutcomeUnknownError: the next one goes on."""
         if not self._is_first():
             return Unlinked()
-        now = self._clock.wall()
-        retained = self._retaining.cycle(now, goes_on) if self._retaining is not None else Retained()
+        retained = Retained()
+        if self._retaining is not None:
+            retained = self._retaining.cycle(self._steadiness.now(is_noted=True), goes_on)
         return Unlinked(retained, self._loosening.cycle(self._graces, goes_on))
 
     def foresee(self, goes_on: GoesOn) -> Unlinked:
         """What a cycle would do now. Changes nothing. Raises MetadataUnavailableError."""
         if not self._is_first():
             return Unlinked()
-        now = self._clock.wall()
-        retained = self._retaining.foresee(now, goes_on) if self._retaining is not None else Retained()
+        retained = Retained()
+        if self._retaining is not None:
+            retained = self._retaining.foresee(self._steadiness.now(is_noted=False), goes_on)
         return Unlinked(retained, self._loosening.foresee(self._graces, goes_on))

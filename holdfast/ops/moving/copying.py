@@ -23,8 +23,6 @@ from holdfast.errors import HoldfastError, UnavailableError, UpstreamDeniedError
 from holdfast.ops.moving.trees import Tree, tree
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from holdfast.digest import Digest
     from holdfast.names import Repository, Tag
     from holdfast.ops.moving.bodies import Bodies
@@ -55,7 +53,7 @@ class _Trip:
     name: Repository
     outcome: Outcome
     failed: dict[Digest, str]
-    named: Mapping[Digest, Sequence[Tag]]
+    named: dict[Digest, list[Tag]]
     unset: dict[Tag, str] = field(default_factory=dict)
 
 
@@ -195,14 +193,14 @@ class Copying:
         return ""
 
 
-def _named(contents: Contents) -> Mapping[Digest, Sequence[Tag]]:
+def _named(contents: Contents) -> dict[Digest, list[Tag]]:
     named: dict[Digest, list[Tag]] = defaultdict(list)
     for tag, digest in contents.tags.items():
         named[digest].append(tag)
     return named
 
 
-def _ranks(found: Tree, named: Mapping[Digest, Sequence[Tag]]) -> dict[Digest, int]:
+def _ranks(found: Tree, named: dict[Digest, list[Tag]]) -> dict[Digest, int]:
     """What goes first of what may go: the images that tags name, each before what it needs and all of that before the next one."""
     ranks: dict[Digest, int] = {}
     pending = [*reversed(found.nodes), *reversed(named)]

@@ -22,15 +22,16 @@ from holdfast.errors import StillReferencedError
 from holdfast.meta import keys
 from holdfast.meta.commit import revision_of
 from holdfast.meta.counting import read_with, unlinked
+from holdfast.meta.loosened import nothing
 from holdfast.meta.records import LinkRecord
 from holdfast.meta.removals import NEVER, Removals, left_revision
 from holdfast.meta.store import Delete, KeyAt, pages
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from holdfast.digest import Digest
-    from holdfast.meta.store import Entry, Store
+    from holdfast.meta.store import Entry, Op, Store
     from holdfast.names import Repository
 
 MANIFESTS: Final = 100_000
@@ -39,7 +40,8 @@ MANIFESTS: Final = 100_000
 @dataclass(frozen=True, slots=True)
 class Loose:
     """A link as it was seen. ``revision`` changes when it is renewed. ``is_awaited``: since it was made or renewed nothing was
-    removed from its repository that could have left it behind; a manifest may be on its way.
+    removed from its repository that could have left it behind; a manifest may be on its way. ``is_strange``: a manifest that is not
+    there references it, though refs go with their manifest: it may have been lost.
     """
 
     repository: Repository
@@ -47,16 +49,26 @@ class Loose:
     size_bytes: int
     revision: int
     is_awaited: bool = False
+    is_strange: bool = False
 
 
 class LooseLinks:
-    """``new_id`` gives 16 random bytes. Every method may raise MetadataUnavailableError."""
+    """``new_id`` gives 16 random bytes. ``explain``: what to write beside, where it is known why nothing needs a link. Every method
+    may raise MetadataUnavailableError.
+    """
 
-    def __init__(self, store: Store, new_id: Callable[[], bytes], most_manifests: int = MANIFESTS) -> None:
+    def __init__(
+        self,
+        store: Store,
+        new_id: Callable[[], bytes],
+        most_manifests: int = MANIFESTS,
+        explain: Callable[[Digest], Sequence[Op]] = nothing,
+    ) -> None:
         self._store = store
         self._new_id = new_id
         self._removals = Removals(store, new_id)
         self._most_manifests = most_manifests
+        self._explain = explain
 
     def repositories(self) -> Iterator[Repository]:
         for entry in pages(self._store, *keys.repositories_after(""), keys_only=True):
@@ -78,7 +90,8 @@ class LooseLinks:
             if not is_needed:
                 digest = keys.last_digest_in(entry.key)
                 size_bytes = LinkRecord.decode(entry.value).size_bytes
-                yield Loose(repository, digest, size_bytes, entry.mod_revision, entry.mod_revision > left_at)
+                is_awaited = entry.mod_revision > left_at
+                yield Loose(repository, digest, size_bytes, entry.mod_revision, is_awaited, bool(parents))
 
     def remove(self, loose: Loose) -> bool:
         """False: it is needed, was renewed, or is gone. Raises OutcomeUnknownError."""
@@ -94,6 +107,8 @@ class LooseLinks:
         write = unlinked(repository, digest, standing, self._new_id())
         compares = [KeyAt(record_key, 0), *write.compares, *unreferenced]
         ops = [*write.ops, Delete(keys.pulled(digest, repository))]
+        if not loose.is_strange:
+            ops += self._explain(digest)
         # A link that was loose leaves none behind: whatever else waits for its manifest still does.
         removals = standing.get(keys.removals(repository))
         left = left_revision(removals) if removals else NEVER

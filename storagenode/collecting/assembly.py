@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
 from holdfast.meta.loose import LooseLinks
+from holdfast.meta.loosened import Words
 from holdfast.meta.pulls import PullsSince
 from holdfast.meta.repos import Repositories
 from holdfast.meta.retiring import Retiring
@@ -143,12 +144,14 @@ def _part(
     def is_mine(repository: Repository) -> bool:
         return route_of(str(repository), routes) == route
 
+    words = Words(side.store, clock)
     unlinking = Unlinking(
-        _retaining(options, side, clock, is_mine),
-        Loosening(LooseLinks(side.store, _new_id), Marks(clock), is_mine),
+        _retaining(options, side, clock, is_mine, words),
+        Loosening(LooseLinks(side.store, _new_id, explain=words.ops), Marks(clock), is_mine),
         options.graces,
         side.is_first,
         steadiness,
+        words,
     )
     return Part(route, unlinking, collector, options.delay_seconds, links)
 
@@ -165,12 +168,12 @@ def _cycle_of(part: Part, delay_seconds: float, clock: Clock) -> Callable[[GoesO
 
 
 def _retaining(
-    options: CollectOptions, side: Side, clock: Clock, is_mine: Callable[[Repository], bool]
+    options: CollectOptions, side: Side, clock: Clock, is_mine: Callable[[Repository], bool], words: Words
 ) -> Retaining | None:
     if options.policies is None:
         return None
     store, deletions = side.store, Deletions(options.audit, clock)
-    standing, retiring, since = Standing(store), Retiring(store, _new_id), PullsSince(store)
+    standing, retiring, since = Standing(store), Retiring(store, _new_id, words.ops), PullsSince(store)
     return Retaining(standing, retiring, since, Scope(options.policies, is_mine), deletions, Marks(clock))
 
 

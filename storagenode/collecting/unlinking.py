@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from holdfast.meta.loosened import KEEP_SECONDS
 from storagenode.collecting.loosening import Loosened
 from storagenode.collecting.retaining import Retained
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from holdfast.digest import Digest
+    from holdfast.meta.loosened import Words
     from holdfast.names import Repository
     from storagenode.collecting.loop import GoesOn
     from storagenode.collecting.loosening import Graces, Loosening
@@ -53,12 +55,14 @@ class Unlinking:
         graces: Graces,
         is_first: Callable[[], bool],
         steadiness: Steadiness,
+        words: Words,
     ) -> None:
         self._retaining = retaining
         self._loosening = loosening
         self._graces = graces
         self._is_first = is_first
         self._steadiness = steadiness
+        self._words = words
 
     def cycle(self, goes_on: GoesOn) -> Unlinked:
         """Raises MetadataUnavailableError, OutcomeUnknownError: the next one goes on."""
@@ -67,7 +71,9 @@ class Unlinking:
         retained = Retained()
         if self._retaining is not None:
             retained = self._retaining.cycle(self._steadiness.now(is_noted=True), goes_on)
-        return Unlinked(retained, self._loosening.cycle(self._graces, goes_on))
+        loosened = self._loosening.cycle(self._graces, goes_on)
+        self._words.tidy(KEEP_SECONDS + 2 * self._graces.left_seconds, goes_on)
+        return Unlinked(retained, loosened)
 
     def foresee(self, goes_on: GoesOn) -> Unlinked:
         """What a cycle would do now. Changes nothing. Raises MetadataUnavailableError."""

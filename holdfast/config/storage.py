@@ -96,7 +96,7 @@ class Store(Section):
     commit: Flag = field(False, "fsync before answering. It is always done here.")
     gc: Flag = field(True, "Collect what nothing references.")
     gc_delay: Time = field(HOUR, "Age below which nothing is collected.")
-    gc_interval: Time = field(HOUR, "Time between collections.")
+    gc_interval: Time = field(HOUR, "Time between collections; 0: one after the start, and then only by `holdfast gc`.")
     gc_time_window: TimeWindow = field("", 'Daily window in UTC in which a collection may start: "HH:MM-HH:MM".')
     retention: Retention = field(Retention, "What is kept.")
     storage_driver: StorageDriver | None = field(None, "An object store in place of the local disk.")
@@ -148,7 +148,7 @@ class Storage(Store):
         MetadataBackups,
         "Backups of the metadata that a few storage nodes make (ours): for `holdfast recover`, when no other is left.",
     )
-    upload_expiry: NotNegativeTime = field(seconds(86_400), "An upload nobody touched for this long is dropped (ours).")
+    upload_expiry: PositiveTime = field(seconds(86_400), "An upload nobody touched for this long is dropped (ours).")
 
     @property
     def stores(self) -> Mapping[str, Store]:

@@ -18,19 +18,16 @@ if TYPE_CHECKING:
     from holdfast.meta.store import Entry, Store
 
 
-class Held:
-    """One walk over all partitions. ``but``: digests that count as nobody's. Every method may raise MetadataUnavailableError,
-    CorruptError.
-    """
+class InOrder:
+    """Digests that come by partition and digest, one partition after the other."""
 
-    def __init__(self, store: Store, but: Container[Digest] = ()) -> None:
-        entries = pages(store, *keys.HOLDERS, keys_only=True)
-        self._digests = (digest for digest, _ in groupby(map(_digest_of, entries)) if digest not in but)
-        self._next = next(self._digests, None)
+    def __init__(self, digests: Iterator[Digest]) -> None:
+        self._digests = digests
+        self._next = next(digests, None)
 
     @property
     def is_empty(self) -> bool:
-        """Before anything was asked: whether nobody links anything at all."""
+        """Before anything was asked: whether there are none at all."""
         return self._next is None
 
     def in_partition(self, partition: int) -> Iterator[Digest]:
@@ -40,6 +37,16 @@ class Held:
         while self._next is not None and self._next.partition == partition:
             yield self._next
             self._next = next(self._digests, None)
+
+
+class Held(InOrder):
+    """One walk over all partitions. ``but``: digests that count as nobody's. Every method may raise MetadataUnavailableError,
+    CorruptError.
+    """
+
+    def __init__(self, store: Store, but: Container[Digest] = ()) -> None:
+        entries = pages(store, *keys.HOLDERS, keys_only=True)
+        super().__init__(digest for digest, _ in groupby(map(_digest_of, entries)) if digest not in but)
 
 
 def _digest_of(entry: Entry) -> Digest:

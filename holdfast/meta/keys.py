@@ -19,6 +19,7 @@
     mirror/run/<entry>                                a configured mirror's run under way, or its last one
     mirror/part/<entry>/<name>                        a repository of the run under way, and who copies it
     pulled/<partition>/<digest>//<name>               when <name> was last asked for it, in the order of holder/
+    loosened/<partition>/<digest>                     a link of it was taken for a reason, and when
     pulls-since/<name>                                since when pulls of <name> are counted, for whoever keeps what was pulled
     signing/<number>                                  a key that tokens are signed with
     session/<sha256>                                  a browser's session by the hash of its id, under a lease of its own
@@ -88,6 +89,7 @@ KEEP_ASKED: Final = b"task/keep-asked"
 HOUSEKEEPING: Final = (
     b"cluster/",
     b"removals/",
+    b"loosened/",
     b"usage/",
     b"sweep/",
     b"layout/",
@@ -244,6 +246,15 @@ def pulled(digest: Digest, name: Repository) -> bytes:
     return f"pulled/{digest.partition:03x}/{digest}//{name}".encode()
 
 
+def loosened(digest: Digest) -> bytes:
+    return f"loosened/{digest.partition:03x}/{digest}".encode()
+
+
+def loosened_in(key: bytes) -> Digest:
+    """The digest in ``loosened/<partition>/<digest>``. Raises CorruptError: it is none."""
+    return _digest_in(key.rpartition(b"/")[2], key)
+
+
 def pulls_since(name: Repository) -> bytes:
     return f"pulls-since/{name}".encode()
 
@@ -304,6 +315,7 @@ SCRUBS: Final = _range("scrub/")
 LOST: Final = _range("lost/")
 PULLS: Final = _range("pulled/")
 PULLS_SINCE: Final = _range("pulls-since/")
+LOOSENED: Final = _range("loosened/")
 MIN_VERSION_ALONE: Final = (CLUSTER_MIN_VERSION, CLUSTER_MIN_VERSION + b"\0")
 PROCESSES: Final = _range("process/")
 ROBOTS: Final = _range("robots/")

@@ -23,6 +23,7 @@ from holdfast.errors import StillReferencedError
 from holdfast.meta import keys
 from holdfast.meta.commit import revision_of
 from holdfast.meta.counting import all_unlinked, read_with, unlinked
+from holdfast.meta.loosened import nothing
 from holdfast.meta.records import LinkRecord
 from holdfast.meta.removals import NEVER, Removals, left_revision
 from holdfast.meta.store import Delete, KeyAt, RangeNotAfter, pages
@@ -35,15 +36,16 @@ if TYPE_CHECKING:
     from holdfast.names import Repository
 
 MANIFESTS: Final = 100_000
-# Three compares and three operations each, and one for each shard of the count, fit into one transaction.
-_TOGETHER: Final = 32
+# Four operations each, and one for each shard of the count, fit into one transaction.
+_TOGETHER: Final = 28
 _NO_REF: Final = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Loose:
     """A link as it was seen. ``revision`` changes when it is renewed. ``is_awaited``: since it was made or renewed nothing was
-    removed from its repository that could have left it behind; a manifest may be on its way.
+    removed from its repository that could have left it behind; a manifest may be on its way. ``is_strange``: a manifest that is not
+    there references it, though refs go with their manifest: it may have been lost.
     """
 
     repository: Repository
@@ -51,16 +53,26 @@ class Loose:
     size_bytes: int
     revision: int
     is_awaited: bool = False
+    is_strange: bool = False
 
 
 class LooseLinks:
-    """``new_id`` gives 16 random bytes. Every method may raise MetadataUnavailableError."""
+    """``new_id`` gives 16 random bytes. ``explain``: what to write beside, where it is known why nothing needs a link. Every method
+    may raise MetadataUnavailableError.
+    """
 
-    def __init__(self, store: Store, new_id: Callable[[], bytes], most_manifests: int = MANIFESTS) -> None:
+    def __init__(
+        self,
+        store: Store,
+        new_id: Callable[[], bytes],
+        most_manifests: int = MANIFESTS,
+        explain: Callable[[Digest], Sequence[Op]] = nothing,
+    ) -> None:
         self._store = store
         self._new_id = new_id
         self._removals = Removals(store, new_id)
         self._most_manifests = most_manifests
+        self._explain = explain
 
     def repositories(self) -> Iterator[Repository]:
         for entry in pages(self._store, *keys.repositories_after(""), keys_only=True):
@@ -82,7 +94,8 @@ class LooseLinks:
             if not is_needed:
                 digest = keys.last_digest_in(entry.key)
                 size_bytes = LinkRecord.decode(entry.value).size_bytes
-                yield Loose(repository, digest, size_bytes, entry.mod_revision, entry.mod_revision > left_at)
+                is_awaited = entry.mod_revision > left_at
+                yield Loose(repository, digest, size_bytes, entry.mod_revision, is_awaited, bool(parents))
 
     def remove(self, suspects: Sequence[Loose]) -> list[Loose]:
         """Links of one repository. Those that went: others are needed, were renewed, or are gone. Raises OutcomeUnknownError."""
@@ -115,7 +128,13 @@ class LooseLinks:
         for digest in digests:
             unreferenced = RangeNotAfter(*keys.parents_of(repository, digest), _NO_REF)
             compares += [KeyAt(keys.manifest(repository, digest), 0), unreferenced]
-        return self._take(repository, standing, compares, [*write.ops, *_pulls(repository, digests)])
+        beside = [op for loose in going for op in self._beside(loose)]
+        return self._take(repository, standing, compares, [*write.ops, *beside])
+
+    def _beside(self, loose: Loose) -> list[Op]:
+        """What goes and comes with the link."""
+        forgotten: list[Op] = [Delete(keys.pulled(loose.digest, loose.repository))]
+        return forgotten if loose.is_strange else [*forgotten, *self._explain(loose.digest)]
 
     def _take(
         self, repository: Repository, standing: Mapping[bytes, Entry], compares: Sequence[Compare], ops: Sequence[Op]
@@ -138,7 +157,7 @@ class LooseLinks:
             return False
         write = unlinked(repository, digest, standing, self._new_id())
         compares = [KeyAt(record_key, 0), *write.compares, *unreferenced]
-        return self._take(repository, standing, compares, [*write.ops, *_pulls(repository, [digest])])
+        return self._take(repository, standing, compares, [*write.ops, *self._beside(loose)])
 
     def _manifests(self, repository: Repository) -> set[bytes] | None:
         """Names of the digests; None: too many to keep."""
@@ -153,10 +172,6 @@ class LooseLinks:
 def _stands(loose: Loose, standing: Mapping[bytes, Entry]) -> bool:
     """As it was seen."""
     return revision_of(standing, keys.link(loose.repository, loose.digest)) == loose.revision
-
-
-def _pulls(repository: Repository, digests: Sequence[Digest]) -> list[Delete]:
-    return [Delete(keys.pulled(digest, repository)) for digest in digests]
 
 
 class _Refs:

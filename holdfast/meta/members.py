@@ -115,7 +115,7 @@ class Progress:
 class Alive:
     """A node's process, as it described itself last. ``directory``: which one it has locked, of all on its host; "": not told.
 
-    ``reserve_bytes``: free space that it never uses; 0: not told.
+    ``reserve_bytes``: free space that it never uses; 0: not told. ``wall_seconds``: what its wall clock showed; 0: not told.
     """
 
     boot_id: bytes
@@ -128,6 +128,7 @@ class Alive:
     repair: Progress = Progress()
     directory: str = ""
     reserve_bytes: int = 0
+    wall_seconds: float = 0.0
 
     @property
     def is_full(self) -> bool:
@@ -310,6 +311,7 @@ def decode_alive(value: bytes) -> Alive:
         ),
         directory=record.directory,
         reserve_bytes=record.reserve_bytes,
+        wall_seconds=record.wall_seconds,
     )
 
 
@@ -326,6 +328,7 @@ def _encode_alive(alive: Alive) -> bytes:
             quarantined=alive.quarantined,
             directory=alive.directory,
             reserve_bytes=alive.reserve_bytes,
+            wall_seconds=alive.wall_seconds,
             repair=wire.RepairProgress(
                 version=repair.version,
                 partitions_done=repair.done,

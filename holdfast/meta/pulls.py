@@ -4,7 +4,8 @@
     pulls-since/<name>                       since when pulls of it are counted, likewise
 
 Promises: a time never goes back by more than the clocks of two gateways are apart; a batch costs one transaction for every
-``MAX_OPS`` of it. The keys lie as the ``holder/`` keys do, so that whoever walks over all links finds the times beside them.
+``MAX_OPS`` of it, and what was deleted meanwhile leaves no time behind. The keys lie as the ``holder/`` keys do, so that whoever
+walks over all links finds the times beside them.
 
 Never here: when a pull is worth a write (the gateway says), and no proof of anything: a crash loses what was not written yet.
 """
@@ -14,13 +15,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from holdfast.meta import keys
-from holdfast.meta.commit import insist
+from holdfast.meta.commit import ATTEMPTS, crowded, insist
 from holdfast.meta.records import Codec
 from holdfast.meta.store import MAX_OPS, Delete, KeyAt, Put, pages
 from holdfast.wire import records_pb2 as wire
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from typing import TypeAlias
 
     from holdfast.digest import Digest
@@ -39,13 +40,26 @@ class PullTimes:
         self._store = store
 
     def write(self, seconds: Mapping[Pulled, float]) -> None:
-        """Remember them. Written twice they are the same."""
-        puts = [
-            Put(keys.pulled(digest, repository), _PULL.encode(wire.PullRecord(pulled_seconds=when)))
+        """Remember them, where the repository links the digest still. Written twice they are the same."""
+        puts = {
+            keys.link(repository, digest): Put(
+                keys.pulled(digest, repository), _PULL.encode(wire.PullRecord(pulled_seconds=when))
+            )
             for (repository, digest), when in seconds.items()
-        ]
-        for first in range(0, len(puts), MAX_OPS):
-            insist(self._store, (), puts[first : first + MAX_OPS])
+        }
+        links = list(puts)
+        for first in range(0, len(links), MAX_OPS):
+            self._write(links[first : first + MAX_OPS], puts)
+
+    def _write(self, links: Sequence[bytes], puts: Mapping[bytes, Put]) -> None:
+        """Nothing would ever take away the time of what is gone: links are compared as they stand, and renewals move them."""
+        for _ in range(ATTEMPTS):
+            found = self._store.get_many(links).entries
+            standing = [link for link in links if link in found]
+            compares = [KeyAt(link, found[link].mod_revision) for link in standing]
+            if not standing or insist(self._store, compares, [puts[link] for link in standing]):
+                return
+        raise crowded()
 
     def read(self, wanted: list[Pulled]) -> dict[Pulled, float]:
         """Those of them that were ever written."""

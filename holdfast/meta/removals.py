@@ -20,6 +20,7 @@ from holdfast.errors import BlobUnknownError, ManifestUnknownError, StillReferen
 from holdfast.meta import keys
 from holdfast.meta.commit import ATTEMPTS, Change, commit, crowded, insist, revision_of
 from holdfast.meta.counting import read_with, unlinked
+from holdfast.meta.loosened import nothing
 from holdfast.meta.manifests import live_tag, unknown
 from holdfast.meta.records import ManifestRecord, encode_bump, left_revision_in, pack_digest
 from holdfast.meta.store import MAX_OPS, Delete, KeyAt, Put, RangeNotAfter, pages
@@ -39,11 +40,14 @@ NEVER: Final = 1
 
 
 class Removals:
-    """``new_id`` gives 16 random bytes."""
+    """``new_id`` gives 16 random bytes. ``explain``: what to write beside, where somebody has a manifest or a blob removed."""
 
-    def __init__(self, store: Store, new_id: Callable[[], bytes]) -> None:
+    def __init__(
+        self, store: Store, new_id: Callable[[], bytes], explain: Callable[[Digest], Sequence[Op]] = nothing
+    ) -> None:
         self._store = store
         self._new_id = new_id
+        self._explain = explain
 
     def revision(self, repository: Repository) -> int:
         """For :meth:`Manifests.put`: read it before the links."""
@@ -77,7 +81,8 @@ class Removals:
                 raise unknown(self._store, repository, {"digest": str(digest)})
             record = ManifestRecord.decode(digest, entry.value)
             write = unlinked(repository, digest, standing, self._new_id())
-            ops, later = removal_of(repository, record, [*write.ops, Delete(keys.pulled(digest, repository))])
+            beside = [Delete(keys.pulled(digest, repository)), *self._explain(digest)]
+            ops, later = removal_of(repository, record, [*write.ops, *beside])
             compares = [KeyAt(key, entry.mod_revision), *write.compares, *self.unreferenced(repository, digest)]
             if self.remove(repository, revision_of(standing, removals_key), compares, ops):
                 self.clean(repository, record, later)
@@ -101,7 +106,8 @@ class Removals:
                 )
             write = unlinked(repository, digest, standing, self._new_id())
             compares = [KeyAt(record_key, 0), *write.compares, *self.unreferenced(repository, digest)]
-            if self.remove(repository, revision_of(standing, removals_key), compares, write.ops):
+            ops = [*write.ops, *self._explain(digest)]
+            if self.remove(repository, revision_of(standing, removals_key), compares, ops):
                 self.leave(repository)
                 return
         raise crowded()

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from holdfast.meta.ceilings import unlimited
 from holdfast.meta.links import Fence, Link, Links
 from holdfast.meta.listing import Listing
+from holdfast.meta.loosened import Words
 from holdfast.meta.manifests import Manifests, NewManifest
 from holdfast.meta.records import ManifestRecord
 from holdfast.meta.removals import Removals
@@ -49,7 +50,7 @@ class Repositories:
     def __init__(self, store: Store, new_id: Callable[[], bytes], clock: Clock, room: Room = unlimited) -> None:
         self._links = Links(store, new_id, clock, room)
         self._manifests = Manifests(store, new_id, clock, room)
-        self._removals = Removals(store, new_id)
+        self._removals = Removals(store, new_id, Words(store, clock).ops)
         self._listing = Listing(store)
         self._sweeps = Sweeps(store, new_id)
 

@@ -19,6 +19,7 @@ from holdfast.errors import StillReferencedError
 from holdfast.meta import keys
 from holdfast.meta.commit import Change, commit, insist, revision_of
 from holdfast.meta.counting import read_with, unlinked
+from holdfast.meta.loosened import nothing
 from holdfast.meta.records import ManifestRecord
 from holdfast.meta.removals import NEVER, Removals, left_revision, removal_of
 from holdfast.meta.store import Delete, KeyAt
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from holdfast.digest import Digest
-    from holdfast.meta.store import Compare, Entry, Store
+    from holdfast.meta.store import Compare, Entry, Op, Store
     from holdfast.names import Repository, Tag
     from holdfast.retention.facts import Facts, ManifestFact, Pulled, TagFact
 
@@ -38,12 +39,17 @@ _TRIES: Final = 8
 
 
 class Retiring:
-    """``new_id`` gives 16 random bytes. Every method may raise MetadataUnavailableError, OutcomeUnknownError."""
+    """``new_id`` gives 16 random bytes. ``explain``: what to write beside, where a manifest goes. Every method may raise
+    MetadataUnavailableError, OutcomeUnknownError.
+    """
 
-    def __init__(self, store: Store, new_id: Callable[[], bytes]) -> None:
+    def __init__(
+        self, store: Store, new_id: Callable[[], bytes], explain: Callable[[Digest], Sequence[Op]] = nothing
+    ) -> None:
         self._store = store
         self._new_id = new_id
         self._removals = Removals(store, new_id)
+        self._explain = explain
 
     def tags(self, facts: Facts, tags: Sequence[TagFact]) -> list[Tag]:
         """Those that are gone now, of at most :data:`TAGS_AT_ONCE`."""
@@ -87,7 +93,8 @@ class Retiring:
         self, repository: Repository, record: ManifestRecord, standing: Mapping[bytes, Entry], compares: list[Compare]
     ) -> bool:
         write = unlinked(repository, record.digest, standing, self._new_id())
-        ops, later = removal_of(repository, record, [*write.ops, Delete(keys.pulled(record.digest, repository))])
+        beside = [Delete(keys.pulled(record.digest, repository)), *self._explain(record.digest)]
+        ops, later = removal_of(repository, record, [*write.ops, *beside])
         compares = list(dict.fromkeys([*compares, *write.compares]))
         # What else waits for its manifest still does: a pass every hour must not cut short pushes that take longer. What this
         # one leaves behind waits as long as they do.

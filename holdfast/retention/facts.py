@@ -73,6 +73,12 @@ class Facts:
     pulls_since_seconds: float | None = None
     dead_tags: Sequence[tuple[Tag, int]] = ()
 
+    @property
+    def latest_seconds(self) -> float:
+        """When anything happened here last, as far as was written down."""
+        pushed = (fact.pushed_seconds for facts in (self.tags, self.manifests.values()) for fact in facts)
+        return max((*pushed, *(pulled.seconds for pulled in self.pulls.values())), default=0.0)
+
     def pulled(self, digest: Digest) -> Pulled:
         return self.pulls.get(digest, NEVER_PULLED)
 

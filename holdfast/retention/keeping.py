@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 # A pull is written down at most every five minutes and a few seconds later, so what is known may be so much older than the pull.
 PULL_LAG_SECONDS: Final = 305.0
+CLOCK_IN_DOUBT: Final = "the clock is in doubt"
 
 K = TypeVar("K")
 
@@ -32,10 +33,13 @@ class Candidate(Generic[K]):
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """Now, and since when pulls have been counted; None: they begin to be now."""
+    """Now, and since when pulls have been counted; None: they begin to be now. ``is_doubted``: the clock may be wrong, and nobody
+    knows how old anything is.
+    """
 
     now_seconds: float
     pulls_since_seconds: float | None = None
+    is_doubted: bool = False
 
     def is_within(self, seconds: float, within_seconds: float) -> bool:
         return self.now_seconds - seconds < within_seconds
@@ -74,6 +78,8 @@ def kept(keep: Keep, candidates: Sequence[Candidate[K]], moment: Moment) -> Iter
 
 def _by_time(keep: Keep, candidate: Candidate[K], moment: Moment) -> str:
     pushed, pulled = keep.pushed_within_seconds, keep.pulled_within_seconds
+    if moment.is_doubted and keep.uses_time:
+        return CLOCK_IN_DOUBT
     if pushed is not None and moment.is_within(candidate.pushed_seconds, pushed):
         return f"pushedWithin {_text(pushed)}"
     if pulled is None:

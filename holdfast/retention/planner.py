@@ -13,12 +13,12 @@ import contextlib
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from holdfast.retention.keeping import Candidate, Moment, kept
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from holdfast.digest import Digest
     from holdfast.names import Tag
@@ -30,6 +30,10 @@ NO_RULE: Final = "meets no rule of keepTags"
 UNTOUCHED: Final = "no policy takes anything from it"
 CIRCLE: Final = "refers to itself in a circle"
 YOUNG: Final = "younger than the delay"
+
+# A fraction of a millisecond's worth of them.
+_STEP: Final = 32
+Thing = TypeVar("Thing")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +60,26 @@ class Plan:
     going: tuple[Verdict, ...]
 
 
-def plan(facts: Facts, terms: Terms | None, now_seconds: float) -> Plan:
-    """``terms`` None: everything stays."""
+def _without_rest() -> None:
+    """For who is in nobody's way."""
+
+
+def plan(
+    facts: Facts,
+    terms: Terms | None,
+    now_seconds: float,
+    rest: Callable[[], object] = _without_rest,
+    *,
+    is_doubted: bool = False,
+) -> Plan:
+    """``terms`` None: everything stays. ``rest`` is called between small steps. ``is_doubted``: now may be any time, so what a rule
+    about ages could keep stays.
+    """
     if terms is None:
         return Plan(tuple(Verdict(fact.tag, fact.digest, stays=True, rule=UNTOUCHED) for fact in facts.tags), ())
-    verdicts = list(_Judge(facts, terms, now_seconds).verdicts())
-    going = _in_order(facts, [verdict for verdict in verdicts if not verdict.stays])
+    moment = Moment(now_seconds, facts.pulls_since_seconds, is_doubted)
+    verdicts = list(_rested(_Judge(facts, terms, moment, rest).verdicts(), rest))
+    going = _in_order(facts, [verdict for verdict in verdicts if not verdict.stays], rest)
     done = set(map(_step, going))
     circular = [n for n, verdict in enumerate(verdicts) if not verdict.stays and _step(verdict) not in done]
     for number in circular:
@@ -72,11 +90,12 @@ def plan(facts: Facts, terms: Terms | None, now_seconds: float) -> Plan:
 class _Judge:
     """Of one repository, once."""
 
-    def __init__(self, facts: Facts, terms: Terms, now_seconds: float) -> None:
+    def __init__(self, facts: Facts, terms: Terms, moment: Moment, rest: Callable[[], object]) -> None:
         self._facts = facts
         self._policy: Policy = terms.policy
-        self._moment = Moment(now_seconds, facts.pulls_since_seconds)
-        self._old_before_seconds = now_seconds - terms.delay_seconds
+        self._moment = moment
+        self._rest = rest
+        self._old_before_seconds = moment.now_seconds - terms.delay_seconds
         self._ordinary: list[TagFact] = []
         self._attached: dict[Tag, Digest] = {}
         self._subjects: dict[Digest, set[Digest]] = defaultdict(set)
@@ -128,14 +147,14 @@ class _Judge:
 
     def _sort_out(self) -> None:
         """Who refers to whom, by a record or by the form of a tag."""
-        for fact in self._facts.tags:
+        for fact in _rested(self._facts.tags, self._rest):
             subject = self._facts.subject_of_tag(fact)
             if subject is None:
                 self._ordinary.append(fact)
             else:
                 self._attached[fact.tag] = subject
                 self._subjects[fact.digest].add(subject)
-        for manifest in self._facts.manifests.values():
+        for manifest in _rested(self._facts.manifests.values(), self._rest):
             if manifest.subject is not None:
                 self._subjects[manifest.digest].add(manifest.subject)
         for digest, subjects in self._subjects.items():
@@ -149,13 +168,14 @@ class _Judge:
         pulled = self._facts.pulled
         rest = self._ordinary
         for number, entry in enumerate(self._policy.keep_tags):
-            matched = [fact for fact in self._ordinary if entry.covers(fact.tag)]
+            matched = [fact for fact in _rested(self._ordinary, self._rest) if entry.covers(fact.tag)]
             names = {fact.tag for fact in matched}
             first = [fact for fact in rest if fact.tag in names]
             rest = [fact for fact in rest if fact.tag not in names]
             for pool in (matched, first):
-                candidates = [Candidate(f.tag, f.pushed_seconds, pulled(f.digest).seconds) for f in pool]
-                for tag, rule in kept(entry.keep, candidates, self._moment):
+                rested = _rested(pool, self._rest)
+                candidates = [Candidate(f.tag, f.pushed_seconds, pulled(f.digest).seconds) for f in rested]
+                for tag, rule in _rested(kept(entry.keep, candidates, self._moment), self._rest):
                     yield tag, f"{self._policy.label}.keepTags[{number}]: {rule}"
 
     def _refusal(self, tag: Tag) -> str:
@@ -165,7 +185,7 @@ class _Judge:
     def _settle(self) -> None:
         """Which manifests stay: what is kept for itself, and all that follows from it."""
         policy, manifests = self._policy, self._facts.manifests
-        for fact in self._ordinary:
+        for fact in _rested(self._ordinary, self._rest):
             if fact.tag in self._tag_rules:
                 self._keep(fact.digest, "a tag that stays names it")
         referring = [digest for digest in manifests if digest in self._subjects]
@@ -173,12 +193,13 @@ class _Judge:
         untagged = [digest for digest in manifests if digest not in self._subjects and digest not in self._stays]
         self._keep_some(untagged, None if policy.delete_untagged else f"{policy.label}: no deleteUntagged")
         if policy.keep_untagged is not None:
-            for digest, rule in kept(policy.keep_untagged, self._candidates(untagged), self._moment):
+            candidates = self._candidates(untagged)
+            for digest, rule in _rested(kept(policy.keep_untagged, candidates, self._moment), self._rest):
                 self._keep(digest, f"{policy.label}.keepUntagged: {rule}")
 
     def _keep_some(self, digests: Iterable[Digest], rule: str | None) -> None:
         """All of them by this rule; None: those that are young."""
-        for digest in digests:
+        for digest in _rested(digests, self._rest):
             if rule is not None:
                 self._keep(digest, rule)
             elif self._is_young(digest):
@@ -186,7 +207,8 @@ class _Judge:
 
     def _candidates(self, digests: Iterable[Digest]) -> list[Candidate[Digest]]:
         facts = self._facts
-        return [Candidate(d, facts.manifests[d].pushed_seconds, facts.pulled(d).seconds) for d in digests]
+        rested = _rested(digests, self._rest)
+        return [Candidate(d, facts.manifests[d].pushed_seconds, facts.pulled(d).seconds) for d in rested]
 
     def _keep(self, digest: Digest, rule: str) -> None:
         """With what it references, and what refers to it."""
@@ -208,11 +230,19 @@ def _step(verdict: Verdict) -> Tag | Digest:
     return verdict.tag or verdict.digest
 
 
-def _in_order(facts: Facts, going: Sequence[Verdict]) -> list[Verdict]:
+def _rested(things: Iterable[Thing], rest: Callable[[], object]) -> Iterator[Thing]:
+    """The same, with a rest now and then."""
+    for number, thing in enumerate(things):
+        if number % _STEP == 0:
+            rest()
+        yield thing
+
+
+def _in_order(facts: Facts, going: Sequence[Verdict], rest: Callable[[], object]) -> list[Verdict]:
     """Those that can go one after the other: tags can claim to be attached to each other, and then neither is the first."""
     steps = {_step(verdict): verdict for verdict in going}
     sorter: TopologicalSorter[Tag | Digest] = TopologicalSorter(dict.fromkeys(steps, ()))
-    for verdict in going:
+    for verdict in _rested(going, rest):
         if verdict.tag is None:
             for child in facts.manifests[verdict.digest].children:
                 if child in steps:
@@ -226,6 +256,7 @@ def _in_order(facts: Facts, going: Sequence[Verdict]) -> list[Verdict]:
         sorter.prepare()
     ordered: list[Verdict] = []
     while ready := sorter.get_ready():
-        ordered += [steps[key] for key in ready]
-        sorter.done(*ready)
+        for key in _rested(ready, rest):
+            ordered.append(steps[key])
+            sorter.done(key)
     return ordered

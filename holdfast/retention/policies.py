@@ -30,8 +30,12 @@ class Keep:
 
     @property
     def has_rules(self) -> bool:
-        times = (self.pulled_within_seconds, self.pushed_within_seconds)
-        return any(time is not None for time in times) or self.most_recently_pushed + self.most_recently_pulled > 0
+        return self.uses_time or self.most_recently_pushed + self.most_recently_pulled > 0
+
+    @property
+    def uses_time(self) -> bool:
+        """Whether it keeps anything for its age."""
+        return self.pulled_within_seconds is not None or self.pushed_within_seconds is not None
 
     @property
     def uses_pulls(self) -> bool:
@@ -64,9 +68,16 @@ class Policy:
         return not self.repositories or any(glob.matches(repository) for glob in self.repositories)
 
     @property
+    def rules(self) -> tuple[Keep, ...]:
+        return (*(entry.keep for entry in self.keep_tags), *([self.keep_untagged] if self.keep_untagged else []))
+
+    @property
     def uses_pulls(self) -> bool:
-        rules = [*(entry.keep for entry in self.keep_tags), *([self.keep_untagged] if self.keep_untagged else [])]
-        return any(keep.uses_pulls for keep in rules)
+        return any(keep.uses_pulls for keep in self.rules)
+
+    @property
+    def uses_time(self) -> bool:
+        return any(keep.uses_time for keep in self.rules)
 
     @property
     def is_idle(self) -> bool:
@@ -137,6 +148,11 @@ class Policies:
         below = f"{repository}/"
         shelf = next(shelf for route, shelf in self._by_route.items() if not route or below.startswith(f"{route}/"))
         return shelf.terms(repository)
+
+    def uses_time(self, repository: Repository) -> bool:
+        """Whether anything of it is judged by its age."""
+        terms = self.terms(repository)
+        return terms is not None and terms.policy.uses_time
 
     def use_pulls(self, repository: Repository) -> bool:
         """Whether anybody will ask when its manifests were pulled."""

@@ -148,7 +148,7 @@ class MemberRecord(_message.Message):
     def __init__(self, operation_id: _Optional[bytes] = ..., address: _Optional[str] = ..., zone: _Optional[str] = ..., capacity_bytes: _Optional[int] = ..., weight: _Optional[int] = ..., zone_ordered: _Optional[str] = ..., weight_ordered: _Optional[int] = ..., intent: _Optional[_Union[MemberRecord.Intent, str]] = ..., joined_seconds: _Optional[float] = ...) -> None: ...
 
 class AliveRecord(_message.Message):
-    __slots__ = ("boot_id", "version", "host_id", "free_bytes", "capacity_bytes", "read_only", "quarantined", "repair", "directory", "reserve_bytes")
+    __slots__ = ("boot_id", "version", "host_id", "free_bytes", "capacity_bytes", "read_only", "quarantined", "repair", "directory", "reserve_bytes", "wall_seconds")
     BOOT_ID_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     HOST_ID_FIELD_NUMBER: _ClassVar[int]
@@ -159,6 +159,7 @@ class AliveRecord(_message.Message):
     REPAIR_FIELD_NUMBER: _ClassVar[int]
     DIRECTORY_FIELD_NUMBER: _ClassVar[int]
     RESERVE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    WALL_SECONDS_FIELD_NUMBER: _ClassVar[int]
     boot_id: bytes
     version: str
     host_id: str
@@ -169,7 +170,8 @@ class AliveRecord(_message.Message):
     repair: RepairProgress
     directory: str
     reserve_bytes: int
-    def __init__(self, boot_id: _Optional[bytes] = ..., version: _Optional[str] = ..., host_id: _Optional[str] = ..., free_bytes: _Optional[int] = ..., capacity_bytes: _Optional[int] = ..., read_only: _Optional[bool] = ..., quarantined: _Optional[int] = ..., repair: _Optional[_Union[RepairProgress, _Mapping]] = ..., directory: _Optional[str] = ..., reserve_bytes: _Optional[int] = ...) -> None: ...
+    wall_seconds: float
+    def __init__(self, boot_id: _Optional[bytes] = ..., version: _Optional[str] = ..., host_id: _Optional[str] = ..., free_bytes: _Optional[int] = ..., capacity_bytes: _Optional[int] = ..., read_only: _Optional[bool] = ..., quarantined: _Optional[int] = ..., repair: _Optional[_Union[RepairProgress, _Mapping]] = ..., directory: _Optional[str] = ..., reserve_bytes: _Optional[int] = ..., wall_seconds: _Optional[float] = ...) -> None: ...
 
 class ProcessRecord(_message.Message):
     __slots__ = ("version", "address")

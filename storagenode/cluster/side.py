@@ -108,7 +108,16 @@ class ClusterSide:
         """The first of the living nodes looks after links."""
         me = self._identity.node_id
         witness = Witness(self._metadata, me, book, _new_id)
-        return Side(self._metadata, witness, self._short, lambda: min(self.directory.view.alive, default=me) >= me)
+
+        def is_first() -> bool:
+            return min(self.directory.view.alive, default=me) >= me
+
+        return Side(self._metadata, witness, self._short, is_first, self._other_clocks)
+
+    def _other_clocks(self) -> dict[str, float]:
+        """What they showed a few seconds ago, by words that a lease of seconds holds. Raises MetadataUnavailableError."""
+        alive, me = self.members.alive(), self._identity.node_id
+        return {name: one.wall_seconds for name, one in alive.items() if name != me and one.wall_seconds}
 
     def for_scrubbing(self) -> ScrubSide:
         me = self._identity.node_id
@@ -169,6 +178,7 @@ class ClusterSide:
             quarantined=self._blobs.quarantined,
             directory=self._identity.directory,
             reserve_bytes=self._space.reserve_bytes,
+            wall_seconds=self._clock.wall(),
             repair=self._repair.progress() if self._repair else Progress(),
         )
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
 from holdfast.meta.loose import LooseLinks
+from holdfast.meta.loosened import Words
 from holdfast.meta.pulls import PullsSince
 from holdfast.meta.repos import Repositories
 from holdfast.meta.retiring import Retiring
@@ -23,10 +24,11 @@ from storagenode.collecting.orders import Collecting, Leftovers
 from storagenode.collecting.pace import Pace
 from storagenode.collecting.part import Part
 from storagenode.collecting.retaining import Retaining, Scope
+from storagenode.collecting.steadiness import Steadiness
 from storagenode.collecting.unlinking import Unlinking
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from holdfast.clock import Clock
@@ -43,9 +45,10 @@ _LOG: Final = logging.getLogger("holdfast.gc")
 
 @dataclass(frozen=True, slots=True)
 class CollectOptions:
-    """As ``gcDelay``, ``gcInterval`` and ``gcTimeWindow`` of ``storage`` or one of its ``subPaths``. ``push_seconds``: how long the
-    blobs of a push wait for their manifest at least. ``policies`` None: every tag and manifest stays. ``audit``: where to write
-    down what they let go. Raises ValueError.
+    """As ``gcDelay``, ``gcInterval`` (0: once after the start) and ``gcTimeWindow`` of ``storage`` or one of its ``subPaths``.
+
+    ``push_seconds``: how long the blobs of a push wait for their manifest at least. ``policies`` None: every tag and manifest
+    stays. ``audit``: where to write down what they let go. Raises ValueError.
     """
 
     delay_seconds: float = 3600.0
@@ -56,8 +59,8 @@ class CollectOptions:
     audit: Path | None = None
 
     def __post_init__(self) -> None:
-        if self.interval_seconds <= 0:
-            raise ValueError("an interval is longer than nothing")
+        if self.interval_seconds < 0:
+            raise ValueError("an interval is not negative")
         Terms(self.delay_seconds)
         Window.parse(self.window)
 
@@ -73,13 +76,15 @@ class CollectOptions:
 @dataclass(frozen=True, slots=True)
 class Side:
     """``witness`` sees whether the metadata has gone back in time. ``short``: told a partition that has lost a copy of what is
-    linked. ``is_first``: whether this node is the one that looks after links; two that believe so only do it twice.
+    linked. ``is_first``: whether this node is the one that looks after links; two that believe so only do it twice. ``clocks``:
+    what the wall clocks of other nodes show, by node id.
     """
 
     store: Store
     witness: Witness
     short: Callable[[int], object]
     is_first: Callable[[], bool]
+    clocks: Callable[[], Mapping[str, float]] = dict
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,16 +115,17 @@ class Tidier(Leftovers, Protocol):
 
 def collecting(disks: Sequence[Disk], whole: Active, side: Side, tidier: Tidier, clock: Clock) -> Collecting:
     """Not started yet. ``whole``: all disks together."""
-    witnessed = Witnessed(whole, side.witness)
+    witnessed, steadiness = Witnessed(whole, side.witness), Steadiness(clock, side.clocks)
     routes = [disk.route for disk in disks]
     made = [
-        (_part(disk.route, routes, disk.copies, disk.options, side, clock), disk.options)
+        (_part(disk, disk.options, routes, side, steadiness, clock), disk.options)
         for disk in disks
         if disk.options is not None
     ]
     parts = [part for part, _ in made]
 
     def between() -> None:
+        steadiness.look()
         witnessed.look()
         tidier.look(side.witness.require_right)
 
@@ -128,19 +134,24 @@ def collecting(disks: Sequence[Disk], whole: Active, side: Side, tidier: Tidier,
     return Collecting(loop, parts, tidier)
 
 
-def _part(route: str, routes: Sequence[str], copies: Copies, options: CollectOptions, side: Side, clock: Clock) -> Part:
+def _part(
+    disk: Disk, options: CollectOptions, routes: Sequence[str], side: Side, steadiness: Steadiness, clock: Clock
+) -> Part:
+    route = disk.route
     links = Repositories(side.store, _new_id, clock)
-    collector = Collector(copies, side.store, links, Marks(clock), side.short, side.witness.require_right)
+    collector = Collector(disk.copies, side.store, links, Marks(clock), side.short, side.witness.require_right)
 
     def is_mine(repository: Repository) -> bool:
         return route_of(str(repository), routes) == route
 
+    words = Words(side.store, clock)
     unlinking = Unlinking(
-        _retaining(options, side, clock, is_mine),
-        Loosening(LooseLinks(side.store, _new_id), Marks(clock), is_mine),
+        _retaining(options, side, clock, is_mine, words),
+        Loosening(LooseLinks(side.store, _new_id, explain=words.ops), Marks(clock), is_mine),
         options.graces,
         side.is_first,
-        clock,
+        steadiness,
+        words,
     )
     return Part(route, unlinking, collector, options.delay_seconds, links)
 
@@ -157,12 +168,12 @@ def _cycle_of(part: Part, delay_seconds: float, clock: Clock) -> Callable[[GoesO
 
 
 def _retaining(
-    options: CollectOptions, side: Side, clock: Clock, is_mine: Callable[[Repository], bool]
+    options: CollectOptions, side: Side, clock: Clock, is_mine: Callable[[Repository], bool], words: Words
 ) -> Retaining | None:
     if options.policies is None:
         return None
     store, deletions = side.store, Deletions(options.audit, clock)
-    standing, retiring, since = Standing(store), Retiring(store, _new_id), PullsSince(store)
+    standing, retiring, since = Standing(store), Retiring(store, _new_id, words.ops), PullsSince(store)
     return Retaining(standing, retiring, since, Scope(options.policies, is_mine), deletions, Marks(clock))
 
 

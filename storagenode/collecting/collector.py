@@ -1,7 +1,8 @@
 """A cycle: what nobody links is found, waited for, and moved to the trash, while everything goes on.
 
     walk      copies and links side by side, each sorted by partition and digest; what nobody links is marked
-    judge     more than a set share of what is here, or everything because nobody links anything: not without being told to
+    judge     more than a set share of what is here, or everything because nobody links anything: not without being told to. What
+              was unlinked for a reason (``holdfast.meta.loosened``) is not counted: the share is for metadata that has lost entries
     sweep     of what has been marked for the grace: `sweep/<partition>` is bumped where nothing links it, then each copy goes if it
               still has the stamp that was listed
     mend      what somebody links all the same by then has lost one of its copies: its partition is marked as short of copies
@@ -19,10 +20,12 @@ Never here: how long the grace is, when a cycle is due, links.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 from holdfast.digest import PARTITIONS
 from holdfast.meta.holders import Held
+from holdfast.meta.loosened import Explained
 from storagenode.collecting.pending import Pending, Thing, is_due
 
 if TYPE_CHECKING:
@@ -87,13 +90,15 @@ class Cycle:
     """What came of it; of a dry run, what would. ``refused``: why nothing was taken although something could have been.
 
     ``waiting``: marked, and neither taken nor ``kept``, which were due, and linked or asked for again meanwhile. ``pending``: not
-    yet due; ``due``: the others. ``swept_bytes`` are those moved to the trash.
+    yet due; ``due``: the others. ``swept_bytes`` are those moved to the trash. ``strange``: orphans of which nobody knows why.
     """
 
     blobs: int = 0
     bytes: int = 0
     orphans: int = 0
     orphan_bytes: int = 0
+    strange: int = 0
+    strange_bytes: int = 0
     swept: int = 0
     swept_bytes: int = 0
     kept: int = 0
@@ -138,7 +143,7 @@ class Collector:
         """
         cycle = Cycle()
         self._marks.begin()
-        due = self._found(Held, terms, cycle, goes_on, tell)
+        due = self._found(Held, (), terms, cycle, goes_on, tell)
         if due is None:
             return cycle  # the marks stay as the last whole walk left them
         self._marks.end()
@@ -164,7 +169,8 @@ class Collector:
             MetadataUnavailableError, UnavailableError.
         """
         cycle = Cycle()
-        due = self._found(lambda store: Held(store, unlinked), terms, cycle, goes_on, tell, is_noted=False)
+        hold = partial(Held, but=unlinked)
+        due = self._found(hold, unlinked, terms, cycle, goes_on, tell, is_noted=False)
         if due and not cycle.refused:
             cycle.swept, cycle.swept_bytes = cycle.due, cycle.due_bytes
         return cycle
@@ -172,6 +178,7 @@ class Collector:
     def _found(
         self,
         hold: Callable[[Store], Held],
+        unlinked: Container[Digest],
         terms: Terms,
         cycle: Cycle,
         goes_on: Callable[[], bool],
@@ -181,16 +188,20 @@ class Collector:
     ) -> list[ListedBlob] | None:
         """What is due, partition by partition, also where ``cycle.refused`` says why it stays; None: the walk was ended."""
         self.require_right()
-        held = hold(self._store)
+        held, words = hold(self._store), Explained(self._store)
         is_empty = held.is_empty
         due: list[ListedBlob] = []
         for partition in range(PARTITIONS):
             if not goes_on():
                 return None
             tell("blobs", partition, PARTITIONS)
+            explained = set(words.in_partition(partition))
             for copy in self._unheld(partition, held, cycle):
                 cycle.orphans += 1
                 cycle.orphan_bytes += copy.size_bytes
+                if copy.digest not in explained and copy.digest not in unlinked:
+                    cycle.strange += 1
+                    cycle.strange_bytes += copy.size_bytes
                 thing = Thing(str(copy.digest), copy.stamp, copy.size_bytes)
                 if is_due(thing, terms.grace_seconds, self._marks, cycle.pending, is_noted=is_noted):
                     cycle.due += 1
@@ -216,8 +227,9 @@ class Collector:
         if is_empty:
             return f"nobody links anything, and {cycle.blobs} blobs are here: is this the right metadata?"
         # All of them, due or not: a cycle takes no more than are remembered, and the next one would take the rest.
-        if cycle.orphans > _FEW and cycle.orphan_bytes > terms.share * cycle.bytes:
-            return f"{cycle.orphans} blobs of {cycle.orphan_bytes} bytes are nobody's, of {cycle.bytes} bytes that are here"
+        others_bytes = cycle.bytes - cycle.orphan_bytes + cycle.strange_bytes
+        if cycle.strange > _FEW and cycle.strange_bytes > terms.share * others_bytes:
+            return f"{cycle.strange} blobs of {cycle.strange_bytes} bytes are nobody's, of {others_bytes} bytes that are here"
         return ""
 
     def _sweep(self, copies: Sequence[ListedBlob], cycle: Cycle) -> None:

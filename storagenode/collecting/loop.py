@@ -1,5 +1,8 @@
 """When garbage is collected: every so often within the daily window, and as soon as the grace of what is waiting is over.
 
+Without an interval that is once after the start, as in zot, and then only when somebody orders it. What is garbage needs several
+cycles, each a grace after the one before: in the first it is seen, in the second links go, in the third what they held.
+
 One thread in each node, lowest of priorities: it holds nothing that a push or pull waits for. A cycle that failed is tried again.
 What an operator orders is done by the same thread, between two cycles, whatever the window.
 """
@@ -7,6 +10,7 @@ What an operator orders is done by the same thread, between two cycles, whatever
 from __future__ import annotations
 
 import logging
+import math
 import queue
 import threading
 from concurrent.futures import Future
@@ -31,6 +35,10 @@ _Answer = TypeVar("_Answer")
 
 _AGAIN_SECONDS: Final = 60.0
 _LOOK_SECONDS: Final = 1.0
+# However short an interval is configured.
+_LEAST_SECONDS: Final = 0.01
+# That make one collection.
+_CYCLES: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +54,7 @@ class Window:
         if not text:
             return None
         start, _, end = text.partition("-")
-        return cls(time.fromisoformat(start.strip()), time.fromisoformat(end.strip()))
+        return cls(_time_of_day(start), _time_of_day(end))
 
     def is_open(self, wall_seconds: float) -> bool:
         now = datetime.fromtimestamp(wall_seconds, UTC).time()
@@ -55,13 +63,25 @@ class Window:
         return now >= self.start or now < self.end
 
 
+def _time_of_day(text: str) -> time:
+    hour, _, minute = text.strip().partition(":")
+    return time(int(hour), int(minute))
+
+
 @dataclass(frozen=True, slots=True)
 class Rhythm:
-    """``interval_seconds`` between cycles; ``grace_seconds``: how long after one that left something waiting there is another."""
+    """``interval_seconds`` between cycles, 0: after the start only; ``grace_seconds``: how long after one that left something
+    waiting there is another.
+    """
 
     interval_seconds: float
     grace_seconds: float
     window: Window | None = None
+
+
+def again_seconds(rhythm: Rhythm) -> float:
+    """How long after a start, or a failure, there is a cycle."""
+    return min(rhythm.interval_seconds or _AGAIN_SECONDS, _AGAIN_SECONDS)
 
 
 class Turn:
@@ -73,21 +93,26 @@ class Turn:
         self.rhythm = rhythm
         self._cycle = cycle
         self._clock = clock
-        self._due = clock.monotonic() + min(rhythm.interval_seconds, _AGAIN_SECONDS)
+        self._left = math.inf if rhythm.interval_seconds else _CYCLES
+        self._due = clock.monotonic() + again_seconds(rhythm)
 
     def look(self, goes_on: GoesOn) -> bool:
         """A cycle if it is time for one; whether there was one."""
         window = self.rhythm.window
-        if self._clock.monotonic() < self._due or (window is not None and not window.is_open(self._clock.wall())):
+        if not self._left or self._clock.monotonic() < self._due:
+            return False
+        if window is not None and not window.is_open(self._clock.wall()):
             return False
         self.done(waits=self._cycle(goes_on))
         return True
 
     def done(self, *, waits: bool) -> None:
         """There was a cycle just now."""
-        pause_seconds = self.rhythm.interval_seconds
+        rhythm = self.rhythm
+        pause_seconds = rhythm.interval_seconds or rhythm.grace_seconds
         if waits:
-            pause_seconds = min(pause_seconds, self.rhythm.grace_seconds)
+            pause_seconds = min(pause_seconds, rhythm.grace_seconds)
+        self._left -= 1
         self._due = self._clock.monotonic() + pause_seconds
 
     def not_before(self, due_seconds: float) -> None:
@@ -101,7 +126,7 @@ class Loop:
         self._turns = turns
         self._between = between
         self._clock = clock
-        self._again_seconds = min((_AGAIN_SECONDS, *(turn.rhythm.interval_seconds for turn in turns)))
+        self._again_seconds = min(map(again_seconds, (turn.rhythm for turn in turns)), default=_AGAIN_SECONDS)
         self._stopping = threading.Event()
         self._goes_on = pace.of(lambda: not self._stopping.is_set())
         self._orders: queue.SimpleQueue[Callable[[GoesOn], None]] = queue.SimpleQueue()
@@ -138,7 +163,7 @@ class Loop:
         return done
 
     def _run(self) -> None:
-        pause_seconds = min(_LOOK_SECONDS, self._again_seconds)
+        pause_seconds = max(_LEAST_SECONDS, min(_LOOK_SECONDS, self._again_seconds))
         while not self._stopping.is_set():
             try:
                 self._orders.get(timeout=pause_seconds)(self._goes_on)

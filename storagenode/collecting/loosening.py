@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _LOG: Final = logging.getLogger("holdfast.gc")
 # Removed between two looks whether to go on.
-_TOGETHER: Final = 32
+_TOGETHER: Final = 28
 
 
 @dataclass(frozen=True, slots=True)

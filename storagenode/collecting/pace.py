@@ -29,10 +29,11 @@ class Pace:
         self._rested_at_seconds = 0.0
 
     def of(self, goes_on: Callable[[], bool]) -> Callable[[], bool]:
-        """The same question, with rests."""
+        """The same question, with rests; none once the answer is no, since somebody waits for the end."""
 
         def goes_on_rested() -> bool:
-            self.rest()
+            if goes_on():
+                self.rest()
             return goes_on()
 
         return goes_on_rested

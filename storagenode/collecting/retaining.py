@@ -4,6 +4,8 @@ once only do it twice.
 Promises
   * What goes is what ``holdfast.retention.planner`` says of the repository, as ``holdfast retention preview`` shows it; each of it
     only if nothing about it has changed since (``holdfast.meta.retiring``). Tags go at once.
+  * Nothing goes for its age while the wall clock may be wrong (``storagenode.collecting.steadiness``). Since when pulls are counted
+    is not noted then either, nor while the clock is behind what the repository holds: it would count as long ago once it is right.
   * A manifest goes only after this process has seen it so for the delay, unchanged, by its own monotonic clock: a wall clock that
     jumps takes nothing that was just untagged, and a digest that a tag has left stays for the delay at least. A collector that was
     restarted only waits longer.
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from holdfast.retention.policies import Policies, Terms
     from storagenode.collecting.deletions import Deletions
     from storagenode.collecting.marks import Marks
+    from storagenode.collecting.steadiness import Now
 
     GoesOn = Callable[[], bool]
 
@@ -89,23 +92,24 @@ class Retaining:
         self._deletions = deletions
         self._marks = marks
 
-    def cycle(self, now_seconds: float, goes_on: GoesOn) -> Retained:
-        """``now_seconds`` by the wall. Raises MetadataUnavailableError, OutcomeUnknownError: the next one goes on."""
+    def cycle(self, now: Now, goes_on: GoesOn) -> Retained:
+        """Raises MetadataUnavailableError, OutcomeUnknownError: the next one goes on."""
         found = Retained()
         self._marks.begin()
         for repository, terms in self._judged():
             if not goes_on():
                 return found  # the marks stay as the last whole walk left them
-            if terms.policy.uses_pulls:
-                self._since.begin(repository, now_seconds)
             facts = self._facts(repository, found, goes_on)
-            if facts is not None:
-                self._carry_out(facts, terms, now_seconds, goes_on, found)
+            if facts is None:
+                continue
+            if terms.policy.uses_pulls and facts.pulls_since_seconds is None:
+                self._count_pulls(facts, terms, now)
+            self._carry_out(facts, terms, now, goes_on, found)
         self._marks.end()
         self._since.tidy(self._scope.policies.use_pulls)
         return found
 
-    def foresee(self, now_seconds: float, goes_on: GoesOn) -> Retained:
+    def foresee(self, now: Now, goes_on: GoesOn) -> Retained:
         """What a cycle would do now. Changes nothing, not even what is remembered. Raises MetadataUnavailableError."""
         found = Retained()
         for repository, terms in self._judged():
@@ -114,7 +118,8 @@ class Retaining:
             facts = self._facts(repository, found, goes_on)
             if facts is None or terms.is_dry_run:
                 continue
-            for verdict in self._due(facts, plan(facts, terms, now_seconds).going, terms, found, is_noted=False):
+            going = _planned(facts, terms, now, goes_on, found)
+            for verdict in self._due(facts, going, terms, found, is_noted=False):
                 _count(verdict, facts, found)
                 if verdict.tag is None:
                     found.left.setdefault(verdict.digest, set()).add(repository)
@@ -137,8 +142,15 @@ class Retaining:
             _LOG.warning("a repository is too large for retention", extra={"repository": repository})
         return facts
 
-    def _carry_out(self, facts: Facts, terms: Terms, now_seconds: float, goes_on: GoesOn, found: Retained) -> None:
-        going = plan(facts, terms, now_seconds).going
+    def _count_pulls(self, facts: Facts, terms: Terms, now: Now) -> None:
+        """From now on, which none of the facts knows yet: to them they begin to be counted now."""
+        if now.is_behind(facts.latest_seconds):
+            _LOG.warning("the wall clock is behind what was pushed", extra={"repository": facts.repository})
+        elif not (now.is_doubted and terms.policy.uses_time):
+            self._since.begin(facts.repository, now.wall_seconds)
+
+    def _carry_out(self, facts: Facts, terms: Terms, now: Now, goes_on: GoesOn, found: Retained) -> None:
+        going = _planned(facts, terms, now, goes_on, found)
         if terms.is_dry_run:
             for verdict in going:
                 self._deletions.tell(facts.repository, verdict, is_dry_run=True)
@@ -161,6 +173,19 @@ class Retaining:
                     continue
             due.append(verdict)
         return due
+
+
+def _planned(facts: Facts, terms: Terms, now: Now, goes_on: GoesOn, found: Retained) -> Sequence[Verdict]:
+    """What goes. What would as well if the clock were believed is counted as waiting for that."""
+    if not (now.is_doubted and terms.policy.uses_time):
+        return plan(facts, terms, now.wall_seconds, goes_on).going
+    going = plan(facts, terms, now.wall_seconds, goes_on, is_doubted=True).going
+    certain = {(verdict.tag, verdict.digest) for verdict in going}
+    for verdict in plan(facts, terms, now.wall_seconds, goes_on).going:
+        if (verdict.tag, verdict.digest) not in certain:
+            size_bytes = facts.manifests[verdict.digest].size_bytes if verdict.tag is None else 0
+            found.pending.add(size_bytes, now.doubt_seconds)
+    return going
 
 
 def _count(verdict: Verdict, facts: Facts, found: Retained) -> None:

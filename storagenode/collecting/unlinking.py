@@ -8,19 +8,21 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from holdfast.meta.loosened import KEEP_SECONDS
 from storagenode.collecting.loosening import Loosened
 from storagenode.collecting.retaining import Retained
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from holdfast.clock import Clock
     from holdfast.digest import Digest
+    from holdfast.meta.loosened import Words
     from holdfast.names import Repository
     from storagenode.collecting.loop import GoesOn
     from storagenode.collecting.loosening import Graces, Loosening
     from storagenode.collecting.pending import Pending
     from storagenode.collecting.retaining import Retaining
+    from storagenode.collecting.steadiness import Steadiness
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,26 +54,32 @@ class Unlinking:
         loosening: Loosening,
         graces: Graces,
         is_first: Callable[[], bool],
-        clock: Clock,
+        steadiness: Steadiness,
+        words: Words,
     ) -> None:
         self._retaining = retaining
         self._loosening = loosening
         self._graces = graces
         self._is_first = is_first
-        self._clock = clock
+        self._steadiness = steadiness
+        self._words = words
 
     def cycle(self, goes_on: GoesOn) -> Unlinked:
         """Raises MetadataUnavailableError, OutcomeUnknownError: the next one goes on."""
         if not self._is_first():
             return Unlinked()
-        now = self._clock.wall()
-        retained = self._retaining.cycle(now, goes_on) if self._retaining is not None else Retained()
-        return Unlinked(retained, self._loosening.cycle(self._graces, goes_on))
+        retained = Retained()
+        if self._retaining is not None:
+            retained = self._retaining.cycle(self._steadiness.now(is_noted=True), goes_on)
+        loosened = self._loosening.cycle(self._graces, goes_on)
+        self._words.tidy(KEEP_SECONDS + 2 * self._graces.left_seconds, goes_on)
+        return Unlinked(retained, loosened)
 
     def foresee(self, goes_on: GoesOn) -> Unlinked:
         """What a cycle would do now. Changes nothing. Raises MetadataUnavailableError."""
         if not self._is_first():
             return Unlinked()
-        now = self._clock.wall()
-        retained = self._retaining.foresee(now, goes_on) if self._retaining is not None else Retained()
+        retained = Retained()
+        if self._retaining is not None:
+            retained = self._retaining.foresee(self._steadiness.now(is_noted=False), goes_on)
         return Unlinked(retained, self._loosening.foresee(self._graces, goes_on))

@@ -12,9 +12,10 @@ import os
 from typing import TYPE_CHECKING
 
 from holdfast.rpc.collecting import Amount
+from storagenode.disk.ages import Ages
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from holdfast.clock import Clock
     from storagenode.disk.fsio import Files
@@ -28,18 +29,18 @@ class Trash:
         self._folder = tree.trash
         self._files = files
         self._clock = clock
-        self._seen: dict[str, float] = {}
+        self._ages = Ages(clock)
 
     def empty(self, keep_seconds: float) -> Amount:
         """Remove what has been seen here for so long; how much."""
-        self._look()
+        self._ages.look(self._names())
         return self._remove(self._old(keep_seconds))
 
     def make_room(self, wanted_bytes: int, keep_seconds: float) -> Amount:
         """As ``empty``, what came first first, and no more than is needed."""
-        self._look()
+        self._ages.look(self._names())
         wanted: list[str] = []
-        for name in sorted(self._old(keep_seconds), key=self._seen.__getitem__):
+        for name in sorted(self._old(keep_seconds), key=self._ages.since):
             if wanted_bytes <= 0:
                 break
             wanted.append(name)
@@ -48,17 +49,28 @@ class Trash:
 
     def contents(self, keep_seconds: float) -> tuple[Amount, Amount]:
         """What ``empty`` would remove, and what it would leave."""
-        old = set(self._old(keep_seconds))
-        there = os.listdir(self._folder)
-        return self._sum(name for name in there if name in old), self._sum(name for name in there if name not in old)
-
-    def _look(self) -> None:
+        old, left = Amount(), Amount()
         now = self._clock.monotonic()
-        self._seen = {name: self._seen.get(name, now) for name in os.listdir(self._folder)}
+        for name in self._names():
+            amount = Amount(1, self._size(name))
+            if self._is_old(name, now, keep_seconds):
+                old += amount
+            else:
+                left += amount
+        return old, left
 
-    def _old(self, keep_seconds: float) -> list[str]:
+    def _names(self) -> Iterator[str]:
+        """One at a time: there may be very many."""
+        with os.scandir(self._folder) as entries:
+            for entry in entries:
+                yield entry.name
+
+    def _old(self, keep_seconds: float) -> Iterator[str]:
         now = self._clock.monotonic()
-        return [name for name, since in self._seen.items() if now - since >= keep_seconds]
+        return (name for name in self._names() if self._is_old(name, now, keep_seconds))
+
+    def _is_old(self, name: str, now: float, keep_seconds: float) -> bool:
+        return now - self._ages.since(name) >= keep_seconds
 
     def _remove(self, names: Iterable[str]) -> Amount:
         gone = Amount()
@@ -67,9 +79,6 @@ class Trash:
             self._files.unlink(f"{self._folder}/{name}")
             gone += Amount(1, size_bytes)
         return gone
-
-    def _sum(self, names: Iterable[str]) -> Amount:
-        return sum((Amount(1, self._size(name)) for name in names), Amount())
 
     def _size(self, name: str) -> int:
         try:

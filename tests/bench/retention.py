@@ -27,6 +27,7 @@ from holdfast.retention.policies import Policies
 from storagenode.collecting.deletions import Deletions
 from storagenode.collecting.marks import Marks
 from storagenode.collecting.retaining import Retaining, Scope
+from storagenode.collecting.steadiness import Now
 
 REPO = repository("large/app")
 KEPT = {"repositories": ["**"], "keepTags": [{"patterns": ["[02468]$"]}, {"mostRecentlyPushedCount": 10}]}
@@ -73,7 +74,7 @@ def main() -> None:
         retaining = Retaining(standing, retiring, since, Scope(policies), Deletions(None, clock), Marks(clock))
         for what in ("a pass that takes tags", "a pass that takes manifests", "a pass that takes nothing"):
             begun = time.perf_counter()
-            found = retaining.cycle(SystemClock().wall(), lambda: True)
+            found = retaining.cycle(Now(SystemClock().wall()), lambda: True)
             timed(what, begun, max(1, found.tags + found.manifests))
         print(f"{len(going)} steps were decided")
         store.close()

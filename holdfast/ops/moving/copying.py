@@ -1,6 +1,8 @@
-"""A repository of a source, copied to a registry: blobs before manifests, children before indexes, tags last.
+"""A repository of a source, copied to a registry: blobs before manifests, children before indexes, tags after what they name.
 
 Promises
+    * One image after the other: an image has its tags while others are still to come, so that a registry that collects what has no
+      tag does not take the first ones before the last one has come.
     * A manifest that the target has is not walked again: all that it needs is there with it.
     * A tag that names something else at the target stays as it is, and is a failure, unless ``move_tags``.
     * What fails is told with its reason, and takes with it only what needs it.
@@ -10,9 +12,11 @@ Never: deletes anything, changes a manifest.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
+from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Final
 
 from holdfast.errors import HoldfastError, UnavailableError, UpstreamDeniedError, UpstreamUnavailableError
@@ -43,23 +47,28 @@ class Ends:
 
 @dataclass(frozen=True, slots=True)
 class _Trip:
-    """Of one repository. ``failed``: manifests that are not at the target, and why."""
+    """Of one repository. ``failed``: manifests that are not at the target, and why; ``unset``: tags. ``named``: what tags name."""
 
     repository: Repository
     name: Repository
     outcome: Outcome
     failed: dict[Digest, str]
+    named: dict[Digest, list[Tag]]
+    unset: dict[Tag, str] = field(default_factory=dict)
 
 
 class Copying:
-    """``spread`` does several things at once. For one thread."""
+    """``spread`` does ``width`` things at once. For one thread."""
 
-    def __init__(self, ends: Ends, bodies: Bodies, meter: Meter, spread: Executor, *, move_tags: bool) -> None:
+    def __init__(
+        self, ends: Ends, bodies: Bodies, meter: Meter, spread: Executor, width: int, *, move_tags: bool
+    ) -> None:
         self._source = ends.source
         self._target = ends.target
         self._bodies = bodies
         self._meter = meter
         self._spread = spread
+        self._width = width
         self._move_tags = move_tags
         self._silent = 0
 
@@ -76,25 +85,34 @@ class Copying:
             outcome.fail(repository, error.message)
             return
         self._meter.expect(outcome.size_bytes)
-        trip = _Trip(repository, name, outcome, dict(found.failed))
+        trip = _Trip(repository, name, outcome, dict(found.failed), _named(contents))
         try:
             self._manifests(trip, found)
             for digest, why in trip.failed.items():
                 outcome.fail(digest, why)
-            self._tags(trip, contents)
+            for tag, digest in contents.tags.items():
+                if digest in trip.failed:
+                    outcome.fail(tag, f"its manifest {digest} is not there")
+                elif tag in trip.unset:
+                    outcome.fail(tag, trip.unset[tag])
         except UpstreamDeniedError as error:
             outcome.fail(repository, error.message)
         finally:
             self._bodies.forget()
 
     def _manifests(self, trip: _Trip, found: Tree) -> None:
-        order = TopologicalSorter(found.before())
+        order, ranks = TopologicalSorter(found.before()), _ranks(found, trip.named)
         order.prepare()
+        ready: list[tuple[int, Digest]] = []
         running: dict[Future[None], Digest] = {}
         try:
             while order.is_active():
                 for digest in order.get_ready():
-                    running[self._spread.submit(self._manifest, trip, found.nodes[digest])] = digest
+                    heappush(ready, (ranks[digest], digest))
+                # No more at once than are worked on, or what becomes ready later would stand behind all that is now.
+                while ready and len(running) < self._width:
+                    _, digest = heappop(ready)
+                    running[self._spread.submit(self._image, trip, found.nodes[digest])] = digest
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
                     digest = running.pop(future)
                     self._settle(trip, digest, future)
@@ -126,6 +144,16 @@ class Copying:
         if self._silent >= _SILENT and isinstance(error, UpstreamUnavailableError):
             raise error
 
+    def _image(self, trip: _Trip, node: Node) -> None:
+        """With its tags."""
+        self._manifest(trip, node)
+        if node.digest in trip.failed:
+            return
+        for tag in trip.named.get(node.digest, ()):
+            why = self._tag(trip, tag, node.digest)
+            if why:
+                trip.unset[tag] = why
+
     def _manifest(self, trip: _Trip, node: Node) -> None:
         self._meter.moved(0)
         if self._target.head(trip.name, node.digest) is not None:
@@ -142,16 +170,8 @@ class Copying:
         self._meter.moved(node.size_bytes)
         trip.outcome.add(manifests=1)
 
-    def _tags(self, trip: _Trip, contents: Contents) -> None:
-        failures = self._spread.map(lambda one: self._tag(trip, *one), contents.tags.items())
-        for tag, why in zip(contents.tags, failures, strict=True):
-            if why:
-                trip.outcome.fail(tag, why)
-
     def _tag(self, trip: _Trip, tag: Tag, digest: Digest) -> str:
         """Why it is not set; "": it is."""
-        if digest in trip.failed:
-            return f"its manifest {digest} is not there"
         self._meter.moved(0)
         try:
             standing = self._target.head(trip.name, tag)
@@ -171,6 +191,28 @@ class Copying:
         self._silent = 0
         trip.outcome.add(tags=1)
         return ""
+
+
+def _named(contents: Contents) -> dict[Digest, list[Tag]]:
+    named: dict[Digest, list[Tag]] = defaultdict(list)
+    for tag, digest in contents.tags.items():
+        named[digest].append(tag)
+    return named
+
+
+def _ranks(found: Tree, named: dict[Digest, list[Tag]]) -> dict[Digest, int]:
+    """What goes first of what may go: the images that tags name, each before what it needs and all of that before the next one."""
+    ranks: dict[Digest, int] = {}
+    pending = [*reversed(found.nodes), *reversed(named)]
+    while pending:
+        digest = pending.pop()
+        node = found.nodes.get(digest)
+        if node is not None and digest not in ranks:
+            ranks[digest] = len(ranks)
+            pending += reversed(node.children)
+            if node.subject is not None:
+                pending.append(node.subject)
+    return ranks
 
 
 def look(source: Source, repository: Repository, outcome: Outcome, spread: Executor) -> tuple[Contents, Tree]:

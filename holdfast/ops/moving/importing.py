@@ -181,7 +181,8 @@ def _imported(
 ) -> tuple[list[Outcome], str]:
     """What has become of each repository, and why the run stopped before its end; "": it did not."""
     bodies = Bodies(work.source, work.target, meter, concurrent, work.around.clock, giving)
-    copying = Copying(Ends(work.source, work.target), bodies, meter, work.spread, move_tags=move_tags)
+    ends = Ends(work.source, work.target)
+    copying = Copying(ends, bodies, meter, work.spread, concurrent, move_tags=move_tags)
     outcomes: list[Outcome] = []
     try:
         for repository, becomes in _chosen(work, outcomes):

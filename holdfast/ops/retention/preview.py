@@ -144,6 +144,9 @@ def _tell_of_store(settings: Settings, route: str, rows: list[Row]) -> None:
             f"a manifest{below} goes once the collector has seen it so for the delay, tags at once"
             f" (delay: {store.retention_delay})"
         )
+    policies = Policies.of(settings.storage)
+    if any(not one.verdict.stays and policies.uses_time(one.repository) for one in rows):
+        console.show(f"what goes{below} for its age goes once the collector has seen its clock go evenly for an hour")
     if not store.gc:
         console.show(f"{path}.gc is off: nothing{below} goes")
     elif store.retention.dry_run:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
+
 from gateway.pulls import REFRESH_SECONDS, Pulls
 from holdfast import digest as digests
 from holdfast.clock import ManualClock
 from holdfast.errors import MetadataUnavailableError
+from holdfast.meta import keys
 from holdfast.meta.pulls import PullTimes
+from holdfast.meta.store import Delete, Put
 from holdfast.names import repository
 from tests.fakes.memory_store import MemoryStore
 
@@ -18,6 +22,9 @@ class World:
     def __init__(self) -> None:
         self.clock = ManualClock()
         self.store = MemoryStore(self.clock)
+        for name in (CACHE, LOCAL):
+            for digest in DIGESTS:
+                self.store.txn([], [Put(keys.link(name, digest), b"")])
         self.times = PullTimes(self.store)
         self.writes: list[int] = []
         self.fails = False
@@ -73,6 +80,40 @@ def test_pulls_of_many_blobs_go_together() -> None:
     world.pulls.flush()
     assert world.writes == [300]
     assert all(world.known(digest) for digest in DIGESTS)
+
+
+def test_what_is_deleted_before_its_pull_is_written_leaves_nothing_behind() -> None:
+    world = World()
+    for digest in DIGESTS:
+        world.pulls.note(CACHE, digest)
+    world.store.txn([], [Delete(keys.link(CACHE, digest)) for digest in DIGESTS[::3]])
+    world.pulls.flush()
+    assert [world.known(digest) is None for digest in DIGESTS[:6]] == [True, False, False] * 2
+
+
+@pytest.mark.parametrize(
+    "change", [Delete(keys.link(CACHE, DIGESTS[0])), Put(keys.link(CACHE, DIGESTS[0]), b"renewed")]
+)
+def test_a_link_that_goes_or_is_renewed_at_that_moment_is_looked_at_again(change) -> None:
+    world = World()
+
+    class Moving:
+        """The link is changed between the look at it and the write."""
+
+        is_done = False
+
+        def __getattr__(self, name):
+            return getattr(world.store, name)
+
+        def txn(self, *arguments):
+            if not self.is_done:
+                self.is_done = True
+                world.store.txn([], [change])
+            return world.store.txn(*arguments)
+
+    PullTimes(Moving()).write({(CACHE, DIGESTS[0]): 1.0, (CACHE, DIGESTS[1]): 2.0})  # type: ignore[arg-type]  # the port's methods
+    assert world.known(DIGESTS[0]) == (1.0 if isinstance(change, Put) else None)
+    assert world.known(DIGESTS[1]) == 2.0
 
 
 def test_pulls_that_nobody_will_ask_for_are_not_written() -> None:

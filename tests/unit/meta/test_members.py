@@ -17,7 +17,16 @@ from tests.unit.meta.world import new_ids
 GIB = 1 << 30
 DECLARED = Declared("10.0.0.1:5100", "east", 10 * GIB)
 ALIVE = Alive(
-    b"boot", "1.2", "host", 5, 10, read_only=True, quarantined=3, repair=Progress(2, 3, 4, 5, 6, 7), reserve_bytes=9
+    b"boot",
+    "1.2",
+    "host",
+    5,
+    10,
+    read_only=True,
+    quarantined=3,
+    repair=Progress(2, 3, 4, 5, 6, 7),
+    reserve_bytes=9,
+    wall_seconds=1_700_000_000.5,
 )
 
 

@@ -7,7 +7,8 @@ import pytest
 from gateway import pulls
 from holdfast import digest as digests
 from holdfast.retention.keeping import PULL_LAG_SECONDS
-from tests.unit.retention.shelf import DAY, HOUR, Shelf, manifests_gone, policies, tags_gone, tags_left
+from holdfast.retention.planner import plan
+from tests.unit.retention.shelf import DAY, HOUR, NOW, Shelf, manifests_gone, policies, tags_gone, tags_left
 
 STRICT = {"repositories": ["**"], "deleteReferrers": True, "keepTags": [{"patterns": ["^keep"]}]}
 
@@ -230,3 +231,15 @@ def test_a_size_is_that_of_everything_below_counted_once():
     shared = shelf.manifest("shared")
     outer = shelf.manifest("outer", shelf.manifest("inner", shared), shared)
     assert shelf.facts.size_of(outer) == 300
+
+
+def test_a_plan_rests_after_every_few_things_whatever_a_policy_asks():
+    shelf, rests = Shelf(), []
+    for number in range(1000):
+        shelf.tag(f"v{number}")
+    rules = {"pulledWithin": "24h", "mostRecentlyPushedCount": 10}
+    terms = policies({**STRICT, "keepTags": [{"patterns": ["^v1"], **rules}]}).terms(shelf.name)
+    made = plan(shelf.facts, terms, NOW, lambda: rests.append(None))
+    assert len(made.going) > 1000
+    assert len(rests) > 8 * 1000 / 32
+    assert made == shelf.plan(policies({**STRICT, "keepTags": [{"patterns": ["^v1"], **rules}]}))

@@ -6,11 +6,16 @@ import pytest
 
 from holdfast.clock import ManualClock
 from holdfast.errors import RolledBackError, SweepMovedError
+from holdfast.manifest import OCI_MANIFEST, Reference
 from holdfast.meta import keys
 from holdfast.meta.holders import Held
-from holdfast.meta.repos import Repositories
+from holdfast.meta.loose import LooseLinks
+from holdfast.meta.loosened import Words
+from holdfast.meta.repos import NewManifest, Repositories
+from holdfast.meta.store import Delete
 from holdfast.rpc.node import ListedBlob
 from storagenode.collecting.collector import Collector, Terms
+from storagenode.collecting.loosening import Graces, Loosening
 from storagenode.collecting.marks import Marks
 from tests.fakes.memory_store import MemoryStore
 from tests.unit.meta.interleaving import every_interleaving
@@ -167,6 +172,63 @@ def test_more_than_its_share_stops_a_cycle():
     assert cycle.refused
     link(world.repos, *digests[140:160])
     assert world.after_grace().swept == 140
+
+
+class Registry(World):
+    """Images of a layer each, most of which nobody wants any more."""
+
+    def __init__(self, wanted=10, unwanted=150):
+        super().__init__()
+        self.words = Words(self.store, self.clock)
+        self.loosening = Loosening(LooseLinks(self.store, new_ids(), explain=self.words.ops), Marks(self.clock))
+        self.wanted = [blob(f"wanted {number}") for number in range(wanted)]
+        self.unwanted = [blob(f"unwanted {number}") for number in range(unwanted)]
+        for manifest in (*self.wanted, *self.unwanted):
+            self.node.write(manifest)
+            self.node.write(self.layer(manifest))
+            name = NewManifest(manifest, OCI_MANIFEST, 10, (Reference(self.layer(manifest), 10),))
+            link(self.repos, self.layer(manifest))
+            self.repos.put_manifest(REPO, name, [], self.repos.fence(manifest), self.repos.removals(REPO))
+
+    @staticmethod
+    def layer(manifest):
+        return blob(f"layer of {manifest}")
+
+    def night(self):
+        """Links go, and then copies."""
+        for _ in range(3):
+            self.loosening.cycle(Graces(60.0, 60.0), lambda: True)
+            found = self.after_grace()
+        return found
+
+
+def test_a_registry_most_of_which_is_deleted_every_night_asks_nobody():
+    made = Registry()
+    for manifest in made.unwanted:
+        made.repos.delete_manifest(REPO, manifest)
+    found = made.night()
+    assert (found.refused, len(made.node.stamps)) == ("", 20)
+
+
+@pytest.mark.parametrize("lost", ["manifests", "links"])
+def test_metadata_that_has_lost_most_of_its_entries_takes_nothing_before_somebody_says_so(lost):
+    made = Registry()
+    for manifest in made.unwanted:
+        both = (manifest, made.layer(manifest))
+        links = [key for digest in both for key in (keys.link(REPO, digest), keys.holder(digest, REPO))]
+        gone = [keys.manifest(REPO, manifest)] if lost == "manifests" else links
+        made.store.txn([], [Delete(key) for key in gone])
+    before = len(made.node.stamps)
+    assert "are nobody's" in made.night().refused
+    assert len(made.node.stamps) == before
+
+
+def test_what_would_be_unlinked_counts_as_little_in_a_dry_run_as_then():
+    made = Registry()
+    made.marks = Marks(made.clock)
+    unlinked = {digest for manifest in made.unwanted for digest in (manifest, made.layer(manifest))}
+    foreseen = made.collector().foresee(GRACE, lambda: True, unlinked)
+    assert (foreseen.orphans, foreseen.strange, foreseen.refused) == (300, 0, "")
 
 
 def test_a_few_may_go_however_little_is_left():

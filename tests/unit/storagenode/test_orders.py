@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import time
 
 import pytest
 
@@ -184,6 +185,30 @@ def test_an_order_is_carried_out_whatever_the_window_and_one_after_the_end_is_re
     with pytest.raises(UnavailableError):
         late.result(30)
     assert turns.done == []
+
+
+def test_without_an_interval_there_are_as_many_cycles_as_garbage_needs_a_grace_apart_and_then_none():
+    turns = Turns(Rhythm(0.0, 100.0))
+    began, at = turns.clock.monotonic(), []
+    for _ in range(1000):
+        turns.clock.advance(10)
+        before = len(turns.done)
+        turns.loop._take_turns()
+        at += [turns.clock.monotonic() - began] * (len(turns.done) - before)
+    assert at == [60.0, 160.0, 260.0]
+
+
+def test_a_cycle_that_failed_does_not_count_as_one_of_those():
+    turns = Turns(Rhythm(0.0, 1.0), broken=(0,))
+    for _ in range(10):
+        turns.clock.advance(60)
+        turns.loop._take_turns()
+    assert len(turns.done) == 10
+
+
+@pytest.mark.parametrize("text", ["9:00-17:30", "09:00 - 17:30"])
+def test_a_window_is_read_as_the_configuration_spells_it(text):
+    assert Window.parse(text) == Window.parse("09:00-17:30") == Window(time(9), time(17, 30))
 
 
 def test_a_disk_that_fails_holds_up_none_of_the_others():

@@ -29,6 +29,7 @@ from storagenode.collecting.deletions import Deletions
 from storagenode.collecting.loosening import Graces, Loosening
 from storagenode.collecting.marks import Marks
 from storagenode.collecting.retaining import Retaining, Scope
+from storagenode.collecting.steadiness import Now, Steadiness
 from tests.fakes.memory_store import MemoryStore
 from tests.unit.meta.world import REPO, V1, V2, blob, faults, image, index, keys_below, new_ids, push
 from tests.unit.retention import worlds
@@ -66,7 +67,7 @@ class World:
 
     def after(self, seconds):
         self.clock.advance(seconds)
-        return self.retaining.cycle(self.clock.wall(), lambda: True)
+        return self.retaining.cycle(Now(self.clock.wall()), lambda: True)
 
     def preview(self, name=REPO):
         facts = Standing(self.store).of(name)
@@ -229,6 +230,113 @@ def test_pulls_are_counted_from_the_first_pass_on_for_policies_that_ask_and_noth
     assert made.tags() == [V1]
 
 
+def test_since_when_pulls_are_counted_is_not_noted_while_the_clock_is_in_doubt_or_behind_what_was_pushed(caplog):
+    made = World(RECENT)
+    push(made.repos, image("m"), V1)
+    wall = made.clock.wall()
+    for now in (Now(wall, 1.0), Now(wall - DAY)):
+        made.retaining.cycle(now, lambda: True)
+        assert PullsSince(made.store).of(REPO) is None
+    assert "the wall clock is behind what was pushed" in caplog.text
+    made.after(0)
+    assert PullsSince(made.store).of(REPO) == wall
+
+
+def test_policies_that_count_alone_need_no_clock_to_begin():
+    made = World({**STRICT, "keepTags": [{"mostRecentlyPulledCount": 1}]})
+    push(made.repos, image("m"), V1)
+    made.retaining.cycle(Now(made.clock.wall(), 1.0), lambda: True)
+    assert PullsSince(made.store).of(REPO) == made.clock.wall()
+
+
+class Skewed(ManualClock):
+    """Its wall clock is so far ahead; that of the pushes is right."""
+
+    ahead_seconds = 0.0
+
+    def wall(self):
+        return super().wall() + self.ahead_seconds
+
+
+class Collected(World):
+    """As the collector does it: with a look at the clock before each pass."""
+
+    def __init__(self, ahead_seconds=0.0):
+        super().__init__(RECENT)
+        push(self.repos, image("m"), V1)
+        PullsSince(self.store).begin(REPO, 1.0)
+        self.clock = self.skewed = Skewed(self.clock.now)
+        self.skewed.ahead_seconds = ahead_seconds
+        self.start()
+        self.steadiness = Steadiness(self.clock)
+
+    def passes(self, hours):
+        """Every ten minutes."""
+        for _ in range(round(hours * 6)):
+            self.clock.advance(600)
+            found = self.retaining.cycle(self.steadiness.now(is_noted=True), lambda: True)
+        return found
+
+
+RECENT = {"repositories": ["**"], "keepTags": [{"pushedWithin": "24h", "pulledWithin": "24h"}]}
+
+
+def test_a_clock_that_is_ahead_at_the_start_and_put_right_within_the_hour_takes_nothing():
+    made = Collected(ahead_seconds=30 * DAY)
+    made.passes(hours=0.5)
+    made.skewed.ahead_seconds = 0.0
+    made.passes(hours=22)
+    assert made.tags() == [V1]
+    made.passes(hours=2)
+    assert made.tags() == []
+
+
+def test_a_clock_that_jumps_ahead_and_is_put_right_within_the_hour_takes_nothing():
+    made = Collected()
+    made.passes(hours=3)
+    made.skewed.ahead_seconds = 30 * DAY
+    made.passes(hours=0.5)
+    made.skewed.ahead_seconds = 0.0
+    made.passes(hours=19)
+    assert made.tags() == [V1]
+
+
+def test_a_machine_that_slept_for_days_goes_on_an_hour_later():
+    made = Collected()
+    made.passes(hours=3)
+    made.skewed.ahead_seconds = 30 * DAY  # which the monotonic clock has not seen
+    made.passes(hours=1)
+    assert made.tags() == [V1]
+    made.passes(hours=0.5)
+    assert made.tags() == []
+
+
+def test_a_clock_that_is_behind_takes_nothing_early_once_it_is_right():
+    made = Collected(ahead_seconds=-30 * DAY)
+    made.passes(hours=2)
+    made.skewed.ahead_seconds = 0.0
+    made.passes(hours=21)
+    assert made.tags() == [V1]
+
+
+def test_what_waits_for_the_clock_is_counted_and_foreseen_and_other_rules_need_none():
+    made = World(RECENT, delay="0s")
+    other = {"repositories": ["other"], "keepTags": [{"patterns": ["^keep"]}]}
+    made.policies = policies(other, RECENT)
+    made.start()
+    push(made.repos, image("m"), V1)
+    push(made.repos, image("m"), V1, repo=repository("other"))
+    PullsSince(made.store).begin(REPO, 1.0)
+    made.clock.advance(30 * DAY)
+    now = Now(made.clock.wall(), 60.0)
+    foreseen = made.retaining.foresee(now, lambda: True)
+    found = made.retaining.cycle(now, lambda: True)
+    assert (found.tags, made.tags(), made.tags(repository("other"))) == (1, [V1], [])
+    assert (found.pending.count, found.pending.first_seconds) == (3, 60.0)
+    assert (foreseen.tags, foreseen.pending) == (found.tags, found.pending)
+    assert made.retaining.foresee(Now(now.wall_seconds), lambda: True).tags == 1
+
+
 def test_policies_that_do_not_ask_for_pulls_leave_no_word_of_them():
     made = World(STRICT)
     push(made.repos, image("m"), V1)
@@ -258,7 +366,7 @@ def test_a_pass_that_is_told_to_stop_does():
     made = World(STRICT)
     push(made.repos, image("m"), V1)
     made.clock.advance(DAY)
-    assert made.retaining.cycle(made.clock.wall(), lambda: False).tags == 0
+    assert made.retaining.cycle(Now(made.clock.wall()), lambda: False).tags == 0
 
 
 class Dying:
@@ -298,8 +406,8 @@ def test_a_pass_that_dies_at_any_transaction_leaves_nothing_broken_and_the_next_
         dying = Dying(made.store, at, arrives=arrives)
         retaining = made.over(dying)
         with contextlib.suppress(MetadataUnavailableError):
-            retaining.cycle(made.clock.wall(), lambda: True)
-            retaining.cycle(made.clock.wall(), lambda: True)
+            retaining.cycle(Now(made.clock.wall()), lambda: True)
+            retaining.cycle(Now(made.clock.wall()), lambda: True)
         assert faults(made.store) == []
         assert made.repos.manifest_by_tag(REPO, KEEP).digest == blob("stays")
         made.start()
@@ -394,6 +502,20 @@ class Right:
 
     def leave(self):
         pass
+
+
+@settings(max_examples=60, deadline=None)
+@given(worlds.manifests(), worlds.policies())
+def test_what_goes_while_the_clock_is_in_doubt_would_go_without_doubt_too(described, policy):
+    made = World(policy)
+    pushed(made, described)
+    facts, terms = Standing(made.store).of(REPO), made.policies.terms(REPO)
+    certain = set(plan(facts, terms, made.clock.wall()).going)
+    doubted = plan(facts, terms, made.clock.wall(), is_doubted=True)
+    steps = {(one.tag, one.digest) for one in certain}
+    assert {(one.tag, one.digest) for one in doubted.going} <= steps
+    if not any(terms and keep.uses_time for keep in (terms.policy.rules if terms else ())):
+        assert set(doubted.going) == certain
 
 
 @pytest.mark.parametrize("is_first", [True, False])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -15,7 +16,7 @@ from storagenode.disk.identity import Identity
 from tests.fakes.memory_blobs import MemoryBlobs
 from tests.fakes.memory_node import MemoryNode
 from tests.fakes.memory_store import MemoryStore
-from tests.fakes.views import layout_of
+from tests.fakes.views import ALIVE, layout_of
 from tests.unit.meta.world import new_ids
 
 
@@ -67,3 +68,13 @@ def test_a_node_knows_the_layout_before_its_repair_begins(store, monkeypatch):
     joined.close()
     assert members(store) == ["a"]
     assert known == [True]
+
+
+def test_a_node_says_what_its_clock_shows_and_asks_what_the_others_show(store):
+    members, clock = Members(store, new_ids(), ManualClock()), ManualClock()
+    lease = store.grant_lease(60).lease_id
+    for name, wall_seconds in (("a", 1.0), ("b", 2.0), ("of a version that did not say", 0.0)):
+        members.announce(name, replace(ALIVE, wall_seconds=wall_seconds), lease)
+    here = side(store, lambda node_id, _address: MemoryNode(node_id))
+    assert here.for_collecting(None).clocks() == {"b": 2.0}
+    assert here._describe().wall_seconds == clock.wall()

@@ -153,16 +153,14 @@ class Duties:
         return Books([WitnessBook(self._here.tree, self._here.files), *beside])
 
     def _scrub(self) -> Scrub | None:
-        """None where copies are not read again. Object stores look after theirs, and reading them all costs money."""
+        """None where copies are not read again."""
         if self._options.scrub is None:
             return None
         told = self._side.for_scrubbing() if self._side is not None else None
         if told is None and self._metadata is not None:
             told = ScrubSide(self._here.identity.node_id, self._metadata, Nobody())
-        opened = self._here.opened.values()
-        disks = [one.disk for one in opened if one.store is one.disk]
         book = ScrubBook(self._here.tree, self._here.files)
-        return Scrub(self._options.scrub, disks, [one.store for one in opened], book, told, self._clock)
+        return Scrub(self._options.scrub, [one.store for one in self._here.opened.values()], book, told, self._clock)
 
     def _backing_up(self) -> Backups | None:
         """None where none are wanted, or there is no metadata to make them of."""

@@ -203,26 +203,6 @@ def test_a_delete_that_was_stopped_at_the_worst_moment_takes_nothing_that_a_succ
         assert read(successor.server.node, digest) == DATA
 
 
-def test_emptying_the_trash_late_takes_no_bytes_of_a_blob_that_a_successor_relies_on(bench, place, monkeypatch):
-    """A delete that died half-way: noted in the trash, and the name still there."""
-    node = bench.start()
-    digest = put(node, DATA)
-    (stored,) = node.stat_blobs([Want(digest)])
-    with place.server.fault("", "delete", "503"), pytest.raises(UnavailableError):
-        node.delete_blob(digest, stored.stamp)
-    stopped = Stopped(node._store._bucket, monkeypatch, 0)
-    late = threading.Thread(target=lambda: tidy(bench))
-    late.start()
-    assert stopped.reached.wait(30)
-    with successor_of(bench, place) as successor:
-        other = successor.start()
-        assert other.stat_blobs([Want(digest)]) != [None]
-        stopped.go_on.set()
-        late.join()
-        tidy(successor)
-        assert read(other, digest) == DATA
-
-
 def test_a_restart_on_the_same_directory_goes_on_as_before_and_puts_no_names_anew(bench, place):
     digest = put(bench.start(), DATA)
     node = bench.restart()

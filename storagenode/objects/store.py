@@ -183,7 +183,11 @@ class ObjectStore:
         """A copy of the right size whose bytes are there. Callers hold the lock."""
         known, reign = self.index.known(want.digest), self._tenure.reign
         own_first = sorted(known or (), key=lambda entry: entry.reign != reign)
+        tried: set[str] = set()
         for there in chain(own_first, self._anew(want.digest, known)):
+            if there.unique in tried:
+                continue  # another name of the same bytes
+            tried.add(there.unique)
             if want.size_bytes not in (None, there.size_bytes):
                 self._isolate(there, f"it has {there.size_bytes} bytes instead of {want.size_bytes}")
                 continue

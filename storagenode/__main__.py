@@ -156,8 +156,9 @@ def _policies(parsed: argparse.Namespace) -> tuple[Policies, Path | None]:
 
 
 def _scrub(parsed: argparse.Namespace) -> ScrubOptions:
+    pays = parsed.objects is not None and config.load(parsed.objects).extensions.scrub is not None
     try:
-        return ScrubOptions(parsed.scrub_interval_seconds, parsed.scrub_bytes_per_second)
+        return ScrubOptions(parsed.scrub_interval_seconds, parsed.scrub_bytes_per_second, pays=pays)
     except ValueError as error:
         raise ConfigError(f"copies cannot be read again so: {error}") from error
 

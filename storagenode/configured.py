@@ -54,7 +54,7 @@ def collect_options(settings: Settings) -> CollectOptions | None:
 
 def scrub_options(settings: Settings) -> ScrubOptions:
     scrub = settings.extensions.scrubbing
-    return ScrubOptions(scrub.round_seconds, scrub.bandwidth)
+    return ScrubOptions(scrub.round_seconds, scrub.bandwidth, pays=settings.extensions.scrub is not None)
 
 
 def backup_options(settings: Settings) -> BackupOptions | None:

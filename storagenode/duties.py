@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -23,6 +23,7 @@ from storagenode.disk.rooms import RoomedStore
 from storagenode.disk.witnessbook import WitnessBook
 from storagenode.housekeeping import Housekeeping
 from storagenode.metrics import scrubbed
+from storagenode.objects.witnessbook import Books
 from storagenode.scrubbing.assembly import Scrub
 from storagenode.scrubbing.assembly import Side as ScrubSide
 from storagenode.scrubbing.book import ScrubBook
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
     from holdfast.clock import Clock
     from holdfast.meta.keeping.making import Source
+    from holdfast.meta.witness import Book
     from holdfast.rpc.collecting import News, Order
     from storagenode.cluster.side import ClusterSide
     from storagenode.collecting.orders import Collecting
@@ -46,6 +48,8 @@ if TYPE_CHECKING:
     from storagenode.store import BlobStore
 
 _HOUSEKEEPING_SECONDS: Final = 60.0
+# Where an object store remembers what was left: each time costs it two puts.
+_LEAVES_EVERY_SECONDS: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,10 +133,12 @@ class Duties:
         store = self._here.store
         whole = store.disks() if isinstance(store, RoomedStore) else {"": store}
         disks = [Disk(route, one, terms[route]) for route, one in whole.items()]
+        if any(one.book is not None for one in self._here.opened.values()):
+            side = replace(side, leaves_every_seconds=_LEAVES_EVERY_SECONDS)
         return collecting(disks, store, side, tidying, self._clock)
 
     def _collecting_side(self) -> Side | None:
-        book = WitnessBook(self._here.tree, self._here.files)
+        book = self._book()
         if self._side is not None:
             return self._side.for_collecting(book)
         if self._metadata is None:
@@ -140,24 +146,28 @@ class Duties:
         witness = Witness(self._metadata, self._here.identity.node_id, book, lambda: secrets.token_bytes(16))
         return Side(self._metadata, witness, lambda _: None, lambda: True)
 
+    def _book(self) -> Book:
+        """In the directory, and beside the blobs of each object store: a directory is brought back without those."""
+        opened = self._here.opened
+        beside = [book for route in sorted(opened, reverse=True) if (book := opened[route].book) is not None]
+        return Books([WitnessBook(self._here.tree, self._here.files), *beside])
+
     def _scrub(self) -> Scrub | None:
-        """None where copies are not read again. Object stores look after theirs, and reading them all costs money."""
+        """None where copies are not read again."""
         if self._options.scrub is None:
             return None
         told = self._side.for_scrubbing() if self._side is not None else None
         if told is None and self._metadata is not None:
             told = ScrubSide(self._here.identity.node_id, self._metadata, Nobody())
-        opened = self._here.opened.values()
-        disks = [one.disk for one in opened if one.store is one.disk]
         book = ScrubBook(self._here.tree, self._here.files)
-        return Scrub(self._options.scrub, disks, [one.store for one in opened], book, told, self._clock)
+        return Scrub(self._options.scrub, [one.store for one in self._here.opened.values()], book, told, self._clock)
 
     def _backing_up(self) -> Backups | None:
         """None where none are wanted, or there is no metadata to make them of."""
         side, here, store = self._side, self._here, self._metadata
         if self._options.backups is None or store is None:
             return None
-        book = WitnessBook(here.tree, here.files)
+        book = self._book()
 
         def is_wanted() -> bool:
             return (side is None or side.keeps_backups()) and looks_right(store, here.identity.node_id, book)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from holdfast.errors import ConfigError
+from holdfast.rpc.host import host_id
 from storagenode.disk import identity
 from storagenode.disk.leftovers import Leftovers
 from storagenode.disk.proofs import Proofs
@@ -23,13 +24,18 @@ from storagenode.disk.store import DiskStore
 from storagenode.disk.trash import Trash
 from storagenode.disk.tree import FORMAT_VERSION, PARTITIONS
 from storagenode.objects import owner
+from storagenode.objects.orphans import Orphans
+from storagenode.objects.owner import Tenure
+from storagenode.objects.sorting import Scratch
 from storagenode.objects.store import ObjectStore
-from storagenode.objects.tidying import ObjectTrash, ObjectWaste, Orphans
+from storagenode.objects.tidying import ObjectTrash, ObjectWaste
+from storagenode.objects.witnessbook import BucketBook
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from holdfast.clock import Clock
+    from holdfast.meta.witness import Book
     from storagenode.disk.fsio import Files
     from storagenode.disk.identity import Identity
     from storagenode.disk.tree import Tree
@@ -40,7 +46,9 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Opened:
     """``disk``: what the directory has, which is all of the ``store`` or what is on its way there. ``space``: of the directory.
-    ``stopping`` ends what ``trash`` is at, where that may take long.
+    ``stopping`` ends what ``trash`` is at, where that may take long. ``take`` is to be called before anything is stored, once the
+    node is known to be the only one of its name: a place in an object store is taken away from whoever has it. ``book``: where
+    the witness is remembered besides, beside blobs that the directory's own fate does not touch.
     """
 
     store: DiskStore | ObjectStore
@@ -49,6 +57,8 @@ class Opened:
     trash: Waste
     leftovers: Leftovers
     stopping: threading.Event
+    take: Callable[[], None] = lambda: None
+    book: Book | None = None
 
 
 def node_id_of(tree: Tree, bucket: Bucket | None, cluster_id: str) -> Callable[[], str] | None:
@@ -67,7 +77,7 @@ def node_id_of(tree: Tree, bucket: Bucket | None, cluster_id: str) -> Callable[[
 def open_store(
     tree: Tree, reserve_bytes: int, bucket: Bucket | None, whose: Identity, files: Files, clock: Clock
 ) -> Opened:
-    """``tree`` is locked and prepared. Raises ConfigError, UnavailableError."""
+    """``tree`` is locked and prepared. Takes nothing from anybody. Raises ConfigError, UnavailableError."""
     space = Space(tree.root, reserve_bytes)
     boot = secrets.token_hex(8)
     stamps, proofs = Stamps(boot), Proofs(clock)
@@ -77,13 +87,24 @@ def open_store(
         _require_no_objects(tree)
         return Opened(disk, disk, space, Trash(tree, files, clock), leftovers, threading.Event())
     _require_its_objects(tree, bucket)
-    owner.take(bucket, whose, boot)
-    identity.write_record(tree, files, _note(tree), {"format": FORMAT_VERSION})
-    store = ObjectStore(bucket, disk, stamps, proofs, boot)
-    trash = ObjectTrash(bucket, store, boot, clock)
+    tenure = Tenure(bucket, whose, boot, _lock_of(tree))
+    tenure.require_free()
+
+    def take() -> None:
+        tenure.take()
+        identity.write_record(tree, files, _note(tree), {"format": FORMAT_VERSION})
+
+    store = ObjectStore(bucket, disk, stamps, proofs, tenure, clock)
+    trash = ObjectTrash(bucket, store, tenure, clock)
     stopping = threading.Event()
-    waste = ObjectWaste(trash, Orphans(bucket, store.under_way, boot, clock, stopping))
-    return Opened(store, disk, space, waste, leftovers, stopping)
+    waste = ObjectWaste(trash, Orphans(bucket, store.under_way, tenure, Scratch(tree.root), clock, stopping))
+    return Opened(store, disk, space, waste, leftovers, stopping, take, BucketBook(bucket, tenure))
+
+
+def _lock_of(tree: Tree) -> str:
+    """Which lock this process holds. No two that live hold the same: the number of an open file is nobody else's."""
+    machine, file = host_id(), Path(tree.lock).stat()
+    return f"{machine}:{file.st_dev:x}:{file.st_ino:x}" if machine else ""
 
 
 def _note(tree: Tree) -> str:

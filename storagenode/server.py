@@ -78,6 +78,9 @@ class NodeServer:
             rooms = roombook.take(tree, known, options.rooms, files, self._rooms, options.lock_wait_seconds)
             self._side, here = _assemble(options, known, [tree, *rooms], files, clock, join)
             self.node = here.node
+            self._places = [one.take for one in here.opened.values()]
+            if self._side is None:
+                self._take_places()
             self.node.recover()
             self.duties = Duties(options, here, self._side, clock, self._rooms)
         except BaseException:
@@ -119,8 +122,13 @@ class NodeServer:
         _LOG.info("storage node is up", extra={"node": status.node_id, "listen": address, "uploads": status.uploads})
         if self._side is not None:
             self._side.start(self.node, address)
+            self._take_places()  # now that no other process has this node's name
         self.duties.start()
         return address
+
+    def _take_places(self) -> None:
+        for take in self._places:
+            take()
 
     def stop(self, drain_seconds: float = DRAIN_SECONDS) -> None:
         """No new calls; those under way get ``drain_seconds``; finishes that were begun end."""

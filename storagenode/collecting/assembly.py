@@ -77,7 +77,8 @@ class CollectOptions:
 class Side:
     """``witness`` sees whether the metadata has gone back in time. ``short``: told a partition that has lost a copy of what is
     linked. ``is_first``: whether this node is the one that looks after links; two that believe so only do it twice. ``clocks``:
-    what the wall clocks of other nodes show, by node id.
+    what the wall clocks of other nodes show, by node id. ``leaves_every_seconds``: no more often than that it is witnessed, where
+    remembering it costs something.
     """
 
     store: Store
@@ -85,6 +86,7 @@ class Side:
     short: Callable[[int], object]
     is_first: Callable[[], bool]
     clocks: Callable[[], Mapping[str, float]] = dict
+    leaves_every_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +117,8 @@ class Tidier(Leftovers, Protocol):
 
 def collecting(disks: Sequence[Disk], whole: Active, side: Side, tidier: Tidier, clock: Clock) -> Collecting:
     """Not started yet. ``whole``: all disks together."""
-    witnessed, steadiness = Witnessed(whole, side.witness), Steadiness(clock, side.clocks)
+    witnessed = Witnessed(whole, side.witness, clock, side.leaves_every_seconds)
+    steadiness = Steadiness(clock, side.clocks)
     routes = [disk.route for disk in disks]
     made = [
         (_part(disk, disk.options, routes, side, steadiness, clock), disk.options)
@@ -180,17 +183,21 @@ def _retaining(
 class Witnessed:
     """Leaves a value in the metadata when somebody may have come to rely on what is here."""
 
-    def __init__(self, whole: Active, witness: Witness) -> None:
+    def __init__(self, whole: Active, witness: Witness, clock: Clock, every_seconds: float = 0.0) -> None:
         self._whole = whole
         self._witness = witness
+        self._clock = clock
+        self._every_seconds = every_seconds
+        self._due = clock.monotonic()
         self._seen = -1
 
     def look(self) -> None:
         """Raises RolledBackError, MetadataUnavailableError, OutcomeUnknownError."""
-        activity = self._whole.activity
-        if activity != self._seen:
+        activity, now = self._whole.activity, self._clock.monotonic()
+        if activity != self._seen and now >= self._due:
             self._witness.leave()
             self._seen = activity
+            self._due = now + self._every_seconds
 
 
 def _tell(found: StoreReport, seconds: float) -> None:

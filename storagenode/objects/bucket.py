@@ -40,6 +40,11 @@ _PAGE: Final = 1000
 _FRUITLESS: Final = 3
 # Parts of one upload that are on their way at a time.
 _PARTS_AT_A_TIME: Final = 3
+# Of one object: what S3 and Google's store take. Azure's takes more.
+MOST_PARTS: Final = 10_000
+MOST_BYTES: Final = 5 << 40
+# Large parts are multiples of this.
+_GRAIN_BYTES: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,15 +189,25 @@ class Bucket:
             raise CorruptError(f"it has {got.meta['size']} bytes instead of {size_bytes}")
         return iter(got.stream(min_chunk_size=RAW_MESSAGE_BYTES))
 
-    def writing(self, key: str) -> Writing:
-        """A new object, in parts while its bytes come. Nothing is there before ``Writing.finish``."""
+    def is_long(self, size_bytes: int) -> bool:
+        """Whether it needs larger parts than usual."""
+        return size_bytes > MOST_PARTS * self._part_bytes
+
+    def writing(self, key: str, size_bytes: int = 0) -> Writing:
+        """A new object, in parts while its bytes come. Nothing is there before ``Writing.finish``.
+
+        ``size_bytes``: as many as will come, where that is known; where not, it must not become long. In memory are at most four
+        parts, of a long one two: a gigabyte for the longest.
+        """
+        is_long = self.is_long(size_bytes)
+        grains = -(-size_bytes // (MOST_PARTS * _GRAIN_BYTES))
         return Writing(
             obstore.open_writer(
                 self._store,
                 key,
                 attributes=self._attributes,
-                buffer_size=self._part_bytes,
-                max_concurrency=_PARTS_AT_A_TIME,
+                buffer_size=grains * _GRAIN_BYTES if is_long else self._part_bytes,
+                max_concurrency=1 if is_long else _PARTS_AT_A_TIME,
             )
         )
 
@@ -213,7 +228,10 @@ class Writing:
             self._writer.close()
 
     def abort(self) -> None:
-        """As far as the store lets us: what stays goes by the bucket's rule for uploads that were never completed."""
+        """As far as the store lets us: what stays goes by the bucket's rule for uploads that were never completed.
+
+        So do the parts that a process which was killed has sent: obstore neither lists such uploads nor takes their ids.
+        """
         reason = UnavailableError("given up")
         with contextlib.suppress(BaseError, OSError, ValueError):
             self._writer.__exit__(UnavailableError, reason, None)

@@ -3,11 +3,13 @@
     <rootdirectory>/
         node.json                                        whose it is, and which process has it now
         data/<unique>                                    bytes of one copy; a key is final before the digest is known
-        blobs/<000..fff>/<algorithm>-<encoded>/<size>-<unique>        empty: the blob is whole, and its bytes are data/<unique>
-        trash/<hex>/<algorithm>-<encoded>/<size>-<unique>             empty: deleted; the bytes go when the trash is emptied
-        quarantine/<hex>/<algorithm>-<encoded>/<size>-<unique>        what is wrong with it, in words; the bytes stay
+        witness.json                                     what the node left in the metadata last
+        blobs/<000..fff>/<algorithm>-<encoded>/<last>    empty: the blob is whole, and its bytes are data/<unique>
+        trash/<hex>/<algorithm>-<encoded>/<last>         empty: deleted; the bytes go when the trash is emptied
+        quarantine/<hex>/<algorithm>-<encoded>/<last>    what is wrong with it, in words; the bytes stay
 
-A name carries everything, so that a listing needs to read no object. Never here: I/O.
+``last`` is <size>-<unique>-<reign>; without a reign in what was written before there were any. The same bytes may have several
+names, of several reigns (``owner``). A name carries everything, so that a listing needs to read no object. Never here: I/O.
 """
 
 from __future__ import annotations
@@ -22,22 +24,26 @@ if TYPE_CHECKING:
     from holdfast.digest import Digest
 
 NODE: Final = "node.json"
+WITNESS: Final = "witness.json"
 DATA: Final = "data"
 BLOBS: Final = "blobs"
 TRASH: Final = "trash"
 QUARANTINE: Final = "quarantine"
 
-_LAST: Final = re.compile(r"(0|[1-9][0-9]{0,18})-([0-9a-f]{32})", re.ASCII)
+REIGN_DIGITS: Final = 8
+
+_LAST: Final = re.compile(rf"(0|[1-9][0-9]{{0,18}})-([0-9a-f]{{32}})(?:-([0-9a-f]{{{REIGN_DIGITS}}}))?", re.ASCII)
 _PARTS: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One copy of a blob. ``unique``: which bytes are its."""
+    """One copy of a blob by one of its names. ``unique``: which bytes are its."""
 
     digest: Digest
     size_bytes: int
     unique: str
+    reign: str = ""
 
     @property
     def key(self) -> str:
@@ -49,7 +55,8 @@ class Entry:
 
     @property
     def _last(self) -> str:
-        return f"{self.size_bytes}-{self.unique}"
+        last = f"{self.size_bytes}-{self.unique}"
+        return f"{last}-{self.reign}" if self.reign else last
 
     def aside(self, folder: str, tag: str) -> str:
         """Its name in the trash or the quarantine; ``tag`` tells two of the same name apart."""
@@ -75,4 +82,4 @@ def parse(key: str) -> Entry | None:
     digest = parse_blob_name(parts[2]) if len(parts) == _PARTS else None
     if last is None or digest is None:
         return None
-    return Entry(digest, int(last[1]), last[2])
+    return Entry(digest, int(last[1]), last[2], last[3] or "")

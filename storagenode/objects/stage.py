@@ -10,6 +10,8 @@ Promises
     * A key is used for one sequence of bytes: what was begun and given up is never gone on with.
     * Only confirmed bytes go on: those that were written through here in order, or hashed.
     * No more than a few uploads have parts in memory at a time (``Senders``); the others send at their commit.
+    * An object store takes so many parts of one object and no more. What becomes longer than they are together is sent anew at the
+      commit, when its length is known, in parts as large as need be, one such upload at a time.
 """
 
 from __future__ import annotations
@@ -21,12 +23,14 @@ import threading
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
 
-from holdfast.errors import UnavailableError
+from holdfast.errors import TooLargeError, UnavailableError
+from storagenode.objects import bucket as buckets
 from storagenode.objects import keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from holdfast.clock import Clock
     from storagenode.disk.space import Space
     from storagenode.disk.stage import DiskStage
     from storagenode.objects.bucket import Bucket, Writing
@@ -37,26 +41,34 @@ _LOG: Final = logging.getLogger("holdfast.node")
 _BUFFER_BYTES: Final = 1 << 20
 # Each has at most four parts in memory.
 _MOST_SENDERS: Final = 12
+# A writer that is at work is heard of every few megabytes. One that is only slow sends the rest at its commit.
+_SILENT_SECONDS: Final = 60.0
 
 
 class Senders:
-    """Which uploads are sending before their commit. One that pauses makes way for one that does not."""
+    """Which uploads are sending before their commit. One that pauses, or whose writer is not heard of, makes way for another.
 
-    def __init__(self, most: int = _MOST_SENDERS) -> None:
+    A gateway that writes the file itself says nothing when it is killed.
+    """
+
+    def __init__(self, clock: Clock, most: int = _MOST_SENDERS) -> None:
+        self._clock = clock
         self._most = most
         self._lock = threading.Lock()
-        self._sending: OrderedDict[Outgoing, bool] = OrderedDict()  # True: it pauses
+        self._sending: OrderedDict[Outgoing, float] = OrderedDict()  # when it sent last; long ago: it pauses
+        self.long = threading.Lock()  # held by the one whose parts are large
 
     def admit(self, outgoing: Outgoing) -> bool:
         """Whether it may send now."""
+        now = self._clock.monotonic()
         idle = None
         with self._lock:
             if outgoing not in self._sending and len(self._sending) >= self._most:
-                idle = next((one for one, pauses in self._sending.items() if pauses), None)
+                idle = next((one for one, at in self._sending.items() if now - at >= _SILENT_SECONDS), None)
                 if idle is None:
                     return False
                 del self._sending[idle]
-            self._sending[outgoing] = False
+            self._sending[outgoing] = now
         if idle is not None:
             idle.give_way()
         return True
@@ -64,7 +76,7 @@ class Senders:
     def pause(self, outgoing: Outgoing) -> None:
         with self._lock:
             if outgoing in self._sending:
-                self._sending[outgoing] = True
+                self._sending[outgoing] = float("-inf")
 
     def leave(self, outgoing: Outgoing) -> None:
         with self._lock:
@@ -85,23 +97,37 @@ class Outgoing:
         self._lock = threading.Lock()
         self._writing: Writing | None = None
         self._is_complete = False
+        self._size_bytes = 0
         self.unique = ""
         self.sent_bytes = 0
 
     def follow(self, data: bytes | memoryview, offset_bytes: int) -> None:
         """Send these as well, if they come next and there is room. Never fails: the commit makes up for it."""
-        if offset_bytes != self.sent_bytes or not data or not self._senders.admit(self):
+        if offset_bytes != self.sent_bytes or not data:
+            return
+        if self._bucket.is_long(offset_bytes + len(data)):
+            self._grew_long()
+            return
+        if not self._senders.admit(self):
+            self.give_way()
             return
         with self._lock, contextlib.suppress(UnavailableError):
             if self._is_complete or offset_bytes != self.sent_bytes:
                 return
             self._send(data)
 
+    def _grew_long(self) -> None:
+        """How long it becomes, and so how large its parts must be, is known at the commit."""
+        with self._lock:
+            if self._writing is not None and not self._is_complete:
+                self._give_up()
+        self._senders.leave(self)
+
     def _send(self, data: bytes | memoryview) -> None:
         if self._writing is None:
             self.unique = secrets.token_hex(16)
             self._begun(self.unique)
-            self._writing = self._bucket.writing(keys.data(self.unique))
+            self._writing = self._bucket.writing(keys.data(self.unique), self._size_bytes)
         try:
             self._writing.write(data)
         except UnavailableError as error:
@@ -115,10 +141,13 @@ class Outgoing:
         with self._lock:
             if self._is_complete and self.sent_bytes == size_bytes:
                 return self.unique
-            if self._is_complete or self.sent_bytes > size_bytes:
+            is_long = self._bucket.is_long(size_bytes)
+            if self._is_complete or self.sent_bytes > size_bytes or is_long:
                 self._give_up()
+            self._size_bytes = size_bytes
             try:
-                self._finish(size_bytes, read_into)
+                with self._senders.long if is_long else contextlib.nullcontext():
+                    self._finish(size_bytes, read_into)
             except BaseException:
                 self._give_up()
                 raise
@@ -202,12 +231,15 @@ class ObjectStage:
         return self.local.size()
 
     def write(self, data: bytes, offset_bytes: int) -> None:
+        """Raises TooLargeError: no object may be so long."""
+        _require_fit(offset_bytes + len(data))
         self.outgoing.written_again(offset_bytes)
         self.local.write(data, offset_bytes)
         self.outgoing.follow(data, offset_bytes)
 
     def read_into(self, buffer: memoryview, offset_bytes: int) -> int:
-        """Whoever hashes reads in order, up to what is confirmed."""
+        """Whoever hashes reads in order, up to what is confirmed. Raises TooLargeError."""
+        _require_fit(offset_bytes)
         count = self.local.read_into(buffer, offset_bytes)
         self.outgoing.follow(buffer[:count], offset_bytes)
         return count
@@ -241,3 +273,8 @@ class ObjectStage:
         self.local.destroy()
         if unique and not self.is_named:
             self._dropped(unique)
+
+
+def _require_fit(size_bytes: int) -> None:
+    if size_bytes > buckets.MOST_BYTES:
+        raise TooLargeError(f"an object store takes no blob of more than {buckets.MOST_BYTES} bytes; split the layer")

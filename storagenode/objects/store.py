@@ -5,8 +5,8 @@ copied or read back; then an empty object under the digest's name says which byt
 before it leaves bytes that nobody names, which ``orphans`` finds; dying after it leaves a whole blob.
 
 Pushing again makes a new copy and then takes away the former ones. "Have it" is answered only after the object store has been
-asked for the bytes. A wrong copy is set aside with a note, its bytes stay. Where the object store cannot be asked,
-UnavailableError: never "there is none".
+asked for the bytes, and by a name that only this process and those after it can take away (``owner``). A wrong copy is set aside
+with a note, its bytes stay. Where the object store cannot be asked, UnavailableError: never "there is none".
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import contextlib
 import logging
 import secrets
 import threading
+from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
@@ -22,14 +23,16 @@ from holdfast import digest as digests
 from holdfast.errors import BlobUnknownError, CorruptError, DigestInvalidError, RangeInvalidError, UnavailableError
 from holdfast.rpc.node import ListedBlob, StoredBlob
 from storagenode.disk.stamps import Stripes
-from storagenode.objects import keys, owner
+from storagenode.objects import keys
 from storagenode.objects.index import Index
 from storagenode.objects.keys import Entry
 from storagenode.objects.stage import ObjectStage, Outgoing, Senders
+from storagenode.store import Examined
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Callable, Generator, Iterator, Sequence
 
+    from holdfast.clock import Clock
     from holdfast.digest import Digest
     from holdfast.rpc.node import LocalBlob, PartitionSum, RoomStatus, Want
     from storagenode.disk.proofs import Proofs
@@ -37,6 +40,7 @@ if TYPE_CHECKING:
     from storagenode.disk.stamps import Stamps
     from storagenode.disk.store import DiskStore
     from storagenode.objects.bucket import Bucket
+    from storagenode.objects.owner import Tenure
     from storagenode.store import Stage, UploadRecord
 
 _LOG: Final = logging.getLogger("holdfast.node")
@@ -46,18 +50,22 @@ _PIECES_A_SIGN: Final = 16
 
 
 class ObjectStore:
-    """One prefix of one bucket, taken by the caller, and a local directory for what is on its way."""
+    """One prefix of one bucket, and a local directory for what is on its way. Until the caller has taken the prefix nothing is
+    stored in it, and nothing said to be there.
+    """
 
-    def __init__(self, bucket: Bucket, local: DiskStore, stamps: Stamps, proofs: Proofs, boot: str) -> None:
+    def __init__(
+        self, bucket: Bucket, local: DiskStore, stamps: Stamps, proofs: Proofs, tenure: Tenure, clock: Clock
+    ) -> None:
         """``local`` holds uploads and no blob."""
         self._bucket = bucket
         self._local = local
         self._stamps = stamps
         self._proofs = proofs
-        self._boot = boot
+        self._tenure = tenure
         self._stripes = Stripes()
         self.index = Index(bucket)
-        self._senders = Senders()
+        self._senders = Senders(clock)
         self._lock = threading.Lock()
         self._under_way: set[str] = set()
         self._quarantined = sum(1 for _ in bucket.list(keys.QUARANTINE))
@@ -123,7 +131,8 @@ class ObjectStore:
         """Raises UnavailableError: it may be stored all the same; asking again goes on."""
         if not isinstance(staged, ObjectStage) or not self.owns(staged):
             raise TypeError("a stage of another store")
-        entry = Entry(digest, size_bytes, staged.complete(size_bytes))
+        reign = self._tenure.reign
+        entry = Entry(digest, size_bytes, staged.complete(size_bytes), reign)
         staged.is_named = True
         stored = self._name(entry)
         with contextlib.suppress(UnavailableError):  # the next start finds an upload that nobody goes on with
@@ -133,7 +142,7 @@ class ObjectStore:
     def put(self, digest: Digest, data: bytes, place: str = "") -> StoredBlob:  # noqa: ARG002 - there is one
         if digests.of(data, digest.algorithm) != digest:
             raise DigestInvalidError("the bytes have another digest than was named", {"digest": str(digest)})
-        entry = Entry(digest, len(data), secrets.token_hex(16))
+        entry = Entry(digest, len(data), secrets.token_hex(16), self._tenure.reign)
         self._begun(entry.unique)
         try:
             self._bucket.put(entry.data, data)
@@ -144,18 +153,22 @@ class ObjectStore:
     def _name(self, entry: Entry) -> StoredBlob:
         with self._stripes.of(entry.digest):
             self._stamps.forget(entry.digest)
-            former = [one for one in self.index.of(entry.digest) if one != entry]
+            former = [one for one in self.index.of(entry.digest) if one.unique != entry.unique]
             self.index.add(entry)
             self._settled(entry.unique)
             stored = StoredBlob(entry.digest, entry.size_bytes, self._stamps.touch(entry.digest))
             with contextlib.suppress(UnavailableError):  # one copy too many; the next delete takes it as well
-                for one in former:
-                    self._to_trash(one)  # somebody may be reading it
+                if former:
+                    self._tenure.require()
+                    self._to_trash(former)  # somebody may be reading it
         return stored
 
-    def _to_trash(self, entry: Entry) -> None:
-        self._bucket.put(entry.aside(keys.TRASH, secrets.token_hex(8)), b"")
-        self.index.remove(entry)
+    def _to_trash(self, names: Sequence[Entry]) -> None:
+        """They were looked for, and then the tenure. Callers hold the lock."""
+        for entry in {one.unique: one for one in names}.values():
+            self._bucket.put(entry.aside(keys.TRASH, secrets.token_hex(8)), b"")
+        for entry in names:
+            self.index.remove(entry)
 
     # -- asking
 
@@ -168,11 +181,17 @@ class ObjectStore:
 
     def _checked(self, want: Want) -> Entry | None:
         """A copy of the right size whose bytes are there. Callers hold the lock."""
-        known = self.index.known(want.digest)
-        for entry in chain(known or (), self._anew(want.digest, known)):
-            if want.size_bytes not in (None, entry.size_bytes):
-                self._isolate(entry, f"it has {entry.size_bytes} bytes instead of {want.size_bytes}")
+        known, reign = self.index.known(want.digest), self._tenure.reign
+        own_first = sorted(known or (), key=lambda entry: entry.reign != reign)
+        tried: set[str] = set()
+        for there in chain(own_first, self._anew(want.digest, known)):
+            if there.unique in tried:
+                continue  # another name of the same bytes
+            tried.add(there.unique)
+            if want.size_bytes not in (None, there.size_bytes):
+                self._isolate(there, f"it has {there.size_bytes} bytes instead of {want.size_bytes}")
                 continue
+            entry = self._named_by(reign, there)
             found = self._bucket.head(entry.data)
             if found is not None and found.size_bytes == entry.size_bytes:
                 return entry
@@ -184,23 +203,38 @@ class ObjectStore:
         """What there is beside what was known; looked for only when nothing of that is of use."""
         yield from (entry for entry in self.index.look(digest) if entry not in (known or ()))
 
+    def _named_by(self, reign: str, entry: Entry) -> Entry:
+        """The same bytes, by a name that no process before this one can take away. Callers hold the lock."""
+        if entry.reign == reign:
+            return entry
+        mine = replace(entry, reign=reign)
+        self.index.add(mine)
+        return mine
+
     def _isolate(self, entry: Entry, reason: str) -> None:
         """Callers hold the lock."""
         _LOG.error("a copy is corrupt and goes into quarantine", extra={"digest": str(entry.digest), "reason": reason})
         self._bucket.put(entry.aside(keys.QUARANTINE, secrets.token_hex(8)), reason.encode())
-        self.index.remove(entry)
+        for name in self._names_of(entry):
+            self.index.remove(name)
         self._stamps.forget(entry.digest)
         with self._lock:
             self._quarantined += 1
             self._bereft.add(entry.digest.partition)
 
-    def _reporter(self, entry: Entry) -> Callable[[str], None]:
-        """What sets exactly this copy aside; one that has replaced it meanwhile stays."""
+    def _names_of(self, entry: Entry) -> list[Entry]:
+        """Of the same bytes."""
+        return [one for one in self.index.look(entry.digest) if one.unique == entry.unique]
 
-        def corrupt(reason: str) -> None:
+    def _reporter(self, entry: Entry) -> Callable[[str], bool]:
+        """What sets exactly this copy aside; False: it has gone already. One that has replaced it meanwhile stays."""
+
+        def corrupt(reason: str) -> bool:
             with self._stripes.of(entry.digest):
-                if entry in self.index.look(entry.digest):
+                is_there = bool(self._names_of(entry))
+                if is_there:
                     self._isolate(entry, reason)
+                return is_there
 
         return corrupt
 
@@ -292,35 +326,74 @@ class ObjectStore:
         if held:
             yield held
 
+    # -- looking after them
+
+    def examine(self, digest: Digest, moved: Callable[[int], None]) -> Examined | None:
+        """Read its copies, and set those aside that are wrong; None: there is none (any more).
+
+        ``moved`` is told of each piece, may wait, and may raise to end it. Raises UnavailableError: nobody can be asked.
+        """
+
+        def fault_of(entry: Entry) -> str:
+            hasher = digests.algorithm(digest.algorithm).new()
+            for piece in self._bucket.read(entry.data, 0, entry.size_bytes, entry.size_bytes):
+                hasher.update(piece)
+                moved(len(piece))
+            return "" if hasher.hexdigest() == digest.encoded else "the bytes have another digest"
+
+        return self._examined(digest, fault_of)
+
+    def glance(self, digest: Digest) -> Examined | None:
+        """As ``examine``, but only whether there are bytes, and how many: reading costs money. Raises UnavailableError."""
+        return self._examined(digest, lambda _: "")
+
+    def _examined(self, digest: Digest, fault_of: Callable[[Entry], str]) -> Examined | None:
+        found: Examined | None = None
+        for entry in {one.unique: one for one in self.index.look(digest)}.values():
+            fault = self._fault(entry, fault_of) and self._fault(
+                entry, fault_of
+            )  # what went wrong on the way once is no fault
+            if fault and not self._reporter(entry)(fault):
+                continue  # it has gone, or another one has come in its place
+            if found is None or not found.fault:
+                found = Examined(entry.size_bytes, fault)
+        return found
+
+    def _fault(self, entry: Entry, fault_of: Callable[[Entry], str]) -> str:
+        found = self._bucket.head(entry.data)
+        if found is None:
+            return "its bytes are gone"
+        if found.size_bytes != entry.size_bytes:
+            return f"it has {found.size_bytes} bytes instead of {entry.size_bytes}"
+        try:
+            return fault_of(entry)
+        except FileNotFoundError:
+            return "its bytes are gone"
+        except CorruptError as error:
+            return error.message
+
     # -- deleting and listing
 
     def delete(self, digest: Digest, stamp: str) -> bool:
-        return self._remove(digest, stamp, self._to_trash)
-
-    def discard(self, digest: Digest, stamp: str) -> bool:
-        def for_good(entry: Entry) -> None:
-            self.index.remove(entry)
-            self._bucket.delete([entry.data])
-
-        return self._remove(digest, stamp, for_good)
-
-    def _remove(self, digest: Digest, stamp: str, remove: Callable[[Entry], None]) -> bool:
         with self._stripes.of(digest):
             if self._stamps.current(digest) != stamp:
                 return False
-            entries = self.index.look(digest)
-            if not entries:
+            names = self.index.look(digest)
+            if not names:
                 return False
-            owner.require(self._bucket, self._boot)
+            self._tenure.require()
             self._stamps.forget(digest)
-            for entry in entries:
-                remove(entry)
+            self._to_trash(names)
             return True
+
+    def discard(self, digest: Digest, stamp: str) -> bool:
+        """As ``delete``: bytes that went at once might be those that whoever has taken the place over relies on."""
+        return self.delete(digest, stamp)
 
     def forget(self, entry: Entry, note: str) -> None:
         """Have done with a copy in the trash. Bytes that are somebody's again, or never ceased to be, stay."""
         with self._stripes.of(entry.digest):
-            if entry not in self.index.look(entry.digest):
+            if not self._names_of(entry):
                 self._bucket.delete([entry.data])
             self._bucket.delete([note])
 

@@ -1,10 +1,8 @@
-"""What lies in the object store and is nobody's: deleted copies after a while, and bytes that never became a blob.
+"""What lies in the object store and is nobody's: deleted copies after a while, and bytes that never became a blob (``orphans``).
 
 How long is counted on this process's monotonic clock from when something was first seen, so a restart only ever makes it longer.
 
-Promises: bytes go only if no name in ``blobs``, ``trash`` or ``quarantine`` says they are its, twice, at the beginning and at the
-end of that time, and nothing of this process is about to name them; and only while the place is this process's. Memory does not
-grow with what is stored: names are compared so many at a time.
+Promises: nothing goes but while the place is this process's, and no bytes that a name says are its.
 """
 
 from __future__ import annotations
@@ -12,32 +10,29 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-from holdfast.errors import UnavailableError
 from holdfast.rpc.collecting import NONE, Amount
-from storagenode.objects import keys, owner
+from storagenode.objects import keys
 
 if TYPE_CHECKING:
-    import threading
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable
 
     from holdfast.clock import Clock
-    from storagenode.objects.bucket import Bucket, Seen
+    from storagenode.objects.bucket import Bucket
+    from storagenode.objects.orphans import Orphans
+    from storagenode.objects.owner import Tenure
     from storagenode.objects.store import ObjectStore
 
 # Names that are held at a time: some tens of megabytes.
 _AT_A_TIME: Final = 100_000
-_ORPHANS_EVERY_SECONDS: Final = 3600.0
-# How many times as long as a look takes there is none after it began: with millions of blobs one takes hours, and is paid for.
-_REST: Final = 20.0
 
 
 class ObjectTrash:
     """For one thread."""
 
-    def __init__(self, bucket: Bucket, store: ObjectStore, boot: str, clock: Clock) -> None:
+    def __init__(self, bucket: Bucket, store: ObjectStore, tenure: Tenure, clock: Clock) -> None:
         self._bucket = bucket
         self._store = store
-        self._boot = boot
+        self._tenure = tenure
         self._clock = clock
         self._seen: dict[str, float] = {}
 
@@ -48,7 +43,7 @@ class ObjectTrash:
         self._seen = {key: self._seen.get(key, now) for key in islice(here, _AT_A_TIME)}
         old = [key for key, since in self._seen.items() if now - since >= keep_seconds]
         if old:
-            owner.require(self._bucket, self._boot)
+            self._tenure.require()
         for key in old:
             entry = keys.parse(key)
             if entry is not None:
@@ -61,57 +56,6 @@ class ObjectTrash:
         here = [found.key for found in islice(self._bucket.list(keys.TRASH), _AT_A_TIME)]
         old = {key for key in here if now - self._seen.get(key, now) >= keep_seconds}
         return _sum(old), _sum(key for key in here if key not in old)
-
-
-class Orphans:
-    """For one thread."""
-
-    def __init__(
-        self, bucket: Bucket, under_way: Callable[[], set[str]], boot: str, clock: Clock, stopping: threading.Event
-    ) -> None:
-        """``under_way``: bytes of this process that nothing names yet. ``stopping`` ends a look: one may take many minutes."""
-        self._bucket = bucket
-        self._under_way = under_way
-        self._boot = boot
-        self._clock = clock
-        self._stopping = stopping
-        self._seen: dict[str, float] = {}
-        self._due: float | None = None
-
-    def empty(self, keep_seconds: float) -> int:
-        """Remove what has been nobody's for so long; how many. Raises ReadOnlyError, UnavailableError."""
-        now = self._clock.monotonic()
-        if self._due is not None and now < self._due:
-            return 0
-        orphans = self._found()
-        took_seconds = self._clock.monotonic() - now
-        self._due = now + max(min(keep_seconds, _ORPHANS_EVERY_SECONDS), _REST * took_seconds)
-        self._seen = {key: self._seen.get(key, now) for key in orphans}
-        old = [key for key, since in self._seen.items() if now - since >= keep_seconds]
-        if old:
-            owner.require(self._bucket, self._boot)
-            self._bucket.delete(old)
-        return len(old)
-
-    def _found(self) -> set[str]:
-        """In this order: whatever is named between two of these steps is seen to be, or under way."""
-        orphans: set[str] = set()
-        data = (found.key for found in self._listed(keys.DATA))
-        while chunk := set(islice(data, _AT_A_TIME)):
-            chunk -= {keys.data(unique) for unique in self._under_way()}
-            for folder in (keys.BLOBS, keys.TRASH, keys.QUARANTINE):
-                for found in self._listed(folder):
-                    entry = keys.parse(found.key)
-                    if entry is not None:
-                        chunk.discard(entry.data)
-            orphans |= set(islice(chunk, _AT_A_TIME - len(orphans)))
-        return orphans
-
-    def _listed(self, folder: str) -> Iterator[Seen]:
-        for found in self._bucket.list(folder):
-            if self._stopping.is_set():
-                raise UnavailableError("the storage node is stopping")
-            yield found
 
 
 class ObjectWaste:

@@ -12,7 +12,7 @@ from holdfast.meta.scrubs import Scrubs
 from storagenode.scrubbing.loop import Loop, Rhythm, Told
 from storagenode.scrubbing.missing import Missing
 from storagenode.scrubbing.pace import Pace
-from storagenode.scrubbing.walk import Walk
+from storagenode.scrubbing.walk import PaidFor, Sparingly, Walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -29,10 +29,13 @@ DEFAULT_BYTES_PER_SECOND = 20 << 20
 
 @dataclass(frozen=True, slots=True)
 class ScrubOptions:
-    """As ``extensions.scrub``; ``interval_seconds`` 0: only when asked. Raises ValueError."""
+    """As ``extensions.scrub``; ``interval_seconds`` 0: only when asked. ``pays``: what lies in object stores is read in every
+    round, else only in those that somebody asked for. Raises ValueError.
+    """
 
     interval_seconds: float = 0.0
     bytes_per_second: int = DEFAULT_BYTES_PER_SECOND
+    pays: bool = False
 
     def __post_init__(self) -> None:
         if self.interval_seconds < 0 or self.bytes_per_second < 0:
@@ -54,18 +57,22 @@ class Scrub:
     def __init__(
         self,
         options: ScrubOptions,
-        disks: Sequence[Disk],
-        stores: Sequence[Names],
+        stores: Sequence[Disk],
         book: ScrubBook,
         side: Side | None,
         clock: Clock,
     ) -> None:
-        """``disks`` are read; ``stores``: all that this node has, disks or not, which nothing is missing from that is in one."""
+        """``stores``: all that this node has; nothing is missing that is in one of them."""
         self._stopping = threading.Event()
         told = _told(side, stores, clock) if side is not None else None
         rhythm = Rhythm(options.interval_seconds)
         self.loop = Loop(book, told, rhythm, clock, self._stopping)
         pace = Pace(clock, self._stopping, options.bytes_per_second)
+
+        def is_wanted() -> bool:
+            return options.pays or self.loop.is_asked
+
+        disks = [Sparingly(one, is_wanted) if isinstance(one, PaidFor) else one for one in stores]
         self._walk = Walk(disks, told.missing if told else None, pace, self.loop.on_way)
 
     @property

@@ -99,6 +99,11 @@ class Loop:
     def report(self) -> Report:
         return self._report
 
+    @property
+    def is_asked(self) -> bool:
+        """Whether somebody waits for the round that is under way."""
+        return self._report.answering > self._report.answered
+
     def _first_due(self) -> float:
         rhythm = self._rhythm
         if self._report.current is not None:
@@ -197,8 +202,7 @@ class Loop:
         now = self._clock.monotonic()
         if now - self._saved_at >= _SAVE_SECONDS:
             self._save()
-            is_awaited = self._report.answering > self._report.answered
-            if is_awaited or now - self._published_at >= _PUBLISH_SECONDS:
+            if self.is_asked or now - self._published_at >= _PUBLISH_SECONDS:
                 self._publish()
 
     def _save(self) -> None:

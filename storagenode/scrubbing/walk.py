@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
 from holdfast.digest import PARTITIONS
 from holdfast.errors import UnavailableError
@@ -42,9 +42,32 @@ class Names(Protocol):
 
 
 class Disk(Names, Protocol):
-    """What a scrub needs of a disk: of ``storagenode.disk.store.DiskStore``."""
+    """What a scrub needs of a disk: of ``storagenode.disk.store.DiskStore``, or of an object store in its place."""
 
     def examine(self, digest: Digest, moved: Callable[[int], None]) -> Examined | None: ...
+
+
+@runtime_checkable
+class PaidFor(Disk, Protocol):
+    """One whose reading costs money: of ``storagenode.objects.store.ObjectStore``."""
+
+    def glance(self, digest: Digest) -> Examined | None:
+        """Whether there are bytes, and how many."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Sparingly:
+    """Reads only in rounds that somebody wants to be paid for, and glances in the others. Implements ``Disk``."""
+
+    store: PaidFor
+    is_wanted: Callable[[], bool]
+
+    def names(self, partition: int) -> list[Digest]:
+        return self.store.names(partition)
+
+    def examine(self, digest: Digest, moved: Callable[[int], None]) -> Examined | None:
+        return self.store.examine(digest, moved) if self.is_wanted() else self.store.glance(digest)
 
 
 @dataclass(slots=True)
@@ -97,7 +120,7 @@ class Walk:
             found = disk.examine(digest, self.pace.moved)
             if found is None:
                 continue
-            self.pace.small(found.size_bytes)
+            self.pace.small(found.size_bytes)  # also for one that was only glanced at: a request is worth as much
             self.counters.blobs += 1
             self.counters.size_bytes += found.size_bytes
             so_far = replace(so_far, blobs=so_far.blobs + 1, size_bytes=so_far.size_bytes + found.size_bytes)

@@ -8,6 +8,7 @@ import threading
 import pytest
 
 from holdfast import digest as digests
+from holdfast.clock import SystemClock
 from holdfast.errors import BlobUnknownError, DigestInvalidError, UnavailableError
 from holdfast.rpc.node import Want
 from storagenode.objects.stage import Senders
@@ -176,7 +177,7 @@ def test_bytes_that_a_displaced_writer_left_are_not_sent_for_those_of_its_succes
 
 
 def test_more_uploads_at_a_time_than_may_hold_parts_in_memory_all_become_blobs(node, monkeypatch):
-    monkeypatch.setattr(node._store, "_senders", Senders(most=2))
+    monkeypatch.setattr(node._store, "_senders", Senders(SystemClock(), most=2))
     data = [bytes([number]) * (5 * MIB + 1) for number in range(4)]
     keys = [begin(node, one) for one in data]
     failed = []

@@ -6,6 +6,7 @@ It dies inside this process: from the chosen step on nothing it does has any eff
 
 from __future__ import annotations
 
+import json
 import os
 from typing import TYPE_CHECKING
 
@@ -58,8 +59,8 @@ class MortalBucket(Bucket):
         self._fate.step()
         super().delete(names)
 
-    def writing(self, key: str) -> Writing:
-        return MortalWriting(super().writing(key)._writer, self._fate)
+    def writing(self, key: str, size_bytes: int = 0) -> Writing:
+        return MortalWriting(super().writing(key, size_bytes)._writer, self._fate)
 
 
 class MortalWriting(Writing):
@@ -174,3 +175,24 @@ def test_a_death_while_deleting_leaves_a_whole_blob_or_none(bench, fate, place, 
     named = {keys.parse(found.key).data for found in place.bucket().list(keys.BLOBS)}
     tidy(bench)
     assert {found.key for found in place.bucket().list(keys.DATA)} == named  # nothing is left over
+
+
+def test_a_death_while_relying_on_what_a_former_machine_left_leaves_it_whole(bench, fate, place):
+    """Whoever takes a place over names its blobs anew, one by one."""
+    digest = put(bench.start(), BEFORE)
+    for steps in range(100):
+        bench.stop()
+        record = json.loads(place.bucket().get(keys.NODE)) | {"place": "another machine"}
+        place.bucket().put(keys.NODE, json.dumps(record).encode())
+        node = bench.start()
+        if not dies(fate, steps, lambda node=node: node.stat_blobs([Want(digest)])):
+            break
+        bench.stop()
+        fate.steps = None
+        node = bench.start()
+        look_around(node, digest)
+        assert node.stat_blobs([Want(digest)]) != [None]
+    assert 1 <= steps < 99
+    tidy(bench)
+    look_around(bench.server.node, digest)
+    assert len([*place.bucket().list(keys.DATA)]) == 1

@@ -286,7 +286,7 @@ def test_a_node_killed_at_any_file_it_changes_finds_everything_in_the_end_and_lo
 def round_of(bench, files) -> Round:
     """One round of a node, as a process makes it that goes on where another was."""
     disks, book = [bench.server.node._store], ScrubBook(bench.tree, files)
-    scrub = Scrub(ScrubOptions(bytes_per_second=0), disks, disks, book, None, bench.clock)
+    scrub = Scrub(ScrubOptions(bytes_per_second=0), disks, book, None, bench.clock)
     scrub.loop._walk = scrub._walk
     scrub.loop._due = bench.clock.monotonic()
     scrub.loop.look()

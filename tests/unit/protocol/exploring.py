@@ -65,6 +65,11 @@ class Role:
         """What it got to know otherwise than by a step, such as the time."""
         self._answers.update(repr(answer).encode())
 
+    def anew(self, *known: object) -> None:
+        """It begins anew, and what it was told before does not matter to it but for ``known``. Here it counts all the same: this is
+        what ``remembering`` is compared with.
+        """
+
     def step(self) -> None:
         self._actor.switch()
 

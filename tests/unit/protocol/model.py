@@ -1,9 +1,9 @@
 """What a registry is to its users: a set of links. An operation happens to it at one moment, or is refused at one.
 
-Each step of each actor is held against it (``every_state``): whatever changes a link is that actor's operation, whole, once, allowed
-at that moment; nobody else's step changes any. Who is told that it was done has had that moment between its first step and its last;
-who is told that there is no such thing has run through a moment when there was none. So the answers that users get and the links
-that are left are those of some order of whole operations that agrees with real time, and that order is the one of these moments.
+Each step of each actor is held against it (``together``): whatever changes a link is that actor's operation, whole, once, allowed
+at that moment; nobody else's step changes any. Who is told that it was done has had that moment between its first step and its
+last; who is told that there is no such thing has run through a moment when there was none. So the answers that users get and the
+links that are left are those of some order of whole operations that agrees with real time: the order of these moments.
 """
 
 from __future__ import annotations

@@ -30,6 +30,7 @@ from holdfast.errors import (
 )
 from holdfast.meta import keys
 from holdfast.meta.loose import LooseLinks
+from holdfast.meta.records import UsageRecord
 from holdfast.meta.repos import Repositories
 from holdfast.meta.store import Entry, KeyAt
 from holdfast.rpc.node import ListedBlob
@@ -206,18 +207,21 @@ class Registry:
 
     def lost_in(self, content: Any) -> list[str]:
         here = {digest for copies in content[1] for digest in copies}
-        return [f"{digest} is linked, and there are no bytes" for _, digest in self.links_in(content) if digest not in here]
+        return [
+            f"{digest} is linked, and there are no bytes" for _, digest in self.links_in(content) if digest not in here
+        ]
 
     def acknowledged_in(self, effects: Any) -> bool:
         return bool(effects[0])
 
+    def summed(self, effects: Any) -> Any:
+        acknowledged, wrong, short = zip(*effects, strict=True)
+        return tuple(sorted(sum(acknowledged, ()))), sum(wrong, ()), frozenset().union(*short)
+
     def ended(self, effects: Any) -> list[str]:
-        self.acknowledged = [one for acknowledged, _, _ in effects for one in acknowledged]
-        self.wrong = [one for _, wrong, _ in effects for one in wrong]
-        self.short = {one for _, _, short in effects for one in short}
-        found = self.broken()
-        self.acknowledged, self.wrong, self.short = [], [], set()
-        return found
+        acknowledged, wrong, short = effects
+        self.acknowledged, self.wrong, self.short = list(acknowledged), list(wrong), set(short)
+        return self.broken()
 
     # --- what gateways do
 
@@ -239,15 +243,16 @@ class Registry:
 
     def _link(self, role: Role, digest: Digest, repository: Repository) -> None:
         repos, nodes = self.over(role), [role.stepped(node) for node in self.nodes]
-        while True:
+
+        def link() -> None:
             role.anew("link")
             fence = repos.fence(digest)
             for node in nodes:
                 if not node.has(digest):
                     node.write(digest)
-            with contextlib.suppress(SweepMovedError):
-                _until_not_crowded(role, fence, lambda: repos.add_link(repository, digest, 10, fence))
-                return
+            _until_not_crowded(role, fence, lambda: repos.add_link(repository, digest, 10, fence))
+
+        _until_no_sweep(link)
 
     def pushing(self, new: NewManifest, *, with_layers: bool = False) -> Actor:
         """Puts a manifest; first its layers, when told to. Who does so promptly is not to be told that they are gone."""
@@ -288,18 +293,16 @@ class Registry:
     def mounting(self, digest: Digest, source: Repository = REPO, target: Repository = REPO) -> Actor:
         def act(role: Role) -> None:
             repos, node = self.over(role), role.stepped(self.nodes[0])
-            while True:
+
+            def mount() -> None:
                 role.anew("mount")
                 fence = repos.fence(digest)
-                if repos.link(source, digest) is None or not node.has(digest):
-                    return
-                with contextlib.suppress(SweepMovedError):
-                    try:
-                        _until_not_crowded(role, fence, lambda: repos.mount(source, target, digest, fence))
-                    except (BlobUnknownError, RepositoryUnknownError):
-                        return
+                if repos.link(source, digest) is not None and node.has(digest):
+                    _until_not_crowded(role, fence, lambda: repos.mount(source, target, digest, fence))
                     self.acknowledged.append(f"link {target} {digest}")
-                    return
+
+            with contextlib.suppress(BlobUnknownError, RepositoryUnknownError):
+                _until_no_sweep(mount)
 
         return Acting(act, Operation(adds=(target, digest), needs=(source, digest)))
 
@@ -381,12 +384,20 @@ class Registry:
     def _unsound(self) -> Iterator[str]:
         for repository in (REPO, OTHER):
             yield from faults(self.store, repository)
+            yield from self._miscounted(repository)
         for digest in self._linked():
             copies = sum(digest in node.stamps for node in self.nodes)
             if not copies:
                 yield f"{digest} is linked, and there are no bytes"
             elif copies < len(self.nodes) and digest.partition not in self.short:
                 yield f"{digest} is linked, and has fewer copies than nobody knows of"
+
+    def _miscounted(self, repository: Repository) -> Iterator[str]:
+        links = len(keys_below(self.store, f"link/{repository}//".encode()))
+        entries = [self.store.get(key) for key in keys_below(self.store, f"usage/{repository}//".encode())]
+        counted = sum(UsageRecord.decode(entry.value).blobs for entry in entries if entry is not None)
+        if counted != links:
+            yield f"{repository} has {links} links, and counts {counted}"
 
     def _linked(self) -> set[Digest]:
         return {keys.last_digest_in(key) for key in keys_below(self.store, b"link/")}
@@ -425,6 +436,14 @@ def manifest() -> NewManifest:
     return image(M_NAME, A)
 
 
+def _until_no_sweep(change: Callable[[], object]) -> None:
+    """What the one before knew is gone with its frame."""
+    while True:
+        with contextlib.suppress(SweepMovedError):
+            change()
+            return
+
+
 def _until_not_crowded(role: Role, fence: Fence | None, change: Callable[[], object]) -> None:
     """The loop that the product makes of its attempts, where a test allows it only one: what is known then is the fence."""
     while True:
@@ -437,4 +456,8 @@ def _until_not_crowded(role: Role, fence: Fence | None, change: Callable[[], obj
 def _ids(whose: str) -> Callable[[], bytes]:
     """16 bytes each, none like any other, and the same in each run."""
     numbers, name = itertools.count(1), digests.of(whose.encode()).encoded[:10]
-    return lambda: f"#{name}.{next(numbers):04}".encode()
+
+    def new_id() -> bytes:
+        return f"#{name}.{next(numbers):04}".encode()
+
+    return new_id

@@ -1,28 +1,28 @@
 """Every state that many actors can reach together: the real code of each is run once for each thing that it can come to know.
 
-``exploring`` runs all actors again for every state. Here an actor is asked for its next step only once for each history of its own
-(a :class:`Place`), whatever the others did meanwhile, and each step is taken only once for each world in which it can happen. What is
-left of a state are a few numbers, and a million of them are looked at in a minute.
+``exploring`` runs all actors again for every state. Here an actor is asked for its next step only once for each history of its
+own (a :class:`Place`), whatever the others did meanwhile, and each step is taken only once for each world in which it can happen.
+What is left of a state are a few numbers, and a million of them are looked at in a minute.
 
 Two states count as one only if everything that can follow is the same, up to names:
 
   * Revisions and stamps are names: who gets one holds a :class:`Known`, which is good for nothing but to be handed back, and to be
-    equal or not (any other use is a TypeError). They only grow, so that one which has been overtaken never counts again: which of
-    them an actor holds does not matter, only whether each is still the one that stands.
+    equal or not (any other use is a TypeError). None comes twice, so one that has been overtaken never counts again: which of them
+    an actor holds does not matter, only whether each is still the one that stands.
   * What an actor no longer holds a reference to, it cannot use. Which ``Known`` it still holds is asked of Python itself.
-  * Where an actor begins anew it says so, with all that it still knows (``Role.anew``): places that agree in this are one place. That
-    nothing else is held is checked as far as ``Known`` go, and that both ask for the same next step.
-  * Operation ids tell one transaction from another when an answer was lost. None is lost here, so they are blanked where they stand;
-    no id that is yet to come equals a blank.
+  * Where an actor begins anew it says so, with all that it still knows (``Role.anew``): places that agree in this are one place.
+    That nothing else is held is checked as far as ``Known`` go, and that both ask for the same next step.
+  * Operation ids tell one transaction from another when an answer was lost. None is lost here, so they are blanked where they
+    stand; no id that is yet to come equals a blank.
 
-Refused, since it would not be sound: clocks that move, ``ref/`` keys, manifests and tags (incarnations are ids that matter).
+Refused, since it would not be sound: clocks that move, manifests and their refs (incarnations are ids that matter).
 """
 
 from __future__ import annotations
 
 import itertools
 import weakref
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
 from greenlet import greenlet
@@ -412,12 +412,8 @@ def _shape(value: Any, held: list[int]) -> Hashable:
         return tuple(_shape(one, held) for one in value)
     if isinstance(value, dict):
         return tuple((key, _shape(one, held)) for key, one in value.items())
-    if isinstance(value, KeyAt):
-        return ("at", value.key, _shape(value.mod_revision, held))
-    if isinstance(value, RangeNotAfter):
-        return ("range", value.start, value.end, _shape(value.revision, held))
-    if hasattr(value, "__dataclass_fields__"):
-        return (type(value).__name__, *(_shape(getattr(value, name), held) for name in value.__dataclass_fields__))
+    if is_dataclass(value):
+        return (type(value).__name__, *(_shape(getattr(value, part.name), held) for part in fields(value)))
     return repr(value)
 
 

@@ -2,13 +2,15 @@
 
     found = explored(lambda: scene(""))      # Totals, or Wrong with the order of steps that leads to it
 
-An order is one of ``exploring`` as well: ``exploring.replayed`` has it happen again in one world, with nothing remembered.
+Loops of retries are loops here, so it ends although they need not. An order is one of ``exploring`` as well: ``exploring.played``
+has it happen again in one world, with nothing remembered.
 """
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from tests.unit.protocol.remembering import Memory, Stage
 
@@ -35,39 +37,47 @@ class Judged(Stage, Protocol):
 
     def links_among(self, changed: frozenset[Of]) -> set[Link]: ...
 
-    def ended(self, effects: Sequence[Hashable]) -> list[str]:
+    def summed(self, effects: Sequence[Any]) -> Hashable:
+        """As if one had told all of it."""
+
+    def ended(self, effects: Hashable) -> list[str]:
         """What is wrong when all are done, as sentences; the content is that of ``load``."""
 
     def acknowledged_in(self, effects: Hashable) -> bool: ...
 
 
 @dataclass(frozen=True)
+class Reached:
+    """``order``: who moved when, enough to have it happen again."""
+
+    order: tuple[int, ...]
+    content: Content
+
+
+@dataclass(frozen=True)
 class Totals:
-    """``places``: where an actor can stand; ``worlds``: without revisions and stamps; ``ends``: states in which all are done."""
+    """``ends``: states in which all are done; ``endings``: their worlds without revisions and stamps, with what was told."""
 
     states: int
     steps: int
     ends: int
-    places: int
-    worlds: int
-    orders: tuple[tuple[int, ...], ...]
+    endings: frozenset[Hashable]
+    samples: tuple[Reached, ...]
 
 
 @dataclass(frozen=True)
 class Wrong:
-    """``order``: who moved when."""
-
     sentences: list[str]
-    order: tuple[int, ...]
+    reached: Reached
 
 
-class _Found(Exception):
-    """Raised where it is seen; ``mover``: after this one's step."""
+class _FoundError(Exception):
+    """Raised where it is seen; ``step``: who took the one after which it is so."""
 
     def __init__(self, *sentences: str) -> None:
         super().__init__(*sentences)
         self.sentences = list(sentences)
-        self.mover: int | None = None
+        self.step: tuple[int, Move] | None = None
 
 
 class _Exploration:
@@ -78,28 +88,29 @@ class _Exploration:
         self._links: dict[int, frozenset[Link]] = {}
         self._refused: dict[int, int] = {}
         self._happens: dict[tuple[int, int], bool] = {}
-        self._judged: dict[Hashable, list[str]] = {}
+        self._judged: dict[tuple[int, Hashable], list[str]] = {}
         world, stances = self._memory.start()
         self._start: State = (world, 0, 0, *stances)
         self._came: dict[State, tuple[State, int] | None] = {self._start: None}
         self._steps = 0
 
     def run(self, sample: int) -> Totals | Wrong:
-        todo, ends, orders = [self._start], 0, []
-        while todo:
+        todo, ends, samples = [self._start], 0, []
+        for number in itertools.count():
+            if not todo:
+                endings = frozenset((self._memory.contents[world], effects) for world, effects in self._judged)
+                return Totals(len(self._came), self._steps, ends, endings, tuple(samples))
             state = todo.pop()
             try:
                 moved = self._moved(state, todo)
                 if not moved:
+                    ends += 1
                     self._judge(state)
-            except _Found as found:
-                return Wrong(found.sentences, self._order(state, found.mover))
-            if not moved:
-                ends += 1
-                if ends % sample == 1:
-                    orders.append(self._order(state))
-        memory = self._memory
-        return Totals(len(self._came), self._steps, ends, memory.places, len(memory.contents), tuple(orders))
+            except _FoundError as found:
+                return Wrong(found.sentences, self._reached(state, found.step))
+            if number % sample == 0:
+                samples.append(self._reached(state))
+        raise AssertionError
 
     def _moved(self, state: State, todo: list[State]) -> bool:
         """Go one step on with each; whether there was any."""
@@ -117,8 +128,8 @@ class _Exploration:
             others[number] = step.stance
             try:
                 happened, refused = self._held_against_the_model(state, number, step)
-            except _Found as found:
-                found.mover = number
+            except _FoundError as found:
+                found.step = (number, step)
                 raise
             after = (step.content, happened, refused, *others)
             if after not in self._came:
@@ -135,18 +146,20 @@ class _Exploration:
             self._happens[key] = self._is_operation(operation, world, step)
         if self._happens[key]:
             if happened & bit:
-                raise _Found(f"what actor {number} does has happened twice")
+                raise _FoundError(f"what actor {number} does has happened twice")
             happened |= bit
         if not happened & bit and not operation.is_allowed(self._links_in(world)):
             refused |= bit
         after = self._memory.stances[step.stance].place
+        if after.error is not None:
+            raise _FoundError(repr(after.error))
         if after.request is not None or operation.link is None:
             return happened, refused
         if self._stage.acknowledged_in(after.effects):
             if not happened & bit:
-                raise _Found(f"actor {number} was told of what has not happened")
+                raise _FoundError(f"actor {number} was told of what has not happened")
         elif happened & bit or not refused & bit:
-            raise _Found(f"actor {number} was refused, and there was no moment for that")
+            raise _FoundError(f"actor {number} was refused, and there was no moment for that")
         return happened & ~bit, refused & ~bit
 
     def _is_operation(self, operation: Operation, world: int, step: Move) -> bool:
@@ -156,7 +169,7 @@ class _Exploration:
         if not written and left == links:
             return False
         if written != {operation.link} or not operation.is_allowed(links) or operation.applied(links) != left:
-            raise _Found(f"links became {sorted(left)}, which is not what {operation} does to {sorted(links)}")
+            raise _FoundError(f"links became {sorted(left)}, which is not what {operation} does to {sorted(links)}")
         return True
 
     def _links_in(self, world: int) -> frozenset[Link]:
@@ -165,30 +178,29 @@ class _Exploration:
             self._links[world] = self._stage.links_in(content)
             lost = self._stage.lost_in(content)
             if lost:
-                raise _Found(*lost)
+                raise _FoundError(*lost)
         return self._links[world]
 
     def _judge(self, state: State) -> None:
         places = [self._memory.stances[stance].place for stance in state[_STANCES:]]
-        effects = tuple(place.effects for place in places)
-        errors = [repr(place.error) for place in places if place.error is not None]
+        effects = self._stage.summed([place.effects for place in places])
         key = (state[0], effects)
         if key not in self._judged:
             self._stage.load(self._memory.contents[state[0]])
             self._judged[key] = self._stage.ended(effects)
-        if errors or self._judged[key]:
-            raise _Found(*errors, *self._judged[key])
+        if self._judged[key]:
+            raise _FoundError(*self._judged[key])
 
-    def _order(self, state: State, last: int | None = None) -> tuple[int, ...]:
-        found = [] if last is None else [last]
-        came = self._came[state]
+    def _reached(self, state: State, then: tuple[int, Move] | None = None) -> Reached:
+        order, world, came = [], state[0], self._came[state]
+        if then is not None:
+            order, world = [then[0]], then[1].content
         while came is not None:
-            state, number = came
-            found.append(number)
-            came = self._came[state]
-        return tuple(reversed(found))
+            order.append(came[1])
+            came = self._came[came[0]]
+        return Reached(tuple(reversed(order)), self._memory.contents[world])
 
 
 def explored(scene: Callable[[], Judged], sample: int = 1000) -> Totals | Wrong:
-    """``sample``: the order of every so manyth end is kept. What is wrong in the middle comes with the order up to there."""
+    """Of every so manyth state it is told how it was reached."""
     return _Exploration(scene).run(sample)

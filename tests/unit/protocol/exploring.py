@@ -7,7 +7,8 @@ moves only when it is told to.
 What an actor does next depends on the answers that it had so far and on nothing else. So two runs in which every actor has had the
 same answers, and the world is the same, go on in the same way: the state is (world, answers of each actor), and a run that comes to
 one that was seen before is given up. That makes three actors of a dozen steps a matter of seconds: most steps only read, and
-readings of different actors commute. ``together`` knows more of the actors, and takes five in a second; this is what it is held against.
+readings of different actors commute.
+``together`` knows more of the actors, and takes five in a second; this is what it is held against.
 
 for end in every_end(scene): ...        # a scene makes the world anew and says who acts in it
 """

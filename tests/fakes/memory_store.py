@@ -30,7 +30,7 @@ from holdfast.meta.store import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from holdfast.clock import Clock
 
@@ -59,6 +59,16 @@ class MemoryStore:
 
     def before_txn(self, interruption: Callable[[], object]) -> None:
         self._interruption = interruption
+
+    def all(self) -> dict[bytes, Entry]:
+        return dict(self._entries)
+
+    def set_all(self, entries: Iterable[Entry]) -> None:
+        """As if nothing else had ever been."""
+        self._entries = {entry.key: entry for entry in entries}
+        self._order = sorted(self._entries)
+        self._events.clear()
+        self._revision = max((entry.mod_revision for entry in self._entries.values()), default=1)
 
     def compact(self) -> None:
         with self._changed:

@@ -12,12 +12,16 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from holdfast import digest as digests
+from holdfast import names
 from holdfast.clock import ManualClock
 from holdfast.errors import (
     BlobUnknownError,
+    MetadataUnavailableError,
     MissingError,
     RemovalsMovedError,
     RepositoryUnknownError,
@@ -26,25 +30,31 @@ from holdfast.errors import (
 )
 from holdfast.meta import keys
 from holdfast.meta.loose import LooseLinks
+from holdfast.meta.records import UsageRecord
 from holdfast.meta.repos import Repositories
-from holdfast.meta.store import KeyAt
+from holdfast.meta.store import Entry, KeyAt
 from holdfast.rpc.node import ListedBlob
 from storagenode.collecting.collector import Collector, Terms
 from storagenode.collecting.loosening import Graces, Loosening
 from storagenode.collecting.marks import Marks
 from tests.fakes.memory_store import MemoryStore
 from tests.unit.meta.world import OTHER, REPO, V1, faults, image, keys_below
+from tests.unit.protocol.model import Operation
+from tests.unit.protocol.remembering import STANDING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from holdfast.digest import Digest
-    from holdfast.meta.repos import NewManifest
+    from holdfast.meta.repos import Fence, NewManifest
     from holdfast.names import Repository
     from tests.unit.protocol.exploring import Role
+    from tests.unit.protocol.model import Link
 
     Actor = Callable[[Role], object]
 
+# Of `_ids`.
+_ID = re.compile(rb"#[0-9a-f]{10}\.[0-9]{4}")
 GRACE_SECONDS = 10.0
 
 
@@ -82,6 +92,17 @@ class Node:
             return False
         del self.stamps[digest]
         return True
+
+
+@dataclass(frozen=True)
+class Acting:
+    """An actor, and what it does as the model sees it."""
+
+    act: Actor
+    operation: Operation
+
+    def __call__(self, role: Role) -> object:
+        return self.act(role)
 
 
 class _Unfenced:
@@ -132,6 +153,7 @@ class Registry:
         self.acknowledged: list[str] = []
         self.wrong: list[str] = []
         self.short: set[int] = set()
+        self._loaded: Any = ((), ())
 
     def actors(self) -> list[Actor]:
         return self.cast
@@ -140,6 +162,66 @@ class Registry:
         stamps = [sorted((str(digest), stamp) for digest, stamp in node.stamps.items()) for node in self.nodes]
         entries = [self.store.get(key) for key in keys_below(self.store, b"")]
         return stamps, entries, self.clock.now, sorted(self.acknowledged), self.wrong, self.short
+
+    # --- as a stage (``remembering``)
+
+    def effects(self) -> tuple[tuple[str, ...], tuple[str, ...], frozenset[int]]:
+        return tuple(self.acknowledged), tuple(self.wrong), frozenset(self.short)
+
+    def name_of(self, target: object) -> str:
+        numbers = [number for number, node in enumerate(self.nodes) if node is target]
+        return f"node {numbers[0]}" if numbers else "store"
+
+    def named(self, name: str) -> Any:
+        return self._fenced if name == "store" else self.nodes[int(name.removeprefix("node "))]
+
+    def load(self, content: Any) -> None:
+        entries, copies = content
+        self.store.set_all(Entry(key, value, STANDING, STANDING) for key, value in entries)
+        for node, digests_here in zip(self.nodes, copies, strict=True):
+            node.stamps = dict.fromkeys(digests_here, STANDING)
+        self._loaded = content
+
+    def content(self) -> Any:
+        entries = ((key, _ID.sub(b"#an operation id", entry.value)) for key, entry in self.store.all().items())
+        return tuple(sorted(entries)), tuple(tuple(sorted(node.stamps, key=str)) for node in self.nodes)
+
+    def changed(self) -> frozenset[Any]:
+        entries, copies = self._loaded
+        now = self.store.all()
+        moved = {("key", key) for key in {key for key, _ in entries} - now.keys()}
+        moved |= {("key", key) for key, entry in now.items() if entry.mod_revision != STANDING}
+        for number, (node, before) in enumerate(zip(self.nodes, copies, strict=True)):
+            stamps = {digest: node.stamps.get(digest) for digest in {*before, *node.stamps}}
+            moved |= {("stamp", (f"node {number}", one)) for one, stamp in stamps.items() if stamp != STANDING}
+        return frozenset(moved)
+
+    def operations(self) -> list[Operation]:
+        return [actor.operation for actor in self.cast if isinstance(actor, Acting)]
+
+    def links_in(self, content: Any) -> frozenset[Link]:
+        return frozenset(map(_link_at, (key for key, _ in content[0] if key.startswith(b"link/"))))
+
+    def links_among(self, changed: frozenset[Any]) -> set[Link]:
+        return {_link_at(key) for kind, key in changed if kind == "key" and key.startswith(b"link/")}
+
+    def lost_in(self, content: Any) -> list[str]:
+        here = {digest for copies in content[1] for digest in copies}
+        return [
+            f"{digest} is linked, and there are no bytes" for _, digest in self.links_in(content) if digest not in here
+        ]
+
+    def acknowledged_in(self, effects: Any) -> bool:
+        return bool(effects[0])
+
+    def summed(self, effects: Any) -> Any:
+        acknowledged, wrong, short = zip(*effects, strict=True)
+        return tuple(sorted(sum(acknowledged, ()))), sum(wrong, ()), frozenset().union(*short)
+
+    def ended(self, effects: Any) -> list[str]:
+        acknowledged, wrong, short = effects
+        self.acknowledged, self.wrong, self.short = list(acknowledged), list(wrong), set(short)
+        return self.broken()
 
     # --- what gateways do
 
@@ -157,18 +239,20 @@ class Registry:
             self._link(role, digest, repository)
             self.acknowledged.append(f"link {repository} {digest}")
 
-        return act
+        return Acting(act, Operation(adds=(repository, digest)))
 
     def _link(self, role: Role, digest: Digest, repository: Repository) -> None:
-        repos = self.over(role)
-        while True:
+        repos, nodes = self.over(role), [role.stepped(node) for node in self.nodes]
+
+        def link() -> None:
+            role.anew("link")
             fence = repos.fence(digest)
-            for node in map(role.stepped, self.nodes):
+            for node in nodes:
                 if not node.has(digest):
                     node.write(digest)
-            with contextlib.suppress(SweepMovedError):
-                repos.add_link(repository, digest, 10, fence)
-                return
+            _until_not_crowded(role, fence, lambda: repos.add_link(repository, digest, 10, fence))
+
+        _until_no_sweep(link)
 
     def pushing(self, new: NewManifest, *, with_layers: bool = False) -> Actor:
         """Puts a manifest; first its layers, when told to. Who does so promptly is not to be told that they are gone."""
@@ -209,26 +293,27 @@ class Registry:
     def mounting(self, digest: Digest, source: Repository = REPO, target: Repository = REPO) -> Actor:
         def act(role: Role) -> None:
             repos, node = self.over(role), role.stepped(self.nodes[0])
-            while True:
-                fence = repos.fence(digest)
-                if repos.link(source, digest) is None or not node.has(digest):
-                    return
-                with contextlib.suppress(SweepMovedError):
-                    try:
-                        repos.mount(source, target, digest, fence)
-                    except (BlobUnknownError, RepositoryUnknownError):
-                        return
-                    self.acknowledged.append(f"link {target} {digest}")
-                    return
 
-        return act
+            def mount() -> None:
+                role.anew("mount")
+                fence = repos.fence(digest)
+                if repos.link(source, digest) is not None and node.has(digest):
+                    _until_not_crowded(role, fence, lambda: repos.mount(source, target, digest, fence))
+                    self.acknowledged.append(f"link {target} {digest}")
+
+            with contextlib.suppress(BlobUnknownError, RepositoryUnknownError):
+                _until_no_sweep(mount)
+
+        return Acting(act, Operation(adds=(target, digest), needs=(source, digest)))
 
     def deleting_blob(self, digest: Digest, repository: Repository = REPO) -> Actor:
         def act(role: Role) -> None:
+            repos = self.over(role)
             with contextlib.suppress(StillReferencedError, MissingError):
-                self.over(role).delete_blob(repository, digest)
+                _until_not_crowded(role, None, lambda: repos.delete_blob(repository, digest))
+                self.acknowledged.append(f"unlink {repository} {digest}")
 
-        return act
+        return Acting(act, Operation(removes=(repository, digest), needs=(repository, digest)))
 
     def deleting_manifest(self, digest: Digest) -> Actor:
         def act(role: Role) -> None:
@@ -253,12 +338,12 @@ class Registry:
             self._collector(number, self.store, self.repos, marks).cycle(terms, lambda: True)
 
         def act(role: Role) -> None:
-            for _ in range(1 if has_looked else 2):
-                self._collector(number, role.stepped(self.store), self.over(role), marks, role).cycle(
-                    terms, lambda: True
-                )
+            collector = self._collector(number, role.stepped(self.store), self.over(role), marks, role)
+            for cycles in range(1 if has_looked else 2):
+                role.anew("cycle", cycles, vars(marks))
+                collector.cycle(terms, lambda: True)
 
-        return act
+        return Acting(act, Operation())
 
     def _collector(
         self, number: int, store: Any, repos: Repositories, marks: Marks, role: Role | None = None
@@ -299,12 +384,20 @@ class Registry:
     def _unsound(self) -> Iterator[str]:
         for repository in (REPO, OTHER):
             yield from faults(self.store, repository)
+            yield from self._miscounted(repository)
         for digest in self._linked():
             copies = sum(digest in node.stamps for node in self.nodes)
             if not copies:
                 yield f"{digest} is linked, and there are no bytes"
             elif copies < len(self.nodes) and digest.partition not in self.short:
                 yield f"{digest} is linked, and has fewer copies than nobody knows of"
+
+    def _miscounted(self, repository: Repository) -> Iterator[str]:
+        links = len(keys_below(self.store, f"link/{repository}//".encode()))
+        entries = [self.store.get(key) for key in keys_below(self.store, f"usage/{repository}//".encode())]
+        counted = sum(UsageRecord.decode(entry.value).blobs for entry in entries if entry is not None)
+        if counted != links:
+            yield f"{repository} has {links} links, and counts {counted}"
 
     def _linked(self) -> set[Digest]:
         return {keys.last_digest_in(key) for key in keys_below(self.store, b"link/")}
@@ -335,15 +428,36 @@ class Registry:
             self.clock.advance(GRACE_SECONDS)
 
 
+def _link_at(key: bytes) -> Link:
+    return names.repository(key[len(b"link/") :].split(b"//")[0].decode()), keys.last_digest_in(key)
+
+
 def manifest() -> NewManifest:
     return image(M_NAME, A)
 
 
+def _until_no_sweep(change: Callable[[], object]) -> None:
+    """What the one before knew is gone with its frame."""
+    while True:
+        with contextlib.suppress(SweepMovedError):
+            change()
+            return
+
+
+def _until_not_crowded(role: Role, fence: Fence | None, change: Callable[[], object]) -> None:
+    """The loop that the product makes of its attempts, where a test allows it only one: what is known then is the fence."""
+    while True:
+        role.anew("attempt", fence)
+        with contextlib.suppress(MetadataUnavailableError):
+            change()
+            return
+
+
 def _ids(whose: str) -> Callable[[], bytes]:
     """16 bytes each, none like any other, and the same in each run."""
-    numbers = itertools.count(1)
+    numbers, name = itertools.count(1), digests.of(whose.encode()).encoded[:10]
 
     def new_id() -> bytes:
-        return digests.of(f"{whose} {next(numbers)}".encode()).encoded[:16].encode()
+        return f"#{name}.{next(numbers):04}".encode()
 
     return new_id

@@ -37,6 +37,7 @@ from storagenode.disk.tree import Tree
 from storagenode.options import NodeOptions, RoomOptions
 from storagenode.server import NodeServer
 from tests.fakes.memory_node import MemoryNode
+from tests.fakes.object_servers import SERVERS
 from tests.fakes.papers import Papers
 from tests.fakes.s3 import shared_s3
 from tests.serving import wait_for
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
 
     from holdfast.digest import Digest
     from holdfast.rpc.credentials import Credentials
-    from tests.fakes.s3 import Place
+    from tests.fakes.places import Prefix
 
 REPOSITORY = "library/alpine"
 MIB = 1 << 20
@@ -82,7 +83,10 @@ def _tls(path: Path) -> contextlib.AbstractContextManager[Subject]:
 
 
 def _objects(path: Path) -> contextlib.AbstractContextManager[Subject]:
-    place = shared_s3().place()
+    return _in(shared_s3().place(), path)
+
+
+def _in(place: Prefix, path: Path) -> contextlib.AbstractContextManager[Subject]:
     return _served(
         NodeOptions(path / "data", f"unix:{path}/s", reserve_bytes=0, bucket=place.bucket()), None, None, place
     )
@@ -100,7 +104,7 @@ def _served(
     options: NodeOptions,
     credentials: Credentials | None,
     for_operators: Credentials | None,
-    place: Place | None = None,
+    place: Prefix | None = None,
 ) -> Iterator[Subject]:
     server = NodeServer(options)
     address = server.start()
@@ -136,6 +140,9 @@ SUBJECTS = {
     "tls": _tls,
     "objects": _objects,
     "object room": _object_room,
+    "versitygw": lambda path: _in(SERVERS["versitygw"]().place(), path),
+    "azurite": lambda path: _in(SERVERS["azurite"]().place(), path),
+    "gcs": lambda path: _in(SERVERS["gcs"]().place(), path),
     "memory": _memory,
 }
 

@@ -39,7 +39,6 @@ from storagenode.server import NodeServer
 from tests.fakes.memory_node import MemoryNode
 from tests.fakes.object_servers import SERVERS
 from tests.fakes.papers import Papers
-from tests.fakes.s3 import shared_s3
 from tests.serving import wait_for
 
 if TYPE_CHECKING:
@@ -83,7 +82,11 @@ def _tls(path: Path) -> contextlib.AbstractContextManager[Subject]:
 
 
 def _objects(path: Path) -> contextlib.AbstractContextManager[Subject]:
-    return _in(shared_s3().place(), path)
+    return _in(SERVERS["versitygw"]().place(), path)
+
+
+def _azure(path: Path) -> contextlib.AbstractContextManager[Subject]:
+    return _in(SERVERS["azurite"]().place(), path)
 
 
 def _in(place: Prefix, path: Path) -> contextlib.AbstractContextManager[Subject]:
@@ -94,7 +97,7 @@ def _in(place: Prefix, path: Path) -> contextlib.AbstractContextManager[Subject]
 
 def _object_room(path: Path) -> contextlib.AbstractContextManager[Subject]:
     """Uploads go to an object store, what is put without a word of where to the disk."""
-    place = shared_s3().place()
+    place = SERVERS["versitygw"]().place()
     room = RoomOptions("/library", path / "room", reserve_bytes=0, bucket=place.bucket())
     return _served(NodeOptions(path / "data", f"unix:{path}/s", reserve_bytes=0, rooms=(room,)), None, None, place)
 
@@ -140,9 +143,7 @@ SUBJECTS = {
     "tls": _tls,
     "objects": _objects,
     "object room": _object_room,
-    "versitygw": lambda path: _in(SERVERS["versitygw"]().place(), path),
-    "azurite": lambda path: _in(SERVERS["azurite"]().place(), path),
-    "gcs": lambda path: _in(SERVERS["gcs"]().place(), path),
+    "azure": _azure,
     "memory": _memory,
 }
 

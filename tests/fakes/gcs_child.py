@@ -1,12 +1,11 @@
-"""Google's object store as a process: ``python -m tests.fakes.gcs_child CERTIFICATE KEY PUBLIC BUCKET``. Prints its port, and ends with
-whoever holds its standard input.
+"""Google's object store as a process: ``python -m tests.fakes.gcs_child CERTIFICATE KEY PUBLIC BUCKET``.
 
-Its XML requests are those of S3 but for who asks and for conditions; so this is moto's S3 server behind what differs
-(https://cloud.google.com/storage/docs/xml-api/overview):
+Prints its port, and ends with whoever holds its standard input. Its XML requests are those of S3 but for who asks and for
+conditions; so this is moto's S3 server behind what differs (https://cloud.google.com/storage/docs/xml-api/overview):
 
-    * Who asks shows a token that a service account's key has signed; whose public half is in the file PUBLIC.
-    * "Only if there is none" is ``x-goog-if-generation-match: 0``. S3's own headers are refused, lest anything rest on them, and so is
-      deleting several at once.
+    * Who asks shows a token that a service account's key has signed, whose public half is in the file PUBLIC.
+    * "Only if there is none" is ``x-goog-if-generation-match: 0``.
+    * S3's own headers, and deleting several at once, are refused, lest anything rest on them.
 """
 
 from __future__ import annotations
@@ -45,7 +44,9 @@ class SpeaksGoogle:
     def _is_known(self, said: str) -> bool:
         scheme, _, token = said.partition(" ")
         try:
-            jwt.decode(token, self._public, algorithms=["RS256"], options={"verify_aud": False, "require": ["exp", "iss"]})
+            jwt.decode(
+                token, self._public, algorithms=["RS256"], options={"verify_aud": False, "require": ["exp", "iss"]}
+            )
         except jwt.InvalidTokenError:
             return False
         return scheme == "Bearer"

@@ -3,8 +3,8 @@
 place = shared_versity().place()
 options = NodeOptions(..., bucket=place.bucket())
 
-S3 is versitygw, on a directory; Azure Blob is Azurite, in memory. Of Google's object store there is none that knows the requests which
-uploads in parts are made of, so ``gcs_child`` is told to answer them as Google describes them.
+S3 is versitygw, on a directory; Azure Blob is Azurite, in memory. For Google's object store there is no program that knows the
+requests of uploads in parts, so ``gcs_child`` answers them as Google describes them.
 """
 
 from __future__ import annotations
@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
 _AZURE_VERSION: Final = "2021-12-02"
+# Node reads a few hundred modules before it answers; on a busy machine that takes its time.
+_READY_SECONDS: Final = 150.0
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ def versity(directory: Path) -> Iterator[ObjectServer]:
         "secretkey": secret,
         "chunksize": 5 << 20,
     }
-    with daemon(argv, directory / "log", lambda: _listens(port), settings) as pid:
+    with daemon(argv, directory / "log", lambda: _listens(port), settings, _READY_SECONDS) as pid:
         yield ObjectServer(driver, pid)
 
 
@@ -85,7 +87,8 @@ def azurite(directory: Path) -> Iterator[ObjectServer]:
     port, account, key = free_port(), "tester", base64.b64encode(secrets.token_bytes(64)).decode()
     argv = [node, str(script), "--inMemoryPersistence", "--disableTelemetry", "--skipApiVersionCheck", "--silent"]
     argv += ["--blobHost", "127.0.0.1", "--blobPort", str(port)]
-    with daemon(argv, directory / "log", lambda: _listens(port), {"AZURITE_ACCOUNTS": f"{account}:{key}"}) as pid:
+    settings = {"AZURITE_ACCOUNTS": f"{account}:{key}"}
+    with daemon(argv, directory / "log", lambda: _listens(port), settings, _READY_SECONDS) as pid:
         _make_container(port, account, key)
         driver = {"name": "azure", "accountname": account, "accountkey": key, "container": BUCKET}
         environment = {

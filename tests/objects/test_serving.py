@@ -31,7 +31,13 @@ if TYPE_CHECKING:
 MIB = 1 << 20
 
 
-@pytest.mark.parametrize("server_of", SERVERS.values(), ids=SERVERS)
+# The two others take a quarter of a minute each, and tests/objects/test_bucket.py asks them for all that a node asks for.
+IN_LONG = [
+    pytest.param(server, id=name, marks=pytest.mark.soak) for name, server in SERVERS.items() if name != "versitygw"
+]
+
+
+@pytest.mark.parametrize("server_of", [pytest.param(SERVERS["versitygw"], id="versitygw"), *IN_LONG])
 def test_images_are_pushed_pulled_kept_over_a_restart_and_collected_beside_a_route_that_has_a_disk(
     server_of: Callable[[], ObjectServer], tmp_path: Path
 ) -> None:

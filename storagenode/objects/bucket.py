@@ -56,6 +56,11 @@ class Seen:
     version: str
 
 
+def _version(entity_tag: str | None) -> str:
+    """Azure quotes it when one object is asked for, and not in a list."""
+    return (entity_tag or "").strip('"')
+
+
 @contextlib.contextmanager
 def _translated(what: str) -> Iterator[None]:
     try:
@@ -117,7 +122,7 @@ class Bucket:
                 found = obstore.head(self._store, key)
         except FileNotFoundError:
             return None
-        return Seen(key, found["size"], found["e_tag"] or "")
+        return Seen(key, found["size"], _version(found["e_tag"]))
 
     def get(self, key: str) -> bytes | None:
         """A small object, whole."""
@@ -136,7 +141,7 @@ class Bucket:
             if page is None:
                 return
             for found in page:
-                yield Seen(found["path"], found["size"], found["e_tag"] or "")
+                yield Seen(found["path"], found["size"], _version(found["e_tag"]))
 
     def delete(self, keys: Sequence[str]) -> None:
         """They may be gone already."""

@@ -1,8 +1,8 @@
 """Push and pull with blobs on the disk and in an object store, side by side: `python tests/bench/objects.py`.
 
 Beside them what the object store gives by itself, asked by the same library with the same parts: a push cannot be faster than that
-where it goes there as well. The object store is the one of the tests, in a process of its own on this machine: one Python process
-that keeps everything in memory and hashes it, so it says what the node adds, not what a real one would give.
+where it goes there as well. The object stores are on this machine: moto is one Python process that keeps everything in memory and
+hashes it; versitygw is an S3 server that keeps it in a directory beside the disk's.
 
 Exit codes: 0, or 1 when something could not be run.
 """
@@ -10,6 +10,7 @@ Exit codes: 0, or 1 when something could not be run.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
 import http.client
 import json
@@ -17,6 +18,7 @@ import os
 import statistics
 import sys
 import tempfile
+import threading
 import time
 from collections import defaultdict
 from pathlib import Path
@@ -28,69 +30,116 @@ from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+from tests.fakes.object_servers import versity
 from tests.fakes.s3 import S3Server
 from tests.serving import serving
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
 
-    from tests.fakes.s3 import Place
+    from tests.fakes.places import Prefix
     from tests.serving import Server
 
 MIB = 1 << 20
-DISK, OBJECTS, ALONE = "disk", "object store", "object store alone"
+DISK = "disk"
+ALONE = "alone"
+MOST_MEMORY = "memory of the node, MiB"
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--server", action="append", choices=SERVERS, help="both, if not given")
     parser.add_argument("--size-mib", type=int, default=256)
     parser.add_argument("--small", type=int, default=100, help="how many blobs of 16 KiB")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", action="store_true")
     parsed = parser.parse_args()
+    names = tuple(parsed.server or SERVERS)
     found: dict[tuple[str, str], list[float]] = defaultdict(list)
-    server = S3Server.start()
-    try:
+    order = [DISK, *names, *(f"{name} {ALONE}" for name in names)]
+    with contextlib.ExitStack() as stack:
+        places = {name: stack.enter_context(SERVERS[name]()) for name in names}
         for number in range(parsed.rounds):
-            order = [DISK, OBJECTS, ALONE]
-            for name in order[number % 3 :] + order[: number % 3]:
+            for turn in range(len(order)):
+                name = order[(turn + number) % len(order)]
                 with tempfile.TemporaryDirectory() as root:
-                    for figure, value in measured(
-                        name, Path(root), server.place(), parsed.size_mib, parsed.small
-                    ).items():
+                    place = places[name.removesuffix(f" {ALONE}")]() if name != DISK else None
+                    if place is not None and name.endswith(ALONE):
+                        figures = alone(place, parsed.size_mib, parsed.small)
+                    else:
+                        figures = measured(place, Path(root), parsed.size_mib, parsed.small)
+                    for figure, value in figures.items():
                         found[figure, name].append(value)
-    finally:
-        server.stop()
     medians = {key: statistics.median(values) for key, values in found.items()}
-    show(medians, as_json=parsed.json)
+    print(f"load of the machine: {os.getloadavg()[0]:.1f}", file=sys.stderr)
+    show(medians, names, as_json=parsed.json)
     return 0
 
 
-def measured(name: str, root: Path, place: Place, size_mib: int, small: int) -> dict[str, float]:
-    if name == ALONE:
-        return alone(place, size_mib, small)
+@contextlib.contextmanager
+def _moto() -> Iterator[Callable[[], Prefix]]:
+    server = S3Server.start()
+    try:
+        yield server.place
+    finally:
+        server.stop()
+
+
+@contextlib.contextmanager
+def _versity() -> Iterator[Callable[[], Prefix]]:
+    with tempfile.TemporaryDirectory() as directory, versity(Path(directory)) as server:
+        yield server.place
+
+
+SERVERS = {"moto": _moto, "versitygw": _versity}
+
+
+def measured(place: Prefix | None, root: Path, size_mib: int, small: int) -> dict[str, float]:
     storage: dict[str, Any] = {"gc": False}
-    if name == OBJECTS:
+    if place is not None:
         driver = {key: value for key, value in place.driver.items() if key != "chunksize"}
         storage |= {"storageDriver": driver, "dedupe": False}
-    with serving(root, storage=storage) as registry:
-        large, data = os.urandom(MIB) * size_mib, [os.urandom(16384) for _ in range(small)]
+    with serving(root, storage=storage) as registry, watched(registry) as most:
+        piece, data = os.urandom(MIB), [os.urandom(16384) for _ in range(small)]
+        large = piece * size_mib
+        named = digest(large)
         before = spent(registry)
-        pushed = rate(large, lambda: push(registry, large))
+        pushed = rate(large, lambda: push(registry, large, named))
         between = spent(registry)
-        pulled = rate(large, lambda: pull(registry, large))
+        pulled = rate(large, lambda: pull(registry, named, len(large)))
         gigabytes = len(large) / 1e9
         return {
             "push, MB/s": pushed,
             "pull, MB/s": pulled,
             "CPU of a push, s/GB": (between - before) / gigabytes,
             "CPU of a pull, s/GB": (spent(registry) - between) / gigabytes,
-            "small pushes/s": small / timed(lambda: [push(registry, one) for one in data]),
-            "small pulls/s": small / timed(lambda: [pull(registry, one) for one in data]),
+            MOST_MEMORY: max(most) / MIB,
+            "small pushes/s": small / timed(lambda: [push(registry, one, digest(one)) for one in data]),
+            "small pulls/s": small / timed(lambda: [pull(registry, digest(one), len(one)) for one in data]),
         }
 
 
-def alone(place: Place, size_mib: int, small: int) -> dict[str, float]:
+@contextlib.contextmanager
+def watched(registry: Server) -> Iterator[list[int]]:
+    """The node's resident memory, every tenth of a second."""
+    children = psutil.Process(registry.process.pid).children(recursive=True)
+    node = next(child for child in children if "storagenode" in child.cmdline())
+    sizes, ended = [node.memory_info().rss], threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(0.1):
+            sizes.append(node.memory_info().rss)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield sizes
+    finally:
+        ended.set()
+        watcher.join()
+
+
+def alone(place: Prefix, size_mib: int, small: int) -> dict[str, float]:
     bucket = place.bucket()
     bucket._part_bytes = 8 * MIB
     piece, data = os.urandom(MIB), os.urandom(16384)
@@ -140,26 +189,26 @@ def digest(data: bytes) -> str:
     return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
-def push(registry: Server, data: bytes) -> None:
+def push(registry: Server, data: bytes, named: str) -> None:
     """As clients do: begin, one PATCH, the closing PUT."""
     connection = http.client.HTTPConnection("127.0.0.1", registry.port, blocksize=MIB)
     try:
         at = asked(connection, "POST", "/v2/bench/app/blobs/uploads/", 202).headers["Location"]
         at = asked(connection, "PATCH", at, 202, data).headers["Location"]
-        asked(connection, "PUT", f"{at}{'&' if '?' in at else '?'}digest={digest(data)}", 201)
+        asked(connection, "PUT", f"{at}{'&' if '?' in at else '?'}digest={named}", 201)
     finally:
         connection.close()
 
 
-def pull(registry: Server, data: bytes) -> None:
+def pull(registry: Server, named: str, size_bytes: int) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", registry.port)
     try:
-        connection.request("GET", f"/v2/bench/app/blobs/{digest(data)}")
+        connection.request("GET", f"/v2/bench/app/blobs/{named}")
         answer = connection.getresponse()
         size = 0
         while piece := answer.read(MIB):
             size += len(piece)
-        assert size == len(data), f"{size} bytes instead of {len(data)}"
+        assert size == size_bytes, f"{size} bytes instead of {size_bytes}"
     finally:
         connection.close()
 
@@ -175,26 +224,20 @@ def asked(
     return answer
 
 
-def show(medians: dict[tuple[str, str], float], *, as_json: bool) -> None:
+def show(medians: dict[tuple[str, str], float], names: Sequence[str], *, as_json: bool) -> None:
     figures = list(dict.fromkeys(figure for figure, _ in medians))
     if as_json:
-        rows = {figure: {name: medians[figure, name] for name in (DISK, OBJECTS, ALONE)} for figure in figures}
+        rows = {figure: {name: value for (one, name), value in medians.items() if one == figure} for figure in figures}
         print(json.dumps(rows, indent=2))
         return
-    table = Table(
-        "", DISK, OBJECTS, "to the disk", ALONE, "to that alone", title="Blobs on a disk and in an object store"
-    )
-    for figure in figures:
-        disk, objects, by_itself = (medians[figure, name] for name in (DISK, OBJECTS, ALONE))
-        table.add_row(
-            figure,
-            f"{disk:.3g}",
-            f"{objects:.3g}",
-            f"{objects / disk:.2f}",
-            f"{by_itself:.3g}",
-            f"{objects / by_itself:.2f}",
-        )
-    Console().print(table)
+    for name in names:
+        table = Table("", DISK, name, "to the disk", ALONE, f"to that {ALONE}", title=f"Blobs on a disk and in {name}")
+        for figure in figures:
+            disk, objects = medians[figure, DISK], medians[figure, name]
+            by_itself = medians.get((figure, f"{name} {ALONE}"))
+            last = ("", "") if by_itself is None else (f"{by_itself:.3g}", f"{objects / by_itself:.2f}")
+            table.add_row(figure, f"{disk:.3g}", f"{objects:.3g}", f"{objects / disk:.2f}", *last)
+        Console().print(table)
 
 
 if __name__ == "__main__":

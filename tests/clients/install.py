@@ -1,4 +1,4 @@
-"""Installs the client programs that the tests drive: Debian packages, and Go programs at pinned versions.
+"""Installs the programs that the tests drive: Debian packages, and programs of Go and of Node at pinned versions.
 
 Promises: standard library only, so the system's Python runs it before any environment exists; where everything is there it
 returns at once; what it may not or cannot install it names in one line, with the remedy. Then the tests that need it skip
@@ -56,6 +56,7 @@ PACKAGES: Final = (
 _APT_SECONDS: Final = 900.0
 # helm is the largest: several minutes with two cores and an empty build cache.
 _BUILD_SECONDS: Final = 1800.0
+_FETCH_SECONDS: Final = 900.0
 
 
 class InstallError(Exception):
@@ -91,7 +92,28 @@ GO_PROGRAMS: Final = (
     GoProgram("oras.land/oras/cmd/oras", "v1.3.2", inside_module=True),
     GoProgram("github.com/distribution/distribution/v3/cmd/registry", "v3.1.1"),
     GoProgram("helm.sh/helm/v3/cmd/helm", "v3.22.0"),
+    GoProgram("github.com/versity/versitygw/cmd/versitygw", "v1.8.0"),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class NodeProgram:
+    """A package for Node with all that it needs; ``script`` is what Node runs, below the package."""
+
+    package: str
+    version: str
+    script: str
+
+    @property
+    def directory(self) -> Path:
+        return cache_directory().parent / "node" / f"{self.package}-{self.version}"
+
+    @property
+    def path(self) -> Path:
+        return self.directory / "node_modules" / self.package / self.script
+
+
+AZURITE: Final = NodeProgram("azurite", "3.37.0", "dist/src/blob/main.js")
 
 
 def cache_directory() -> Path:
@@ -102,7 +124,7 @@ def cache_directory() -> Path:
 
 def main() -> int:
     faults = []
-    for step in (install_packages, install_go_programs):
+    for step in (install_packages, install_go_programs, install_node_programs):
         try:
             step()
         except InstallError as error:
@@ -183,6 +205,27 @@ def build(program: GoProgram) -> None:
         _call(["go", "mod", "init", "clients"], environment, module, _BUILD_SECONDS)
         _call(["go", "get", target], environment, module, _BUILD_SECONDS)
         _call(["go", "install", program.package], environment, module, _BUILD_SECONDS)
+
+
+def install_node_programs() -> None:
+    """Fetch the Node programs that are missing.
+
+    Raises:
+        InstallError: no npm, or it failed; its last words are in the message.
+    """
+    if AZURITE.path.exists():
+        return
+    if shutil.which("npm") is None or shutil.which("node") is None:
+        raise InstallError(f"no npm on PATH, the tests of {AZURITE.package} will be skipped; install Node 20 or newer")
+    print(f"fetching {AZURITE.package}@{AZURITE.version}", flush=True)
+    AZURITE.directory.parent.mkdir(parents=True, exist_ok=True)
+    # Under its name only when it is complete.
+    with tempfile.TemporaryDirectory(prefix="new-", dir=AZURITE.directory.parent) as made:
+        words = ["npm", "install", "--ignore-scripts", "--omit=dev", "--no-audit", "--no-fund", "--prefix", made]
+        _call([*words, f"{AZURITE.package}@{AZURITE.version}"], dict(os.environ), made, _FETCH_SECONDS)
+        shutil.rmtree(AZURITE.directory, ignore_errors=True)
+        AZURITE.directory.mkdir()
+        Path(made, "node_modules").rename(AZURITE.directory / "node_modules")
 
 
 def _call(words: list[str], environment: dict[str, str], directory: str | None, seconds: float) -> None:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 _PLACES: Final = "/usr/bin:/usr/sbin:/bin:/sbin"
 _CALL_SECONDS: Final = 120.0
 _STOP_SECONDS: Final = 20.0
+_READY_SECONDS: Final = 30.0
 # What would lead a client to the settings, credentials or proxies of whoever runs the tests.
 _FOREIGN: Final = (
     "DOCKER_HOST",
@@ -131,8 +132,15 @@ def isolated(settings: Mapping[str, str]) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def daemon(argv: list[str], log: Path, ready: Callable[[], object], settings: Mapping[str, str]) -> Iterator[int]:
-    """A background program for the length of a block: its pid. It is stopped by pid, hard if it will not go.
+def daemon(
+    argv: list[str],
+    log: Path,
+    ready: Callable[[], object],
+    settings: Mapping[str, str],
+    seconds: float = _READY_SECONDS,
+) -> Iterator[int]:
+    """A background program for the length of a block: its pid. It is stopped by pid, hard if it will not go. ``seconds``: it has
+    so long to become ready.
 
     Raises:
         CallError: it ended or was not ready in time; the end of its log is in the message.
@@ -143,7 +151,7 @@ def daemon(argv: list[str], log: Path, ready: Callable[[], object], settings: Ma
         )
     try:
         try:
-            wait_for(argv[0], lambda: process.poll() is not None or ready())
+            wait_for(argv[0], lambda: process.poll() is not None or ready(), seconds)
         except AssertionError as error:
             raise CallError(f"{error}: {log.read_text(errors='replace')[-1500:]}") from error
         if process.poll() is not None:

@@ -37,8 +37,8 @@ from storagenode.disk.tree import Tree
 from storagenode.options import NodeOptions, RoomOptions
 from storagenode.server import NodeServer
 from tests.fakes.memory_node import MemoryNode
+from tests.fakes.object_servers import SERVERS
 from tests.fakes.papers import Papers
-from tests.fakes.s3 import shared_s3
 from tests.serving import wait_for
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
     from holdfast.digest import Digest
     from holdfast.rpc.credentials import Credentials
-    from tests.fakes.s3 import Place
+    from tests.fakes.places import Prefix
 
 REPOSITORY = "library/alpine"
 MIB = 1 << 20
@@ -82,7 +82,14 @@ def _tls(path: Path) -> contextlib.AbstractContextManager[Subject]:
 
 
 def _objects(path: Path) -> contextlib.AbstractContextManager[Subject]:
-    place = shared_s3().place()
+    return _in(SERVERS["versitygw"]().place(), path)
+
+
+def _azure(path: Path) -> contextlib.AbstractContextManager[Subject]:
+    return _in(SERVERS["azurite"]().place(), path)
+
+
+def _in(place: Prefix, path: Path) -> contextlib.AbstractContextManager[Subject]:
     return _served(
         NodeOptions(path / "data", f"unix:{path}/s", reserve_bytes=0, bucket=place.bucket()), None, None, place
     )
@@ -90,7 +97,7 @@ def _objects(path: Path) -> contextlib.AbstractContextManager[Subject]:
 
 def _object_room(path: Path) -> contextlib.AbstractContextManager[Subject]:
     """Uploads go to an object store, what is put without a word of where to the disk."""
-    place = shared_s3().place()
+    place = SERVERS["versitygw"]().place()
     room = RoomOptions("/library", path / "room", reserve_bytes=0, bucket=place.bucket())
     return _served(NodeOptions(path / "data", f"unix:{path}/s", reserve_bytes=0, rooms=(room,)), None, None, place)
 
@@ -100,7 +107,7 @@ def _served(
     options: NodeOptions,
     credentials: Credentials | None,
     for_operators: Credentials | None,
-    place: Place | None = None,
+    place: Prefix | None = None,
 ) -> Iterator[Subject]:
     server = NodeServer(options)
     address = server.start()
@@ -136,6 +143,7 @@ SUBJECTS = {
     "tls": _tls,
     "objects": _objects,
     "object room": _object_room,
+    "azure": _azure,
     "memory": _memory,
 }
 

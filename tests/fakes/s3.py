@@ -1,4 +1,4 @@
-"""A real S3 server for tests, in a process of its own, which fails when told to (``s3_child``). It keeps everything in memory.
+"""An S3 server for tests, in a process of its own, which fails when told to (``s3_child``). It keeps everything in memory.
 
 place = shared_s3().place()
 options = NodeOptions(..., bucket=place.bucket())
@@ -17,27 +17,13 @@ import secrets
 import subprocess
 import sys
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from holdfast.config.drivers import S3
-from storagenode.objects import keys
-from storagenode.objects.driver import open_bucket
+from tests.fakes.places import BUCKET, Prefix
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from holdfast.digest import Digest
-    from storagenode.objects.bucket import Bucket
-
-BUCKET: Final = "holdfast-tests"
-# As patient as the real thing with requests that fail, and much quicker.
-RETRY: Final = {
-    "max_retries": 3,
-    "retry_timeout": timedelta(seconds=20),
-    "backoff": {"init_backoff": timedelta(milliseconds=5), "max_backoff": timedelta(milliseconds=50), "base": 2},
-}
 
 
 @dataclass
@@ -89,7 +75,7 @@ class S3Server:
 
 
 @dataclass(frozen=True)
-class Place:
+class Place(Prefix):
     """A prefix that is one test's."""
 
     server: S3Server
@@ -108,17 +94,6 @@ class Place:
             "rootdirectory": self.root,
             "chunksize": 5 << 20,
         }
-
-    def bucket(self) -> Bucket:
-        return open_bucket(S3.model_validate(self.driver), RETRY)
-
-    def data_of(self, digest: Digest) -> list[str]:
-        """Keys of the bytes of each copy."""
-        return [keys.parse(found.key).data for found in self.bucket().list(keys.of_digest(digest))]
-
-    def damage(self, digest: Digest, data: bytes) -> None:
-        (key,) = self.data_of(digest)
-        self.bucket().put(key, data)
 
 
 @functools.cache

@@ -11,25 +11,44 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import pytest
+
 from holdfast.ops.children import EXIT_CONFIG
 from storagenode.objects import keys
 from tests.clients import engines, images
+from tests.fakes.object_servers import SERVERS
 from tests.fakes.s3 import shared_s3
 from tests.gc.test_on_one_machine import SOON, digest_of, push_image
 from tests.serving import serving, wait_for
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    from tests.fakes.object_servers import ObjectServer
+    from tests.fakes.places import Prefix
 
 MIB = 1 << 20
 
 
+# The two others take a quarter of a minute each, and tests/objects/test_bucket.py asks them for all that a node asks for.
+IN_LONG = [
+    pytest.param(server, id=name, marks=pytest.mark.soak) for name, server in SERVERS.items() if name != "versitygw"
+]
+
+
+@pytest.mark.parametrize("server_of", [pytest.param(SERVERS["versitygw"], id="versitygw"), *IN_LONG])
 def test_images_are_pushed_pulled_kept_over_a_restart_and_collected_beside_a_route_that_has_a_disk(
-    tmp_path: Path,
+    server_of: Callable[[], ObjectServer], tmp_path: Path
 ) -> None:
-    place = shared_s3().place()
+    place = server_of().place()
+    with place.told():
+        _live_through_all_of_it(place, tmp_path)
+
+
+def _live_through_all_of_it(place: Prefix, tmp_path: Path) -> None:
     here = {"/here": {"rootDirectory": str(tmp_path / "here")}}
-    storage = SOON | {"storageDriver": place.driver, "dedupe": False, "subPaths": here}
+    storage = SOON | {"storageDriver": dict(place.driver), "dedupe": False, "subPaths": here}
     skopeo = engines.skopeo(tmp_path / "skopeo")
     made = images.write(tmp_path / "image", images.Shape(name="objects", layers=3))
     on_disk = os.urandom(1000)
@@ -55,7 +74,8 @@ def test_images_are_pushed_pulled_kept_over_a_restart_and_collected_beside_a_rou
         assert [key for key in _keys(place, keys.TRASH) if names in key]
         assert server.request("GET", path)[0] == 404
         skopeo("inspect", "--tls-verify=false", f"docker://{server.host}/a/app:v1")
-    assert place.driver["secretkey"] not in server.log.read_text()
+    for secret in ("secretkey", "accountkey"):
+        assert place.driver.get(secret, "no such key") not in server.log.read_text()
 
 
 def _keys(place, folder: str) -> list[str]:

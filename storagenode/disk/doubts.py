@@ -70,7 +70,7 @@ class Doubts:
             _LOG.warning(
                 "a copy of a doubtful size could not be read", extra={"digest": str(digest), "reason": error.message}
             )
-        except Exception:
+        except Exception:  # noqa: BLE001 - the thread must outlive any surprise, and say so
             _LOG.exception("a copy of a doubtful size could not be read", extra={"digest": str(digest)})
         finally:
             self._settle(digest, seen, is_right=is_right)

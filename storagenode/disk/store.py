@@ -55,9 +55,7 @@ _FLUSH_THREADS = 2
 class DiskStore:
     """One data directory, prepared and locked by the caller."""
 
-    def __init__(
-        self, tree: Tree, files: Files, space: Space, stamps: Stamps, proofs: Proofs, doubts: Doubts
-    ) -> None:
+    def __init__(self, tree: Tree, files: Files, space: Space, stamps: Stamps, proofs: Proofs, doubts: Doubts) -> None:
         self._tree = tree
         self._files = files
         self._space = space

@@ -61,7 +61,8 @@ class Outcome:
     def is_read(self) -> bool:
         """All of it, by everybody, at some time."""
         return all(
-            report.last is not None and report.last.is_whole and not report.last.unread for report in self.reports.values()
+            report.last is not None and report.last.is_whole and not report.last.unread
+            for report in self.reports.values()
         )
 
 
@@ -134,7 +135,9 @@ def _verdict(told: Outcome) -> str:
         return (
             f"{listed(given_up)} could not read many copies in a row and gave up: look at its disk, then run this again"
         )
-    blind = [f"{node} ({report.last.unread})" for node, report in told.reports.items() if report.last and report.last.unread]
+    blind = [
+        f"{node} ({report.last.unread})" for node, report in told.reports.items() if report.last and report.last.unread
+    ]
     if blind:
         return (
             f"directories that could not be read, so nobody knows about the copies in them: {listed(blind)}; look at the"

@@ -43,8 +43,8 @@ _RETRY_SECONDS: Final = 0.5
 _YOUNG_SECONDS: Final = 1.0
 # Handoffs that one write may come to. They alternate between zones, so these have as many as any quorum wants.
 _HANDOFFS: Final = 16
-# A node with less than this share of its space left above its reserve, or less than a layer may take, takes uploads in only when the
-# others cannot: it would have to refuse one in the middle.
+# A node with less than this share of its space left above its reserve, or less than a layer may take, takes uploads in only when
+# the others cannot: it would have to refuse one in the middle.
 _LEAST_FREE_SHARE: Final = 0.05
 _LEAST_FREE_BYTES: Final = 1 << 30
 

@@ -130,6 +130,11 @@ def _verdict(told: Outcome) -> str:
         return (
             f"{counted(told.open, 'copy', 'copies')} not repaired yet; `holdfast repair status` tells how far that is"
         )
+    return _unread(told) or "every blob that is linked has a good copy"
+
+
+def _unread(told: Outcome) -> str:
+    """Why not everything has been read; "" if it has."""
     given_up = [node for node, report in told.reports.items() if report.last is not None and not report.last.is_whole]
     if given_up:
         return (
@@ -145,7 +150,7 @@ def _verdict(told: Outcome) -> str:
         )
     if not told.is_read:
         return "not everything has been read yet"
-    return "every blob that is linked has a good copy"
+    return ""
 
 
 def _under_way(found: Round) -> str:

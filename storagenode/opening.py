@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from holdfast.errors import ConfigError
 from holdfast.rpc.host import host_id
 from storagenode.disk import identity
+from storagenode.disk.doubts import Doubts
 from storagenode.disk.leftovers import Leftovers
 from storagenode.disk.proofs import Proofs
 from storagenode.disk.space import Space
@@ -81,7 +82,7 @@ def open_store(
     space = Space(tree.root, reserve_bytes)
     boot = secrets.token_hex(8)
     stamps, proofs = Stamps(boot), Proofs(clock)
-    disk = DiskStore(tree, files, space, stamps, proofs)
+    disk = DiskStore(tree, files, space, stamps, proofs, Doubts(clock))
     leftovers = Leftovers(tree, files, clock, disk.staged)
     if bucket is None:
         _require_no_objects(tree)

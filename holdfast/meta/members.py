@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from holdfast.meta.store import Entry, Store
 
 _GIB: Final = 1 << 30
+# The largest blob that is put in one call. Who has less room than that refuses most of what comes.
+_LEAST_ROOM_BYTES: Final = 4 << 20
 _MEMBER: Final = Codec(wire.MemberRecord)
 _ALIVE: Final = Codec(wire.AliveRecord)
 
@@ -132,8 +134,8 @@ class Alive:
 
     @property
     def is_full(self) -> bool:
-        """Whether it takes nothing more until there is room."""
-        return self.free_bytes < self.reserve_bytes
+        """Whether it takes nothing more until there is room, or hardly anything: it stops at its reserve and not below it."""
+        return bool(self.reserve_bytes) and self.free_bytes < self.reserve_bytes + _LEAST_ROOM_BYTES
 
     def follows(self, former: Alive) -> bool:
         """Whether ``former`` is this process, or one that has ended: its directory is locked by this one."""

@@ -56,7 +56,7 @@ class Finding:
 @dataclass(frozen=True, slots=True)
 class Round:
     """All copies of a node read once. ``wrong`` of them are in quarantine; ``missing``: linked, to be here, and not here;
-    ``unclear``: of those, who else may have one did not answer.
+    ``unclear``: of those, who else may have one did not answer; ``unread``: partitions of which a directory could not be read.
     """
 
     began_seconds: float
@@ -68,6 +68,7 @@ class Round:
     missing: int = 0
     unclear: int = 0
     findings: tuple[Finding, ...] = ()
+    unread: int = 0
 
     @property
     def is_whole(self) -> bool:
@@ -162,6 +163,7 @@ def _round_to_wire(found: Round) -> wire.ScrubRound:
         wrong=found.wrong,
         missing=found.missing,
         unclear=found.unclear,
+        unread=found.unread,
         findings=[
             wire.ScrubFinding(digest=str(one.digest), fault=one.fault, state=one.state.value) for one in found.findings
         ],
@@ -192,4 +194,5 @@ def _round(found: wire.ScrubRound) -> Round:
         found.missing,
         found.unclear,
         tuple(findings),
+        found.unread,
     )

@@ -43,8 +43,10 @@ _RETRY_SECONDS: Final = 0.5
 _YOUNG_SECONDS: Final = 1.0
 # Handoffs that one write may come to. They alternate between zones, so these have as many as any quorum wants.
 _HANDOFFS: Final = 16
-# A node with less than this share of its space left takes uploads in only when the others cannot.
+# A node with less than this share of its space left above its reserve, or less than a layer may take, takes uploads in only when
+# the others cannot: it would have to refuse one in the middle.
 _LEAST_FREE_SHARE: Final = 0.05
+_LEAST_FREE_BYTES: Final = 1 << 30
 
 
 class ClusterDirectory:
@@ -289,7 +291,8 @@ class ClusterDirectory:
         def rank(name: str) -> tuple[bool, bool, bool, bool]:
             alive = view.alive[name]
             is_out = name not in view.placed or not view.members[name].takes_part
-            is_low = alive.free_bytes < alive.capacity_bytes * _LEAST_FREE_SHARE
+            room_bytes = alive.free_bytes - alive.reserve_bytes
+            is_low = room_bytes < max(alive.capacity_bytes * _LEAST_FREE_SHARE, _LEAST_FREE_BYTES)
             takes_nothing = self.pulse.is_resting(name) or alive.read_only or alive.is_full
             return takes_nothing, is_low, is_out, not self._is_near(view, name)
 

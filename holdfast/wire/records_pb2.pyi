@@ -392,7 +392,7 @@ class ScrubRecord(_message.Message):
     def __init__(self, operation_id: _Optional[bytes] = ..., answered: _Optional[int] = ..., current: _Optional[_Union[ScrubRound, _Mapping]] = ..., last: _Optional[_Union[ScrubRound, _Mapping]] = ..., answering: _Optional[int] = ...) -> None: ...
 
 class ScrubRound(_message.Message):
-    __slots__ = ("began_seconds", "ended_seconds", "partitions_done", "blobs", "size_bytes", "wrong", "missing", "unclear", "findings")
+    __slots__ = ("began_seconds", "ended_seconds", "partitions_done", "blobs", "size_bytes", "wrong", "missing", "unclear", "findings", "unread")
     BEGAN_SECONDS_FIELD_NUMBER: _ClassVar[int]
     ENDED_SECONDS_FIELD_NUMBER: _ClassVar[int]
     PARTITIONS_DONE_FIELD_NUMBER: _ClassVar[int]
@@ -402,6 +402,7 @@ class ScrubRound(_message.Message):
     MISSING_FIELD_NUMBER: _ClassVar[int]
     UNCLEAR_FIELD_NUMBER: _ClassVar[int]
     FINDINGS_FIELD_NUMBER: _ClassVar[int]
+    UNREAD_FIELD_NUMBER: _ClassVar[int]
     began_seconds: float
     ended_seconds: float
     partitions_done: int
@@ -411,7 +412,8 @@ class ScrubRound(_message.Message):
     missing: int
     unclear: int
     findings: _containers.RepeatedCompositeFieldContainer[ScrubFinding]
-    def __init__(self, began_seconds: _Optional[float] = ..., ended_seconds: _Optional[float] = ..., partitions_done: _Optional[int] = ..., blobs: _Optional[int] = ..., size_bytes: _Optional[int] = ..., wrong: _Optional[int] = ..., missing: _Optional[int] = ..., unclear: _Optional[int] = ..., findings: _Optional[_Iterable[_Union[ScrubFinding, _Mapping]]] = ...) -> None: ...
+    unread: int
+    def __init__(self, began_seconds: _Optional[float] = ..., ended_seconds: _Optional[float] = ..., partitions_done: _Optional[int] = ..., blobs: _Optional[int] = ..., size_bytes: _Optional[int] = ..., wrong: _Optional[int] = ..., missing: _Optional[int] = ..., unclear: _Optional[int] = ..., findings: _Optional[_Iterable[_Union[ScrubFinding, _Mapping]]] = ..., unread: _Optional[int] = ...) -> None: ...
 
 class ScrubFinding(_message.Message):
     __slots__ = ("digest", "fault", "state")

@@ -99,8 +99,8 @@ def send_copy(
     moved: Callable[[], None],
     all_sent: Callable[[], None],
 ) -> StoredBlob:
-    """Have another node hold a copy of what is stored here, if it does not already; else as ``send_anew``."""
-    (held,) = node.stat_blobs([Want(digest, size_bytes)])
+    """Have another node hold a copy of what is stored here, if it has none, of whatever size; else as ``send_anew``."""
+    (held,) = node.stat_blobs([Want(digest)])
     return held if held is not None else send_anew(node, store, digest, size_bytes, moved, all_sent)
 
 

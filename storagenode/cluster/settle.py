@@ -2,6 +2,9 @@
 
 A copy leaves this node only after every owner has just said that it holds a durable one of the right size, and only under the stamp
 that was listed before they were asked: a client that was told "have it" in between keeps it here.
+
+A size that was listed may be that of a copy which is wrong, or which has been replaced since: other nodes are told of it only after
+the bytes here were hashed.
 """
 
 from __future__ import annotations
@@ -133,10 +136,10 @@ class Settler:
         self._count(copy)
 
     def _fetch(self, copy: Copy) -> None:
-        if self.store.stat(Want(copy.digest, copy.size_bytes)) is not None:
-            return
+        if self.store.stat(Want(copy.digest)) is not None:
+            return  # it came meanwhile; should it be of another size, the next look has doubts
         with self.pace.copying(copy.size_bytes):
-            pieces = self.peers.client(copy.node_id).read_blob(Want(copy.digest, copy.size_bytes), 0, copy.size_bytes)
+            pieces = self.peers.client(copy.node_id).read_blob(Want(copy.digest), 0, None)
             self.receive(copy.digest, copy.size_bytes, self._checked(pieces), _nothing)
         self._count(copy)
 
@@ -150,23 +153,24 @@ class Settler:
         self.tally.copied_bytes += copy.size_bytes
 
     def _doubt(self, copy: Copy) -> None:
-        """Sizes differ. If our copy is right, the other node sets its own aside when it is asked for this size."""
+        """Sizes differ. If our copy is right, the other node reads its own and sets it aside."""
         try:
             for _ in self.store.read(Want(copy.digest), 0, None):
                 pass  # a whole read verifies, and what is wrong goes into quarantine
         except (CorruptError, MissingError):
             return  # the next round fetches it
-        self.peers.client(copy.node_id).stat_blobs([Want(copy.digest, copy.size_bytes)])
+        self.peers.client(copy.node_id).prove_blob(Want(copy.digest, copy.size_bytes), self.pace.go_on)
 
     def _drop(self, blobs: Sequence[ListedBlob], owners: Sequence[str]) -> bool:
         """Those that every one of the owners confirms; ``owners`` is not empty. False: something stays, so look again soon."""
         confirmed = set(blobs)
         for node in owners:
             try:
-                answers = self.peers.client(node).stat_blobs([Want(blob.digest, blob.size_bytes) for blob in blobs])
+                answers = self.peers.client(node).stat_blobs([Want(blob.digest) for blob in blobs])
             except UnavailableError:
                 return False
-            confirmed &= {blob for blob, answer in zip(blobs, answers, strict=True) if answer is not None}
+            asked = zip(blobs, answers, strict=True)
+            confirmed &= {blob for blob, held in asked if held is not None and held.size_bytes == blob.size_bytes}
         dropped = sum(self.store.discard(blob.digest, blob.stamp) for blob in confirmed)
         self.tally.dropped += dropped
         return dropped == len(blobs)

@@ -5,6 +5,9 @@ damaged copy), fsync the partition directory, give it a new stamp. "Have it" is 
 committed, or has fsynced once (file and directory): a former process may have died between rename and fsync.
 
 An fsync that fails is never retried: the bytes are dropped and the node takes no more writes.
+
+A copy is put aside for what its bytes are, never for the size that somebody asked for it at: such a request gets nothing, and the
+copy is looked into (``doubts``).
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ from weakref import WeakValueDictionary
 
 from holdfast import digest as digests
 from holdfast.errors import BlobUnknownError, CorruptError, DigestInvalidError, RangeInvalidError, UnavailableError
-from holdfast.rpc.node import ListedBlob, LocalBlob, StoredBlob
+from holdfast.rpc.node import ListedBlob, LocalBlob, StoredBlob, Want
 from storagenode.disk import examining, read, stage
 from storagenode.disk.fsio import SyncFailedError
 from storagenode.disk.proofs import of_file
@@ -35,7 +38,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
     from holdfast.digest import Digest
-    from holdfast.rpc.node import PartitionSum, RoomStatus, Want
+    from holdfast.rpc.node import PartitionSum, RoomStatus
+    from storagenode.disk.doubts import Doubts
     from storagenode.disk.fsio import Files
     from storagenode.disk.proofs import Proofs
     from storagenode.disk.space import Space
@@ -51,12 +55,13 @@ _FLUSH_THREADS = 2
 class DiskStore:
     """One data directory, prepared and locked by the caller."""
 
-    def __init__(self, tree: Tree, files: Files, space: Space, stamps: Stamps, proofs: Proofs) -> None:
+    def __init__(self, tree: Tree, files: Files, space: Space, stamps: Stamps, proofs: Proofs, doubts: Doubts) -> None:
         self._tree = tree
         self._files = files
         self._space = space
         self._stamps = stamps
         self._proofs = proofs
+        self._doubts = doubts
         self._stripes = Stripes()
         self._quarantine = Quarantine(tree, files)
         self._sums = Sums(tree)
@@ -178,15 +183,21 @@ class DiskStore:
             return StoredBlob(want.digest, size, self._stamps.touch(want.digest))
 
     def _checked_size(self, want: Want) -> int | None:
-        """The size of the copy; None if there is none or it was of another size. Callers hold the lock."""
+        """The size of the copy; None if there is none, or none of the size that is wanted. Callers hold the lock."""
         try:
-            size = os.stat(self._tree.blob(want.digest)).st_size
+            found = os.stat(self._tree.blob(want.digest))
         except FileNotFoundError:
             return None
-        if want.size_bytes is not None and size != want.size_bytes:
-            self._isolate(want.digest, f"it has {size} bytes instead of {want.size_bytes}")
-            return None
-        return size
+        return found.st_size if self._is_of_size(want, found) else None
+
+    def _is_of_size(self, want: Want, found: os.stat_result) -> bool:
+        """If not, one of the two is wrong, and the bytes will tell which."""
+        if want.size_bytes in (None, found.st_size):
+            return True
+        seen = of_file(found)
+        if not self._proofs.has(want.digest, seen):
+            self._doubts.look_into(want.digest, seen, self.examine)
+        return False
 
     def _make_durable(self, digest: Digest) -> None:
         self._space.require_writable()
@@ -211,7 +222,7 @@ class DiskStore:
         return self.stat(want) if is_proven else None
 
     def _prove(self, want: Want) -> Generator[None, None, bool]:
-        with self._opened(want) as descriptor:
+        with self._opened(Want(want.digest)) as descriptor:  # of whatever size: the bytes are looked at
             found = os.fstat(descriptor)
             if self._proofs.has(want.digest, of_file(found)):
                 return True
@@ -261,10 +272,8 @@ class DiskStore:
         except FileNotFoundError as error:
             raise BlobUnknownError("the storage node has no copy of this blob", {"digest": str(want.digest)}) from error
         try:
-            found = os.fstat(descriptor)
-            if want.size_bytes is not None and found.st_size != want.size_bytes:
-                self._reporter(want.digest, found.st_ino)(f"it has {found.st_size} bytes instead of {want.size_bytes}")
-                raise CorruptError("the copy has another size; it is in quarantine now", {"digest": str(want.digest)})
+            if not self._is_of_size(want, os.fstat(descriptor)):
+                raise CorruptError("the copy has another size than was asked for", {"digest": str(want.digest)})
             yield descriptor
         finally:
             os.close(descriptor)
@@ -285,9 +294,17 @@ class DiskStore:
         return False
 
     def names(self, partition: int) -> list[Digest]:
-        """What lies there by its name, whatever it is, in the order of digests' texts."""
-        found = (parse_blob_name(name) for name in os.listdir(self._tree.partition(partition)))
-        return sorted((digest for digest in found if digest is not None), key=str)
+        """What lies there by its name, whatever it is, in the order of digests' texts.
+
+        Raises UnavailableError: the directory cannot be read.
+        """
+        try:
+            names = os.listdir(self._tree.partition(partition))
+        except OSError as error:
+            raise UnavailableError(
+                f"the directory of partition {partition:03x} cannot be read: {error.strerror}"
+            ) from error
+        return sorted((digest for name in names if (digest := parse_blob_name(name)) is not None), key=str)
 
     def examine(self, digest: Digest, moved: Callable[[int], None]) -> Examined | None:
         """Read one copy from the disk, and set it aside if it is wrong; None: there is none (any more).
@@ -327,8 +344,8 @@ class DiskStore:
         return self._sums.of(partition)
 
     def listing(self, partition: int) -> list[ListedBlob]:
-        found = [digest for name in os.listdir(self._tree.partition(partition)) if (digest := parse_blob_name(name))]
-        return [listed for digest in sorted(found, key=str) if (listed := self._listed(digest))]
+        """Raises UnavailableError: the directory cannot be read."""
+        return [listed for digest in self.names(partition) if (listed := self._listed(digest))]
 
     def stamp_of(self, digest: Digest) -> str | None:
         """As a listing would have it; None: no copy is here."""
@@ -343,5 +360,6 @@ class DiskStore:
             return None
 
     def close(self) -> None:
+        self._doubts.close()
         self._flusher.shutdown()
         self._log.close()

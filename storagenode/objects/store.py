@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Final
 
 from holdfast import digest as digests
 from holdfast.errors import BlobUnknownError, CorruptError, DigestInvalidError, RangeInvalidError, UnavailableError
-from holdfast.rpc.node import ListedBlob, StoredBlob
+from holdfast.rpc.node import ListedBlob, StoredBlob, Want
 from storagenode.disk.stamps import Stripes
 from storagenode.objects import keys
 from storagenode.objects.index import Index
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from holdfast.clock import Clock
     from holdfast.digest import Digest
-    from holdfast.rpc.node import LocalBlob, PartitionSum, RoomStatus, Want
+    from holdfast.rpc.node import LocalBlob, PartitionSum, RoomStatus
     from storagenode.disk.proofs import Proofs
     from storagenode.disk.stage import DiskStage
     from storagenode.disk.stamps import Stamps
@@ -189,8 +189,7 @@ class ObjectStore:
                 continue  # another name of the same bytes
             tried.add(there.unique)
             if want.size_bytes not in (None, there.size_bytes):
-                self._isolate(there, f"it has {there.size_bytes} bytes instead of {want.size_bytes}")
-                continue
+                continue  # the size in the name was counted when the bytes were hashed: it is the asker's that is wrong
             entry = self._named_by(reign, there)
             found = self._bucket.head(entry.data)
             if found is not None and found.size_bytes == entry.size_bytes:
@@ -246,10 +245,10 @@ class ObjectStore:
         return self.stat(want) if is_proven else None
 
     def _prove(self, want: Want) -> Generator[None, None, bool]:
-        entry = self._entry(want)
+        entry = self._entry(Want(want.digest))  # of whatever size: the bytes are looked at
         seen = self._bucket.head(entry.data)
         if seen is None or seen.size_bytes != entry.size_bytes:
-            return True  # measuring it says so, and sets it aside
+            return self.stat(Want(want.digest)) is not None  # it is set aside; there may be another one
         if self._proofs.has(want.digest, seen):
             return True
         turn = yield from self._proofs.turn()
@@ -264,14 +263,13 @@ class ObjectStore:
         return True
 
     def _entry(self, want: Want) -> Entry:
-        """A copy to read from. Raises BlobUnknownError; CorruptError: of another size, and in quarantine now."""
+        """A copy to read from. Raises BlobUnknownError; CorruptError: of another size."""
         entries = self.index.known(want.digest) or self.index.look(want.digest)
         if not entries:
             raise BlobUnknownError("the storage node has no copy of this blob", {"digest": str(want.digest)})
         entry = entries[0]
         if want.size_bytes not in (None, entry.size_bytes):
-            self._reporter(entry)(f"it has {entry.size_bytes} bytes instead of {want.size_bytes}")
-            raise CorruptError("the copy has another size; it is in quarantine now", {"digest": str(want.digest)})
+            raise CorruptError("the copy has another size than was asked for", {"digest": str(want.digest)})
         return entry
 
     def open_local(self, want: Want) -> LocalBlob | None:

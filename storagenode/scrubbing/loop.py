@@ -194,7 +194,8 @@ class Loop:
         interval = self._rhythm.interval_seconds
         self._due = max(self._clock.monotonic(), began + interval) if interval else float("inf")
         told = {"blobs": done.blobs, "bytes": done.size_bytes, "wrong": done.wrong, "missing": done.missing}
-        _LOG.log(logging.ERROR if done.findings else logging.INFO, "all copies were read", extra=told)
+        text = "all copies were read" if not done.unread else "all copies were read that could be found"
+        _LOG.log(logging.ERROR if done.findings else logging.INFO, text, extra=told)
 
     def on_way(self, place: Place, so_far: Round) -> None:
         """The walk is there."""

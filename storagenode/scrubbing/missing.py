@@ -117,19 +117,29 @@ class Missing:
         self._clock = clock
 
     def of(self, partition: int) -> list[Digest]:
-        """What looks so at first sight."""
+        """What looks so at first sight. Raises UnavailableError: nothing can be seen here."""
         if not self._others.is_ours(partition):
             return []
         here = set(self._present(partition))  # before the links: a push stores first, and links then
         return [digest for digest in self._book.linked(partition) if digest not in here]
 
+    def _here(self, partition: int) -> set[Digest] | None:
+        """None: that cannot be read."""
+        try:
+            return set(self._present(partition))
+        except UnavailableError:
+            return None
+
     def is_here(self, digest: Digest) -> bool:
-        return digest in set(self._present(digest.partition))
+        """Whether it is seen here; False also where nothing can be seen."""
+        return digest in (self._here(digest.partition) or ())
 
     def judge(self, partition: int, faults: Mapping[Digest, str]) -> dict[Digest, Judged]:
         """What has become of copies of one partition that were wrong or missing; losses are noted."""
         stood = {digest: self._book.standing(digest) for digest in faults}
-        here = set(self._present(partition))
+        here = self._here(partition)
+        if here is None:
+            return dict.fromkeys(faults, Judged(State.OPEN, is_unclear=True))
         absent = [digest for digest in faults if digest not in here and stood[digest]]
         found, has_heard_all = self._others.having(partition, absent)
         judged = {digest: Judged(State.HEALED if digest in here else State.UNLINKED) for digest in faults}
@@ -141,7 +151,9 @@ class Missing:
                 judged[digest] = Judged(State.OPEN, is_unclear=digest not in found)
             elif stood[digest].isdisjoint(self._book.standing(digest)):
                 judged[digest] = Judged(State.OPEN)  # links came and went meanwhile: it is looked at again
-            elif self.is_here(digest):
+            elif (here_now := self._here(partition)) is None:
+                judged[digest] = Judged(State.OPEN, is_unclear=True)
+            elif digest in here_now:
                 judged[digest] = Judged(State.HEALED)  # it came while the others were asked, who then let go of theirs
             else:
                 judged[digest] = Judged(State.LOST)

@@ -4,8 +4,9 @@ Promises
   * What is wrong is in quarantine, and its partition marked short of copies, before the next copy is read.
   * Stopped anywhere, the next process goes on at the last place that was saved; a copy may be read twice, none is left out but
     those that came meanwhile, which were hashed as they came.
-  * Many copies in a row that cannot be read are the disk's fault and not theirs: the round stops there, says so, and gives up
-    until somebody asks for another.
+  * A directory that cannot be read is passed over, counted, and told of once a round; nothing in it counts as missing.
+  * Many copies, or directories, in a row that cannot be read are the disk's fault and not theirs: the round stops there, says so,
+    and gives up until somebody asks for another.
   * Memory does not grow with what is stored: of one partition the names, of findings so many.
 
 Never here: when a round is due, and how fast it goes.
@@ -38,7 +39,9 @@ ABSENT: Final = "there was none"
 class Names(Protocol):
     """What lies in a store by its name."""
 
-    def names(self, partition: int) -> list[Digest]: ...
+    def names(self, partition: int) -> list[Digest]:
+        """Raises UnavailableError: that cannot be said."""
+        ...
 
 
 class Disk(Names, Protocol):
@@ -92,6 +95,8 @@ class Walk:
     counters: Counters = field(default_factory=Counters)
     has_given_up: bool = False
     _unreadable: int = 0
+    _unread: int = 0
+    _why_unread: str = ""
 
     def round(self, place: Place, so_far: Round) -> Round:
         """From ``place`` to the end.
@@ -99,20 +104,43 @@ class Walk:
         Raises:
             StoppedError: the node stops. UnavailableError: the metadata or a disk does not answer; go on from the saved place.
         """
-        self._unreadable, self.has_given_up = 0, False
+        self._unreadable, self._unread, self._why_unread, self.has_given_up = 0, 0, "", False
         for partition in range(place.partition, PARTITIONS):
-            faults: dict[Digest, str] = {}
             after = place.after if partition == place.partition else ""
-            for digest in sorted({digest for disk in self.disks for digest in disk.names(partition)}, key=str):
-                if str(digest) <= after:
-                    continue
-                so_far = self._read(digest, so_far, faults)
-                if not faults:  # else it is judged first, so that what was found is not forgotten by a crash
-                    self.saved(Place(partition, str(digest)), so_far)
-            so_far = replace(self._missed(partition, faults, so_far), partitions_done=partition + 1)
+            so_far = replace(self._partition(partition, after, so_far), partitions_done=partition + 1)
             self.saved(Place(partition + 1), so_far)
             self.pace.go_on()
+        if so_far.unread:
+            told = {"directories": so_far.unread, "reason": self._why_unread}
+            _LOG.error("directories could not be read, nor any copy in them; look at the disk", extra=told)
         return so_far
+
+    def _partition(self, partition: int, after: str, so_far: Round) -> Round:
+        faults: dict[Digest, str] = {}
+        names, is_whole = self._names(partition)
+        for digest in names:
+            if str(digest) <= after:
+                continue
+            so_far = self._read(digest, so_far, faults)
+            if not faults:  # else it is judged first, so that what was found is not forgotten by a crash
+                self.saved(Place(partition, str(digest)), so_far)
+        if not is_whole:
+            so_far = replace(so_far, unread=so_far.unread + 1)
+        return self._missed(partition, faults, so_far, is_whole=is_whole)
+
+    def _names(self, partition: int) -> tuple[list[Digest], bool]:
+        """On all disks, in order; and whether all of them could say so. Raises UnavailableError: too many could not, in a row."""
+        found: set[Digest] = set()
+        is_whole = True
+        for disk in self.disks:
+            try:
+                found.update(disk.names(partition))
+            except UnavailableError as error:
+                is_whole = False
+                self._why_unread = self._why_unread or error.message
+        self._unread = 0 if is_whole else self._unread + 1
+        self._require_readable(self._unread, "directories")
+        return sorted(found, key=str), is_whole
 
     def _read(self, digest: Digest, so_far: Round, faults: dict[Digest, str]) -> Round:
         """On every disk that has a copy of it."""
@@ -133,18 +161,23 @@ class Walk:
 
     def _require_a_disk(self, found: Examined) -> None:
         self._unreadable = self._unreadable + 1 if found.is_unreadable else 0
-        if self._unreadable >= _MOST_IN_A_ROW:
+        self._require_readable(self._unreadable, "copies")
+
+    def _require_readable(self, in_a_row: int, what: str) -> None:
+        if in_a_row >= _MOST_IN_A_ROW:
             self.has_given_up = True
             raise UnavailableError(
-                f"{_MOST_IN_A_ROW} copies in a row could not be read, and no more go into quarantine: look at the disk, then run"
+                f"{_MOST_IN_A_ROW} {what} in a row could not be read, and no more go into quarantine: look at the disk, then run"
                 " `holdfast scrub`"
             )
 
-    def _missed(self, partition: int, faults: dict[Digest, str], so_far: Round) -> Round:
+    def _missed(self, partition: int, faults: dict[Digest, str], so_far: Round, *, is_whole: bool) -> Round:
+        """Where not all could be seen, what was not seen is not missed."""
         if self.missing is None:
             return _with(so_far, [Finding(digest, fault) for digest, fault in faults.items()])
         wrong = frozenset(faults)
-        faults.update((digest, ABSENT) for digest in self.missing.of(partition) if digest not in wrong)
+        absent = self.missing.of(partition) if is_whole else ()
+        faults.update((digest, ABSENT) for digest in absent if digest not in wrong)
         if not faults:
             return so_far
         findings = []

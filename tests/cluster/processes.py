@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from holdfast.digest import Digest
     from holdfast.meta.etcd import EtcdStore
 
+# Three processes at once on a machine that is busy with something else.
+_START_SECONDS = 180.0
 _STOP_SECONDS = 60.0
 
 
@@ -54,7 +56,9 @@ def cli(*words: str, environment: Mapping[str, str] | None = None) -> subprocess
 
 @dataclass
 class Process(Asked):
-    """One process of the cluster, of one configuration file. ``environment`` comes on top of this process's own."""
+    """One process of the cluster, of one configuration file. ``environment`` comes on top of this process's own; ``within``: a
+    command that starts it elsewhere.
+    """
 
     name: str
     command: str
@@ -62,6 +66,7 @@ class Process(Asked):
     settings: dict[str, Any]
     port: int
     environment: dict[str, str] = field(default_factory=dict)
+    within: Sequence[str] = ()
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -80,7 +85,7 @@ class Process(Asked):
         self.config.write_text(json.dumps(self.settings))
         with self.log.open("ab") as out:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "holdfast.cli", self.command, str(self.config)],
+                [*self.within, sys.executable, "-m", "holdfast.cli", self.command, str(self.config)],
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=out,
@@ -211,9 +216,9 @@ class Cluster:
             one.begin()
         for one in processes:
             if isinstance(one, NodeProcess):
-                one.wait_until("to be alive", lambda node=one: self._is_alive(node))
+                one.wait_until("to be alive", lambda node=one: self._is_alive(node), _START_SECONDS)
             else:
-                one.wait_until("to be ready", one.ready)
+                one.wait_until("to be ready", one.ready, _START_SECONDS)
 
     def _is_alive(self, node: NodeProcess) -> bool:
         return Path(node.tree.node_file).exists() and node.node_id in self.members.alive()

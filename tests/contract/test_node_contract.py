@@ -424,11 +424,25 @@ def test_a_copy_of_another_size_is_no_copy_and_pushing_again_heals_it(subject):
     before = node.status().quarantined
     subject.damage(digest, b"short")
     assert node.stat_blobs([Want(digest, 6)]) == [None]
-    assert node.status().quarantined == before + 1
+    wait_for("the copy to be found out", lambda: node.status().quarantined == before + 1)
     with pytest.raises(BlobUnknownError):
         list(node.read_blob(Want(digest, 6), 0, None))
     stored(node, b"healed")
     assert b"".join(node.read_blob(Want(digest, 6), 0, None)) == b"healed"
+
+
+def test_a_copy_asked_for_at_a_false_size_is_not_given_and_stays(node):
+    digest = stored(node, b"nobody's word counts")
+    before = node.status().quarantined
+    assert node.stat_blobs([Want(digest, 6)]) == [None]
+    for begin in (0, 2):
+        with pytest.raises((CorruptError, BlobUnknownError)):
+            next(iter(node.read_blob(Want(digest, 6), begin, None)))
+    with pytest.raises((CorruptError, BlobUnknownError)):
+        node.open_blob(Want(digest, 6))
+    assert node.prove_blob(Want(digest, 6), lambda: None) is None
+    assert b"".join(node.read_blob(Want(digest, 20), 0, None)) == b"nobody's word counts"
+    assert node.status().quarantined == before
 
 
 def test_a_copy_is_proven_by_its_bytes(subject):
@@ -473,7 +487,7 @@ def test_a_read_of_a_copy_of_another_size_is_refused_before_the_first_byte(subje
         subject.damage(digest, b"refused and more")
         with pytest.raises(CorruptError):
             ask(Want(digest, 7))
-        assert node.stat_blobs([Want(digest)]) == [None]
+        wait_for("the copy to be found out", lambda digest=digest: node.stat_blobs([Want(digest)]) == [None])
 
 
 def test_a_whole_read_withholds_the_end_of_wrong_bytes(subject):

@@ -27,6 +27,7 @@ from holdfast.names import repository, tag
 from storagenode.collecting.collector import Collector, Cycle, Terms
 from storagenode.collecting.marks import Marks
 from storagenode.disk import identity
+from storagenode.disk.doubts import Doubts
 from storagenode.disk.fsio import Files
 from storagenode.disk.proofs import Proofs
 from storagenode.disk.space import Space
@@ -130,7 +131,7 @@ def opened(root: Path) -> Iterator[ByHand]:
         os.fdopen(identity.lock(tree), "rb"),
     ):
         known = identity.prepare(tree, files, installation_id(names, new_id))
-        store = DiskStore(tree, files, Space(tree.root, 0), Stamps(secrets.token_hex(8)), Proofs(CLOCK))
+        store = DiskStore(tree, files, Space(tree.root, 0), Stamps(secrets.token_hex(8)), Proofs(CLOCK), Doubts(CLOCK))
         with contextlib.closing(store):
             yield ByHand(root, names, store, Witness(names, known.node_id, WitnessBook(tree, files), new_id))
 

@@ -60,7 +60,10 @@ class Outcome:
     @property
     def is_read(self) -> bool:
         """All of it, by everybody, at some time."""
-        return all(report.last is not None and report.last.is_whole for report in self.reports.values())
+        return all(
+            report.last is not None and report.last.is_whole and not report.last.unread
+            for report in self.reports.values()
+        )
 
 
 def of(found: Scrubbed, nodes: Sequence[str], *, whole: bool) -> Outcome:
@@ -127,14 +130,27 @@ def _verdict(told: Outcome) -> str:
         return (
             f"{counted(told.open, 'copy', 'copies')} not repaired yet; `holdfast repair status` tells how far that is"
         )
+    return _unread(told) or "every blob that is linked has a good copy"
+
+
+def _unread(told: Outcome) -> str:
+    """Why not everything has been read; "" if it has."""
     given_up = [node for node, report in told.reports.items() if report.last is not None and not report.last.is_whole]
     if given_up:
         return (
             f"{listed(given_up)} could not read many copies in a row and gave up: look at its disk, then run this again"
         )
+    blind = [
+        f"{node} ({report.last.unread})" for node, report in told.reports.items() if report.last and report.last.unread
+    ]
+    if blind:
+        return (
+            f"directories that could not be read, so nobody knows about the copies in them: {listed(blind)}; look at the"
+            " disk, then run this again"
+        )
     if not told.is_read:
         return "not everything has been read yet"
-    return "every blob that is linked has a good copy"
+    return ""
 
 
 def _under_way(found: Round) -> str:
@@ -185,6 +201,7 @@ def _round_json(found: Round | None) -> JsonObject | None:
         "wrong": found.wrong,
         "missing": found.missing,
         "unclear": found.unclear,
+        "unread": found.unread,
         "repaired": found.counted(State.HEALED),
         "lost": found.counted(State.LOST),
         "findings": [

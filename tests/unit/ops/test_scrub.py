@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from holdfast import digest as digests
 from holdfast.digest import PARTITIONS
 from holdfast.meta.lost import Lost
@@ -52,6 +54,13 @@ def test_the_verdict_says_what_to_do():
     assert verdict(told(lost=lost, images=[mirrored])).endswith("sync workers fetch it again")
     assert "1 copy not repaired yet" in verdict(told(reports={"n1": Report(5, None, found(State.OPEN))}))
     assert verdict(told(reports={"n1": Report()})) == "not everything has been read yet"
+
+
+def test_copies_that_nobody_could_look_at_are_not_called_well():
+    outcome = told(reports={"n1": Report(5, None, replace(DONE, unread=3))})
+    assert "could not be read" in verdict(outcome)
+    assert "n1 (3)" in verdict(outcome)
+    assert (as_json(outcome)["well"], as_json(outcome)["nodes"][0]["last"]["unread"]) == (False, 3)
 
 
 def test_programs_are_told_all_of_it():

@@ -194,6 +194,15 @@ def test_uploads_keep_to_nodes_with_room_that_the_layout_names_and_that_stay(wor
         assert order[4:] == ["full", "d"]
 
 
+@pytest.mark.parametrize(
+    ("free", "reserve"), [(10 * GIB, 6 * GIB), (GIB, GIB // 2)], ids=["its reserve is near", "less than a layer"]
+)
+def test_an_upload_that_may_have_to_be_refused_in_the_middle_begins_elsewhere(world, free, reserve):
+    world.join("e", free_bytes=free, reserve_bytes=reserve)
+    world.apply("a", "b", "c", "d", "e")
+    assert {world.ingest()[-1] for _ in range(5)} == {"e"}
+
+
 def test_uploads_keep_to_this_host():
     world = World(host_id="here")
     world.join("a", "b")

@@ -25,6 +25,7 @@ from holdfast.rpc.node import UploadKey, Want
 from storagenode.disk.fsio import SyncFailedError
 from storagenode.disk.tree import Tree
 from storagenode.options import NodeOptions, RoomOptions
+from tests.serving import wait_for
 from tests.unit.storagenode.conftest import HOST, Bench, read
 
 if TYPE_CHECKING:
@@ -221,7 +222,7 @@ def test_of_two_copies_the_one_of_the_right_size_counts(bench, node):
     damage(bench, "main", b"cut")
     assert node.open_blob(Want(DIGEST, len(DATA)), HOST).path == tree(bench, "hub").blob(DIGEST)
     assert node.stat_blobs([Want(DIGEST, len(DATA))])[0].size_bytes == len(DATA)
-    assert node.status().quarantined == 1
+    wait_for("the cut one to be found out", lambda: node.status().quarantined == 1)
 
 
 def test_a_copy_is_proven_where_a_good_one_lies(bench, node):

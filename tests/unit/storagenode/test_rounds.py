@@ -234,12 +234,17 @@ def test_a_mark_that_has_to_wait_is_looked_at_less_and_less_often(three, owners)
     assert 5 <= len(looks) <= 12
 
 
+def rots(node, digest):
+    """And somebody finds it out."""
+    node.blobs[digest] = b"other bytes"
+    with pytest.raises(CorruptError):
+        list(node.read_blob(Want(digest), 0, None))
+
+
 def test_a_copy_that_goes_into_quarantine_is_replaced_without_a_round(three, owners):
     three.put(DATA, *owners)
     repair = three.repair(owners[1])
-    three.nodes[owners[1]].blobs[DIGEST] = b"other byte"
-    with pytest.raises(CorruptError):
-        list(three.nodes[owners[1]].read_blob(Want(DIGEST), 0, None))
+    rots(three.nodes[owners[1]], DIGEST)
     repair._settle_dirty()
     assert three.nodes[owners[1]].blobs[DIGEST] == DATA
     settle_marks(three, owners[0])
@@ -250,7 +255,7 @@ def test_a_lost_copy_that_cannot_be_replaced_yet_is_marked_for_whoever_comes_lat
     three.put(DATA, *owners)
     three.view, three.down = view_of(ONE_LAYOUT, down=[owners[0]]), {owners[0]}
     repair = three.repair(owners[1])
-    three.nodes[owners[1]].stat_blobs([Want(DIGEST, 1)])
+    rots(three.nodes[owners[1]], DIGEST)
     repair._settle_dirty()
     assert [(mark.partition, mark.version) for mark in three.book.dirty()] == [(PARTITION, 1)]
 
@@ -264,7 +269,7 @@ def test_a_loss_is_looked_at_now_although_its_partition_waits_for_somebody(three
     for _ in range(20):
         repair._settle_dirty()
         three.clock.advance(1)
-    three.nodes[owners[1]].stat_blobs([Want(DIGEST, 1)])
+    rots(three.nodes[owners[1]], DIGEST)
     repair._settle_dirty()
     assert three.holders(DIGEST) == set(owners)
 
@@ -272,7 +277,7 @@ def test_a_loss_is_looked_at_now_although_its_partition_waits_for_somebody(three
 def test_a_loss_that_could_not_be_marked_is_marked_next_time(three, owners):
     repair = three.repair(owners[1])
     three.put(DATA, owners[1])
-    three.nodes[owners[1]].stat_blobs([Want(DIGEST, 1)])
+    rots(three.nodes[owners[1]], DIGEST)
     three.store.fail_txn(1, "down")
     with pytest.raises(MetadataUnavailableError):
         repair._settle_dirty()
@@ -285,7 +290,8 @@ def test_a_disk_that_rots_all_over_is_marked_bit_by_bit(three):
     blobs = [three.put(b"%d" % number, "a") for number in range(200)]
     repair = three.repair("a")
     repair._settle_dirty()
-    three.nodes["a"].stat_blobs([Want(digest, 100) for digest in blobs])
+    for digest in blobs:
+        rots(three.nodes["a"], digest)
     three.down = {"b", "c"}
     before = three.store.transactions
     repair._settle_dirty()

@@ -12,7 +12,7 @@ import pytest
 from holdfast import digest as digests
 from holdfast.clock import ManualClock
 from holdfast.digest import PARTITIONS
-from holdfast.errors import MetadataUnavailableError
+from holdfast.errors import MetadataUnavailableError, UnavailableError
 from holdfast.meta.scrubs import Finding, Report, Round, Scrubs, State
 from holdfast.rpc.node import Want
 from storagenode.disk.fsio import Files
@@ -281,6 +281,20 @@ def test_a_node_killed_at_any_file_it_changes_finds_everything_in_the_end_and_lo
         assert all(b"".join(node._store.read(Want(digests.of(one)), 0, None)) == one for one in good)
         assert not any(os.path.exists(bench.tree.blob(digests.of(one))) for one in bad)  # noqa: PTH110
     assert point > 12
+
+
+def test_a_directory_of_a_real_disk_that_cannot_be_read_does_not_hold_up_the_others(bench, files):
+    node = bench.start()
+    wrong = put(node, b"wrong")
+    blind = put(node, b"out of sight")
+    Path(bench.tree.blob(wrong)).write_bytes(b"rotten")
+    directory = Path(bench.tree.partition(blind.partition))
+    directory.rename(directory.with_name("away"))
+    directory.write_text("no directory")  # what root cannot list either
+    done = round_of(bench, files)
+    assert (done.partitions_done, done.unread, [one.digest for one in done.findings]) == (PARTITIONS, 1, [wrong])
+    with pytest.raises(UnavailableError, match=f"partition {blind.partition:03x}"):
+        node._store.listing(blind.partition)
 
 
 def round_of(bench, files) -> Round:

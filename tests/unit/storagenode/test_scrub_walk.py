@@ -35,11 +35,14 @@ class Disk:
     faults: dict = field(default_factory=dict)
     read: list = field(default_factory=list)
     unreadable: bool = False
+    blind: set = field(default_factory=set)  # partitions whose directories cannot be read
 
     def __post_init__(self):
         self.partitions = {one.partition for one in self.copies}
 
     def names(self, partition):
+        if partition in self.blind:
+            raise UnavailableError("the directory cannot be read")
         if partition not in self.partitions:
             return []
         return sorted((one for one in self.copies if one.partition == partition), key=str)
@@ -157,6 +160,54 @@ def test_so_many_unreadable_copies_in_a_row_are_the_disk_s_fault():
     assert len(world.disks[0].copies) == 300 - 32
     few = World(Disk(set(BLOBS), dict.fromkeys(BLOBS[::2], "the disk cannot read it"), unreadable=True))
     assert few.round().wrong == 150
+
+
+def test_a_directory_that_cannot_be_read_is_passed_over_counted_and_told_once(caplog):
+    at = BLOBS[100].partition
+    world = World(Disk(set(BLOBS), blind={at, BLOBS[200].partition}))
+    link(world.repos, *BLOBS)
+    done = world.round()
+    blind = [one for one in BLOBS if one.partition in world.disks[0].blind]
+    assert world.disks[0].read == [one for one in BLOBS if one not in blind]
+    assert (done.unread, done.missing, done.findings, done.is_whole) == (2, 0, (), True)
+    assert list(world.lost.all()) == []
+    assert [record.directories for record in caplog.records] == [2]
+    world.disks[0].blind.clear()
+    assert world.round().unread == 0
+
+
+def test_a_round_that_goes_on_elsewhere_knows_how_many_directories_it_could_not_read():
+    world = World(Disk(set(BLOBS), blind={BLOBS[0].partition}))
+    world.round()
+    place, so_far = world.saved[10]
+    assert World().round(place, so_far).unread == 1
+
+
+def test_what_another_disk_has_is_read_and_judged_later_where_one_directory_cannot_be_read():
+    wrong = BLOBS[3]
+    world = World(Disk(set(), blind={wrong.partition}), Disk({wrong}, {wrong: "it is empty"}))
+    link(world.repos, wrong)
+    done = world.round()
+    assert [(one.digest, one.state) for one in done.findings] == [(wrong, State.OPEN)]
+    assert (done.unread, done.unclear, list(world.lost.all())) == (1, 1, [])
+
+
+def test_what_is_noted_as_lost_stays_so_while_nobody_can_see_whether_it_came_again():
+    world = World(Disk(set(BLOBS[:1]), blind={BLOBS[0].partition}))
+    link(world.repos, BLOBS[0])
+    world.lost.add(Lost(BLOBS[0], "gone", 1.0))
+    assert set(world.missing.known()) == {BLOBS[0]}
+    world.disks[0].blind.clear()
+    assert set(world.missing.known()) == set()
+
+
+def test_so_many_unreadable_directories_in_a_row_are_the_disk_s_fault():
+    world = World(Disk(set(BLOBS), blind=set(range(100, 132))))
+    with pytest.raises(UnavailableError, match="32 directories in a row"):
+        world.round()
+    assert world.walk.has_given_up
+    few = World(Disk(set(BLOBS), blind=set(range(0, PARTITIONS, 2))))
+    assert few.round().unread == PARTITIONS // 2
 
 
 def test_findings_are_kept_for_so_many_and_counted_for_all():

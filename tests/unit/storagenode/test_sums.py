@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from holdfast import digest as digests
+from holdfast.errors import CorruptError
 from holdfast.rpc.node import Want
 from storagenode.disk.sums import Sums
 from storagenode.disk.tree import Tree
@@ -76,7 +77,9 @@ def test_a_sum_follows_every_way_in_which_a_copy_comes_or_goes(node):
     assert node._store.discard(stored.digest, held.stamp)
     assert node._store.sum_of(partition).copies == 0
     put(node, b"first")
-    node.stat_blobs([Want(stored.digest, 4)])  # another size: into quarantine
+    os.truncate(node._store._tree.blob(stored.digest), 4)
+    with pytest.raises(CorruptError):
+        list(node.read_blob(Want(stored.digest), 0, None))  # into quarantine
     assert node._store.sum_of(partition).copies == 0
 
 

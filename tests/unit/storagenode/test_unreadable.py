@@ -12,6 +12,7 @@ from holdfast import digest as digests
 from holdfast.errors import CorruptError, StorageFullError
 from holdfast.rpc.node import Want
 from storagenode.disk import read as reading
+from tests.serving import wait_for
 from tests.unit.storagenode.conftest import put, read
 
 DATA = b"a stored blob"
@@ -54,7 +55,7 @@ def test_a_copy_goes_aside_also_where_its_note_finds_no_room(bench, node, files)
 
     files.before = full
     assert node.stat_blobs([Want(DIGEST, len(DATA))]) == [None]
-    assert node.status().quarantined == 1
+    wait_for("the copy to be found out", lambda: node.status().quarantined == 1)
     files.before = lambda *_: None
     put(node, DATA)
     assert read(node, DIGEST) == DATA

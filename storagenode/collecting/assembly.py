@@ -142,7 +142,7 @@ def _part(route: str, routes: Sequence[str], copies: Copies, options: CollectOpt
         side.is_first,
         clock,
     )
-    return Part(route, unlinking, collector, options.delay_seconds, links)
+    return Part(route, unlinking, collector, options.delay_seconds, links, clock)
 
 
 def _cycle_of(part: Part, delay_seconds: float, clock: Clock) -> Callable[[GoesOn], bool]:

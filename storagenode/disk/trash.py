@@ -29,6 +29,12 @@ class Trash:
         self._files = files
         self._clock = clock
         self._seen: dict[str, float] = {}
+        self._sizes: dict[str, int] = {}
+
+    @property
+    def held(self) -> Amount:
+        """What lies here, as of the last look."""
+        return Amount(len(self._sizes), sum(self._sizes.values()))
 
     def empty(self, keep_seconds: float) -> Amount:
         """Remove what has been seen here for so long; how much."""
@@ -55,6 +61,7 @@ class Trash:
     def _look(self) -> None:
         now = self._clock.monotonic()
         self._seen = {name: self._seen.get(name, now) for name in os.listdir(self._folder)}
+        self._sizes = {name: self._sizes[name] if name in self._sizes else self._size(name) for name in self._seen}
 
     def _old(self, keep_seconds: float) -> list[str]:
         now = self._clock.monotonic()
@@ -65,6 +72,7 @@ class Trash:
         for name in names:
             size_bytes = self._size(name)
             self._files.unlink(f"{self._folder}/{name}")
+            self._sizes.pop(name, None)
             gone += Amount(1, size_bytes)
         return gone
 

@@ -22,7 +22,7 @@ from gateway.cache import ManifestCache
 from gateway.following import Following
 from gateway.health import Health
 from gateway.lanes import Lanes
-from gateway.metrics import RequestMeter, node_errors, shown, transfers
+from gateway.metrics import RequestMeter, node_errors, transfers
 from gateway.mirroring import Mirroring
 from gateway.pulls import Pulls
 from gateway.quotas import Quotas
@@ -32,6 +32,7 @@ from gateway.sharing import Sharing
 from gateway.staleness import FallsBack, Staleness
 from holdfast import __version__, logs
 from holdfast.clock import SystemClock
+from holdfast.exposition import shown
 from holdfast.meta import keys, versions
 from holdfast.meta.ceilings import Ceilings
 from holdfast.meta.fetches import WORKER

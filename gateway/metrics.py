@@ -12,24 +12,11 @@ import threading
 from bisect import bisect_left
 from typing import TYPE_CHECKING, Final
 
-from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import (
-    CounterMetricFamily,
-    GaugeMetricFamily,
-    HistogramMetricFamily,
-    SummaryMetricFamily,
-)
-from prometheus_client.exposition import CONTENT_TYPE_LATEST
-
-from holdfast import __version__
 from holdfast.meters import Family
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
-    from prometheus_client import Metric
-
-CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
 BOUNDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 600.0)
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 # What a request leaves in its environment for whoever counts it.
@@ -109,49 +96,3 @@ def node_errors(counted: Callable[[], Mapping[str, int]]) -> Callable[[], Iterab
         return (found,)
 
     return families
-
-
-class _Shown:
-    """A collector of prometheus_client over families of ours."""
-
-    def __init__(self, families: Iterable[Family]) -> None:
-        self._families = families
-
-    def collect(self) -> Iterator[Metric]:
-        info = GaugeMetricFamily("holdfast_info", "This program.", labels=("version",))
-        info.add_metric((__version__,), 1)
-        yield info
-        for family in self._families:
-            yield _metric(family)
-
-
-def _metric(family: Family) -> Metric:
-    name, text, labels = family.name, family.text, family.labels
-    if family.kind == "histogram":
-        histogram = HistogramMetricFamily(name, text, labels=labels)
-        for values, (total, *counts) in family.samples.items():
-            histogram.add_metric(values, list(_cumulated(family.bounds, counts)), total)
-        return histogram
-    if family.kind == "summary":
-        summary = SummaryMetricFamily(name, text, labels=labels)
-        for values, (count, total) in family.samples.items():
-            summary.add_metric(values, int(count), total)
-        return summary
-    numbers = (CounterMetricFamily if family.kind == "counter" else GaugeMetricFamily)(name, text, labels=labels)
-    for values, (number,) in family.samples.items():
-        numbers.add_metric(values, number)
-    return numbers
-
-
-def _cumulated(bounds: tuple[float, ...], counts: list[float]) -> Iterator[tuple[str, float]]:
-    total = 0.0
-    for bound, count in zip([*map(str, bounds), "+Inf"], counts, strict=True):
-        total += count
-        yield bound, total
-
-
-def shown(families: Iterable[Family]) -> bytes:
-    """In Prometheus' text format."""
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Shown(families))
-    return generate_latest(registry)

@@ -141,6 +141,15 @@ class Backups:
         """Oldest first; their names say when."""
         return sorted(self._directory.glob("*.backup"), key=lambda path: path.name.rpartition("-")[2])
 
+    @property
+    def last_seconds(self) -> float | None:
+        """When the newest was made, or found to be still right, by the wall. None: there is none."""
+        try:
+            newest = self._newest()
+            return newest.stat().st_mtime if newest is not None else None
+        except OSError:
+            return None
+
     def _newest(self) -> Path | None:
         found = self._all()
         return found[-1] if found else None

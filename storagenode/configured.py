@@ -104,6 +104,7 @@ def configured(settings: Settings) -> tuple[NodeOptions, Join]:
         scrub=scrub_options(settings),
         backups=backup_options(settings),
         bucket=configured_bucket(settings.storage),
+        metrics_listen=node.metrics or "",
     )
     part = ClusterOptions(
         advertise=node.advertised if node.advertise else "",

@@ -13,16 +13,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from holdfast.exposition import Port
 from holdfast.meta.sqlite import SqliteStore
 from holdfast.meta.witness import Witness, looks_right
 from holdfast.meters import Meters
+from storagenode import metrics
 from storagenode.backups import Backups
 from storagenode.collecting.assembly import Disk, Side, collecting
 from storagenode.collecting.orders import refuse
 from storagenode.disk.rooms import RoomedStore
 from storagenode.disk.witnessbook import WitnessBook
 from storagenode.housekeeping import Housekeeping
-from storagenode.metrics import scrubbed
 from storagenode.objects.witnessbook import Books
 from storagenode.scrubbing.assembly import Scrub
 from storagenode.scrubbing.assembly import Side as ScrubSide
@@ -31,11 +32,12 @@ from storagenode.scrubbing.missing import Nobody
 from storagenode.tidying import Bin, Keep, Tidying
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Generator, Iterator, Mapping
 
     from holdfast.clock import Clock
     from holdfast.meta.keeping.making import Source
     from holdfast.meta.witness import Book
+    from holdfast.meters import Family
     from holdfast.rpc.collecting import News, Order
     from storagenode.cluster.side import ClusterSide
     from storagenode.collecting.orders import Collecting
@@ -75,14 +77,16 @@ class Duties:
         self._here = here
         self._side = side
         self._clock = clock
+        self._began_seconds = clock.wall()
         self._metadata = _metadata(options, side, clock, stack)
         bins = [Bin(route, one.trash, one.space, one.leftovers) for route, one in here.opened.items()]
         tidying = Tidying(here.node, bins, Keep(options.upload_expiry_seconds, options.trash_seconds), clock)
         self.collecting = self._collecting(tidying)
         self.scrub = self._scrub()
         self._backups = self._backing_up()
-        self._meters = self._metering()
         self._tidying = tidying
+        self._meters = self._metering()
+        self._port = Port(options.metrics_listen, (self._measured,)) if options.metrics_listen else None
         self._housekeeping = Housekeeping(self._round, _HOUSEKEEPING_SECONDS)
         self._are_started = False
 
@@ -96,6 +100,8 @@ class Duties:
         for one in (self.collecting, self._backups, self.scrub, self._meters):
             if one is not None:
                 one.start()
+        if self._port is not None:
+            self._port.start()
 
     def stop(self) -> None:
         """Also where a node could not join, and they were never started."""
@@ -107,8 +113,9 @@ class Duties:
             if one is not None:
                 one.stop()
         self._housekeeping.stop()
-        if self._meters is not None:
-            self._meters.stop()
+        for last in (self._meters, self._port):
+            if last is not None:
+                last.stop()
 
     def _round(self) -> None:
         self._here.node.expire_uploads(self._options.upload_expiry_seconds)
@@ -176,11 +183,24 @@ class Duties:
         return Backups(place, store, space, self._clock, self._options.backups, is_wanted)
 
     def _metering(self) -> Meters | None:
-        scrub, store = self.scrub, self._here.store
-        if self._options.metrics is None or scrub is None:
+        if self._options.metrics is None:
             return None
         name = f"storagenode-{os.getpid()}-{secrets.token_hex(4)}"
-        return Meters(self._options.metrics, name, (lambda: scrubbed(scrub.counters, store.quarantined),))
+        return Meters(self._options.metrics, name, (self._measured,))
+
+    def _measured(self) -> Iterator[Family]:
+        """Everything that this node counts. Asks nobody but its own disks how much room they have."""
+        opened, side = self._here.opened, self._side
+        yield from metrics.node(self._here.node.open_uploads, self._here.store.quarantined, self._began_seconds)
+        yield from metrics.disks({route: one.space for route, one in opened.items()}, self._tidying.trashed)
+        if self.collecting is not None:
+            yield from metrics.collected(self.collecting.counted)
+        if self.scrub is not None:
+            yield from metrics.scrubbed(self.scrub.counters, self.scrub.report)
+        if self._backups is not None:
+            yield from metrics.backed_up(self._backups.last_seconds)
+        if side is not None and side.progress is not None:
+            yield from metrics.repaired(side.short_partitions, side.progress)
 
 
 def _metadata(

@@ -327,6 +327,10 @@ class StorageNode:
             if listed := self._store.listing(partition):
                 yield listed
 
+    @property
+    def open_uploads(self) -> int:
+        return len(self._uploads)
+
     def status(self) -> NodeStatus:
         room = self._space.room()
         return NodeStatus(

@@ -50,7 +50,8 @@ class NodeOptions:
     every TCP address needs that is not loopback, unless ``insecure``; a Unix socket never uses it. ``rooms``: further disks.
     ``collect`` None: garbage stays on the main disk. ``metadata``: the SQLite file, for a node that is all of a registry; a
     cluster's node has its own. ``bucket``: an object store, in place of the disk. ``scrub`` None: copies are not read again.
-    ``backups`` None: it makes none of the metadata. ``metrics``: the directory in which processes of this host put what they count.
+    ``backups`` None: it makes none of the metadata. ``metrics``: the directory in which processes of this host put what they count;
+    ``metrics_listen``: host:port where this node's own are read.
     """
 
     data_dir: Path
@@ -75,6 +76,7 @@ class NodeOptions:
     scrub: ScrubOptions | None = None
     backups: BackupOptions | None = None
     metrics: Path | None = None
+    metrics_listen: str = ""
 
     @property
     def collects(self) -> bool:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
 from holdfast.errors import HoldfastError
-from holdfast.rpc.collecting import Amount
+from holdfast.rpc.collecting import NONE, Amount
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -38,6 +38,11 @@ _PRESSED_SECONDS: Final = 5.0
 
 class Waste(Protocol):
     """What was deleted and is kept for a while."""
+
+    @property
+    def held(self) -> Amount:
+        """What lies there, as of the last look."""
+        ...
 
     def empty(self, keep_seconds: float) -> Amount:
         """Remove what has been seen here for so long; how much."""
@@ -71,6 +76,14 @@ class Keep:
     least_seconds: float = LEAST_SECONDS
 
 
+@dataclass(slots=True)
+class Trashed:
+    """Of one disk, for metrics. ``emptied`` since the process began; ``held``: what lies in the trash, seen within a minute."""
+
+    emptied: Amount = NONE
+    held: Amount = NONE
+
+
 class Tidying:
     """For one thread. Implements what ``storagenode.collecting`` calls a ``Tidier``."""
 
@@ -80,6 +93,7 @@ class Tidying:
         self._keep = keep
         self._clock = clock
         self._due = self._relief_due = clock.monotonic()
+        self.trashed = {one.route: Trashed() for one in bins}
 
     def uploads(self, *, dry_run: bool) -> tuple[Amount, Amount]:
         before = self._node.list_uploads()
@@ -97,7 +111,7 @@ class Tidying:
         keep_seconds = self._keep.trash_seconds
         found = {}
         for one in self._bins:
-            emptied = Amount() if dry_run else one.trash.empty(keep_seconds)
+            emptied = Amount() if dry_run else self._empty(one)
             old, left = one.trash.contents(keep_seconds)
             found[one.route] = (old, left) if dry_run else (emptied, old + left)
         return found
@@ -111,11 +125,20 @@ class Tidying:
         require_right()
         if now >= self._due:
             self._due = now + _ROUND_SECONDS
-            self._each(self._bins, lambda one: one.trash.empty(self._keep.trash_seconds))
+            self._each(self._bins, self._empty)
             self._each(self._bins, lambda one: one.leftovers.remove(_LEFT_SECONDS))
         if pressed:
             self._relief_due = now + _PRESSED_SECONDS
             self._each(pressed, self._relieve)
+
+    def _empty(self, one: Bin) -> Amount:
+        return self._noted(one, one.trash.empty(self._keep.trash_seconds))
+
+    def _noted(self, one: Bin, emptied: Amount) -> Amount:
+        trashed = self.trashed[one.route]
+        trashed.emptied += emptied
+        trashed.held = one.trash.held
+        return emptied
 
     @staticmethod
     def _is_pressed(one: Bin) -> bool:
@@ -126,6 +149,7 @@ class Tidying:
 
     def _relieve(self, one: Bin) -> None:
         freed = one.trash.make_room(one.space.lacking_bytes, min(self._keep.least_seconds, self._keep.trash_seconds))
+        self._noted(one, freed)
         if freed.count:
             self._relief_due = self._clock.monotonic()
             _LOG.warning(

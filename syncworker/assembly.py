@@ -16,6 +16,7 @@ from holdfast import __version__
 from holdfast.clock import SystemClock
 from holdfast.config.sync import PULL
 from holdfast.errors import TooManyRepositoriesError
+from holdfast.exposition import Port
 from holdfast.meta.ceilings import Ceilings
 from holdfast.meta.fetches import WORKER, Fetches
 from holdfast.meta.layouts import LayoutBook
@@ -162,6 +163,7 @@ def assemble(options: Options, pause: Pause) -> Assembled:
         *_mirrors(ground, served),
         _keeping(ground),
         _meters(options, ground.metrics),
+        _port(options, ground.metrics),
     ]
 
     def begin() -> None:
@@ -181,6 +183,17 @@ def _meters(options: Options, metrics: Tally) -> _Task:
     name = f"syncworker-{os.getpid()}-{secrets.token_hex(4)}"
     meters = Meters(options.metrics_directory, name, (metrics.families,))
     return _Task(meters.start, meters.stop)
+
+
+def _port(options: Options, metrics: Tally) -> _Task:
+    if not options.metrics_listen:
+        return _Task(_nothing, _nothing)
+    port = Port(options.metrics_listen, (metrics.families,))
+
+    def start() -> None:
+        port.start()
+
+    return _Task(start, port.stop)
 
 
 def _ground(options: Options, time: Time) -> _Ground:

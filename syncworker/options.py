@@ -24,6 +24,7 @@ class Options:
 
     ``node_target`` is a gRPC target, ``metadata_path`` the SQLite file; in a ``cluster`` both are empty.
     ``most_repositories``: by route. ``metrics_directory``: where this host's processes put what they count; None: nowhere.
+    ``metrics_listen``: host:port where this worker's own are read.
     """
 
     sync: Sync
@@ -35,6 +36,7 @@ class Options:
     tls: TlsFiles | None = None
     most_repositories: Mapping[str, int] = field(default_factory=dict)
     metrics_directory: Path | None = None
+    metrics_listen: str = ""
 
 
 def on_one_machine(settings: Settings, listen: str, node_target: str, metadata_path: str) -> Options:
@@ -67,6 +69,7 @@ def in_cluster(settings: Settings) -> Options:
         worker.advertised,
         cluster=cluster,
         tls=configured_files(cluster),
+        metrics_listen=worker.metrics or "",
         most_repositories=settings.storage.most_repositories,
     )
 

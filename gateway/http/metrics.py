@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gateway.http.credentials import facts_of
-from gateway.metrics import CONTENT_TYPE, ROUTE
+from gateway.metrics import ROUTE
+from holdfast.exposition import CONTENT_TYPE
 
 if TYPE_CHECKING:
     from collections.abc import Callable

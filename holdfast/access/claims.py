@@ -15,12 +15,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-import cel
-
 from holdfast.errors import ConfigError, LoginRefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    import cel
 
 DEFAULT_USERNAME: Final = "claims.iss + '/' + claims.sub"
 LONGEST_NAME: Final = 256
@@ -45,6 +45,9 @@ class Expression:
     _program: cel.Program = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        # It brings a prompt with it, which takes longer to import than all of ours: for those who write expressions only.
+        import cel  # noqa: PLC0415
+
         try:
             program = cel.compile(self.text)
         except ValueError as error:

@@ -16,12 +16,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-import cel
-
 from holdfast.access.connection import Connection
 from holdfast.errors import ConfigError
 
 if TYPE_CHECKING:
+    import cel
+
     from holdfast.access.actions import Action
     from holdfast.access.identity import Identity
 
@@ -80,6 +80,9 @@ class Condition:
     def __post_init__(self) -> None:
         if len(self.expression) > _LONGEST:
             raise ConfigError(f"an expression has at most {_LONGEST} characters; this one has {len(self.expression)}")
+        # It brings a prompt with it, which takes longer to import than all of ours: for those who write expressions only.
+        import cel  # noqa: PLC0415
+
         try:
             program = cel.compile(self.expression)
         except ValueError as error:

@@ -85,6 +85,9 @@ class Node(Section):
     repair_bandwidth: Bandwidth | None = field(
         None, "Bytes a second for repair and rebalancing at most. When absent: what clients leave."
     )
+    metrics: HostPort | None = field(
+        None, "host:port where the node's metrics are read, such as 127.0.0.1:5101; in plaintext. When absent: nowhere."
+    )
 
     def data_directory(self, root_directory: str) -> str:
         """``dataDir``, or what it is in this ``storage.rootDirectory`` when nothing is said.
@@ -115,6 +118,10 @@ class Worker(Section):
     )
     advertise: HostPort | None = field(
         None, "host:port under which gateways reach the worker; its certificate names this host. When absent: listen."
+    )
+    metrics: HostPort | None = field(
+        None,
+        "host:port where the worker's metrics are read, such as 127.0.0.1:5201; in plaintext. When absent: nowhere.",
     )
 
     @property

@@ -41,6 +41,10 @@ ConfigFile: TypeAlias = Annotated[
     ),
 ]
 AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Write JSON, for programs.")]
+Node: TypeAlias = Annotated[
+    str, typer.Argument(metavar="NODE", help="Id, the beginning of one, or address; see `node ls`.")
+]
+Force: TypeAlias = Annotated[bool, typer.Option("--force", help="Do it although it is refused.")]
 Yes: TypeAlias = Annotated[bool, typer.Option("--yes", "-y", help="Do it without asking.")]
 Wait: TypeAlias = Annotated[bool, typer.Option("--wait", help="Show the progress, and end when it is done.")]
 Timeout: TypeAlias = Annotated[

@@ -60,7 +60,9 @@ class Round:
 
 
 class Repair:
-    """One thread. ``view`` gives what is known of the cluster now."""
+    """One thread. ``view`` gives what is known of the cluster now. ``short``: partitions of the cluster that lack copies, as last
+    seen.
+    """
 
     def __init__(
         self,
@@ -87,6 +89,7 @@ class Repair:
         self._marks_due = float("-inf")
         self._patience: dict[int, tuple[float, float]] = {}  # partition: not before, pause
         self._bereft: set[int] = set()
+        self.short = 0
         self._thread = threading.Thread(target=self._run, name="repair", daemon=True)
 
     def start(self) -> None:
@@ -211,13 +214,15 @@ class Repair:
 
     def _marks(self) -> list[DirtyMark]:
         """One for each partition; the joined ones are there next time."""
-        view, found = self._view(), []
+        view, found, short = self._view(), [], 0
         for partition, group in groupby(self._book.dirty(), lambda mark: mark.partition):
             marks = list(group)
+            short += 1
             if len(marks) > 1 and self._is_first_alive(view, view.everybody(partition)):
                 self._book.join_dirty(marks)
             else:
                 found.append(marks[-1])
+        self.short = short
         return found
 
     def _is_first_alive(self, view: View, names: tuple[str, ...]) -> bool:

@@ -100,6 +100,16 @@ class ClusterSide:
     def metadata(self) -> Source:
         return self._metadata
 
+    @property
+    def short_partitions(self) -> int:
+        """Of the whole cluster, as last seen."""
+        return self._repair.short if self._repair is not None else 0
+
+    @property
+    def progress(self) -> Progress | None:
+        """Of repair. None: not begun."""
+        return self._repair.progress() if self._repair is not None else None
+
     def keeps_backups(self) -> bool:
         """Whether this node is one of the few that do: those of the living whose ids come first."""
         return self._identity.node_id in sorted(self.directory.view.alive)[:_BACKUP_NODES]

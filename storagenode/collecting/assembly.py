@@ -156,7 +156,7 @@ def _part(
         steadiness,
         words,
     )
-    return Part(route, unlinking, collector, options.delay_seconds, links)
+    return Part(route, unlinking, collector, options.delay_seconds, links, clock)
 
 
 def _cycle_of(part: Part, delay_seconds: float, clock: Clock) -> Callable[[GoesOn], bool]:

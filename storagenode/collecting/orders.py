@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from holdfast.rpc.collecting import Order
     from storagenode.collecting.loop import GoesOn, Loop
-    from storagenode.collecting.part import Part
+    from storagenode.collecting.part import Counted, Part
 
 # How often whoever follows is told something, so that silence means that the node is gone.
 _NEWS_SECONDS: Final = 0.5
@@ -56,6 +56,11 @@ class Collecting:
         self._loop = loop
         self._parts = parts
         self._leftovers = leftovers
+
+    @property
+    def counted(self) -> dict[str, Counted]:
+        """By the route of a disk."""
+        return {part.route: part.counted for part in self._parts}
 
     def start(self) -> None:
         self._loop.start()

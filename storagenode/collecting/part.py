@@ -7,6 +7,7 @@ has its own delay, rhythm and switch. Who asked for a digest was told so by one 
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from holdfast.rpc.collecting import NONE, Amount, StoreReport
@@ -15,6 +16,7 @@ from storagenode.collecting.collector import Cycle, Terms
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from holdfast.clock import Clock
     from holdfast.digest import Digest
     from storagenode.collecting.collector import Collector, Links, Tell
     from storagenode.collecting.loop import GoesOn
@@ -24,20 +26,64 @@ if TYPE_CHECKING:
 _LOG: Final = logging.getLogger("holdfast.gc")
 
 
+@dataclass(slots=True)
+class Counted:
+    """Since the process began, for metrics. ``held_back`` and ``waiting`` are those of the last cycle, and so is ``seconds``;
+    ``succeeded_seconds``: when one was last over that was not refused, by the wall; 0: none was yet.
+    """
+
+    cycles: int = 0
+    failures: int = 0
+    tags: int = 0
+    manifests: int = 0
+    links: int = 0
+    swept: Amount = NONE
+    held_back: Amount = NONE
+    waiting: Amount = NONE
+    seconds: float = 0.0
+    succeeded_seconds: float = 0.0
+
+    def note(self, unlinked: Unlinked, report: StoreReport, seconds: float) -> None:
+        self.cycles += 1
+        self.tags += unlinked.retained.tags
+        self.manifests += unlinked.retained.manifests
+        self.links += unlinked.loosened.removed
+        self.swept += report.swept
+        self.held_back = report.held_back
+        self.waiting = report.waiting.amount
+        self.seconds = seconds
+
+
 class Part:
-    """``holders`` of ``links``: who links a digest, at most so many."""
+    """``holders`` of ``links``: who links a digest, at most so many. ``counted`` is of cycles, not of dry runs."""
 
     def __init__(
-        self, route: str, unlinking: Unlinking, collector: Collector, grace_seconds: float, links: Links
+        self,
+        route: str,
+        unlinking: Unlinking,
+        collector: Collector,
+        grace_seconds: float,
+        links: Links,
+        clock: Clock,
     ) -> None:
         self.route = route
         self._unlinking = unlinking
         self._collector = collector
         self._grace_seconds = grace_seconds
         self._links = links
+        self._clock = clock
+        self.counted = Counted()
 
     def cycle(self, goes_on: GoesOn, tell: Tell, allowed_bytes: int = 0) -> StoreReport:
         """Raises MetadataUnavailableError, OutcomeUnknownError, UnavailableError."""
+        try:
+            return self._cycle(goes_on, tell, allowed_bytes)
+        except Exception:
+            self.counted.failures += 1
+            raise
+
+    def _cycle(self, goes_on: GoesOn, tell: Tell, allowed_bytes: int) -> StoreReport:
+        began_seconds = self._clock.monotonic()
         self._collector.require_right()
         if allowed_bytes:
             _LOG.warning("more than the usual share may go once", extra={"route": self.route, "bytes": allowed_bytes})
@@ -46,7 +92,11 @@ class Part:
         _tell_links(unlinked.loosened)
         cycle = self._collector.cycle(self._terms(allowed_bytes), goes_on, tell=tell)
         _tell_blobs(cycle)
-        return self._report(unlinked, cycle)
+        report = self._report(unlinked, cycle)
+        self.counted.note(unlinked, report, self._clock.monotonic() - began_seconds)
+        if not report.refused:
+            self.counted.succeeded_seconds = self._clock.wall()
+        return report
 
     def foresee(self, goes_on: GoesOn, tell: Tell, allowed_bytes: int = 0) -> StoreReport:
         """What a cycle would do now. Changes nothing. Raises MetadataUnavailableError, UnavailableError."""

@@ -44,10 +44,15 @@ class Ages:
 
     def since(self, name: str) -> float:
         """When it was seen first; now, if no look has seen it."""
-        key = _key(name)
+        place = self._place(_key(name))
+        return self._clock.monotonic() if place is None else self._since[place]
+
+    def _place(self, key: int) -> int | None:
         place = bisect_left(self._keys, key)
-        is_known = place < len(self._keys) and self._keys[place] == key
-        return self._since[place] if is_known else self._clock.monotonic()
+        return place if place < len(self._keys) and self._keys[place] == key else None
+
+    def __contains__(self, name: str) -> bool:
+        return self._place(_key(name)) is not None
 
     def __len__(self) -> int:
         return len(self._keys)

@@ -30,15 +30,22 @@ class Trash:
         self._files = files
         self._clock = clock
         self._ages = Ages(clock)
+        self._held_bytes = 0
+        self._removed = 0  # since the last look
+
+    @property
+    def held(self) -> Amount:
+        """What lies here, as of the last look."""
+        return Amount(len(self._ages) - self._removed, self._held_bytes)
 
     def empty(self, keep_seconds: float) -> Amount:
         """Remove what has been seen here for so long; how much."""
-        self._ages.look(self._names())
+        self._look()
         return self._remove(self._old(keep_seconds))
 
     def make_room(self, wanted_bytes: int, keep_seconds: float) -> Amount:
         """As ``empty``, what came first first, and no more than is needed."""
-        self._ages.look(self._names())
+        self._look()
         wanted: list[str] = []
         for name in sorted(self._old(keep_seconds), key=self._ages.since):
             if wanted_bytes <= 0:
@@ -59,6 +66,19 @@ class Trash:
                 left += amount
         return old, left
 
+    def _look(self) -> None:
+        self._ages.look(self._measured())
+        self._removed = 0
+
+    def _measured(self) -> Iterator[str]:
+        """Each is measured once."""
+        if not len(self._ages):
+            self._held_bytes = 0
+        for name in self._names():
+            if name not in self._ages:
+                self._held_bytes += self._size(name)
+            yield name
+
     def _names(self) -> Iterator[str]:
         """One at a time: there may be very many."""
         with os.scandir(self._folder) as entries:
@@ -77,6 +97,8 @@ class Trash:
         for name in names:
             size_bytes = self._size(name)
             self._files.unlink(f"{self._folder}/{name}")
+            self._removed += 1
+            self._held_bytes -= size_bytes
             gone += Amount(1, size_bytes)
         return gone
 

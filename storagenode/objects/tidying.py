@@ -48,7 +48,13 @@ class ObjectTrash:
             entry = keys.parse(key)
             if entry is not None:
                 self._store.forget(entry, key)
+                del self._seen[key]
         return _sum(old)
+
+    @property
+    def held(self) -> Amount:
+        """As of the last look."""
+        return _sum(self._seen)
 
     def contents(self, keep_seconds: float) -> tuple[Amount, Amount]:
         """What ``empty`` would remove, and what it would leave. Raises UnavailableError."""
@@ -72,6 +78,11 @@ class ObjectWaste:
     def make_room(self, _wanted_bytes: int, _keep_seconds: float) -> Amount:
         """Nothing: what lies there takes no room from the directory beside it."""
         return NONE
+
+    @property
+    def held(self) -> Amount:
+        """What lies in the trash, as of the last look."""
+        return self._trash.held
 
     def contents(self, keep_seconds: float) -> tuple[Amount, Amount]:
         """What ``empty`` would remove of the trash, and what it would leave. Raises UnavailableError."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from holdfast.clock import Clock
     from holdfast.digest import Digest
+    from holdfast.meta.scrubs import Report
     from holdfast.meta.store import Store
     from storagenode.scrubbing.book import ScrubBook
     from storagenode.scrubbing.missing import Others
@@ -78,6 +79,11 @@ class Scrub:
     @property
     def counters(self) -> Counters:
         return self._walk.counters
+
+    @property
+    def report(self) -> Report:
+        """As it stands."""
+        return self.loop.report
 
     def start(self) -> None:
         self.loop.start(self._walk)

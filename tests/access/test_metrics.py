@@ -47,7 +47,8 @@ def told(server: Server, who: Mapping[str, str] | None = None) -> dict[tuple[str
 
 
 def test_what_both_workers_have_served_is_told_and_nothing_has_a_repository_s_name(tmp_path: Path) -> None:
-    with serving(tmp_path / "registry", **settings(tmp_path, workers=2)) as server:
+    soon = {"gc": True, "gcDelay": "1s", "gcInterval": "300ms"}
+    with serving(tmp_path / "registry", storage=soon, **settings(tmp_path, workers=2)) as server:
         data = os.urandom(1000)
         for _ in range(8):
             assert push(server, "team/secret", data)[0] == 201
@@ -57,6 +58,11 @@ def test_what_both_workers_have_served_is_told_and_nothing_has_a_repository_s_na
         assert found["holdfast_http_received_bytes_total", frozenset({("route", "uploads")})] == 8000
         assert found["holdfast_transfers_in_flight", frozenset({("lane", "push")})] == 0
         assert not [labels for _, labels in found if "secret" in str(labels)]
+        main = frozenset({("route", "/")})
+        wait_for(
+            "the node's collector to have told", lambda: told(server).get(("holdfast_gc_cycles_total", main), 0) > 0
+        )
+        assert told(server)["holdfast_disk_free_bytes", main] > 0
         assert server.request("POST", "/metrics", b"")[0] == 405
 
 

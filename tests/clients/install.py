@@ -52,6 +52,7 @@ PACKAGES: Final = (
     "redis-server",
     "chromium",
     "curl",
+    "prometheus",
 )
 _APT_SECONDS: Final = 900.0
 # helm is the largest: several minutes with two cores and an empty build cache.

@@ -151,6 +151,17 @@ def nodes_can_be_reached(settings: Settings) -> Iterator[Finding]:
         yield Finding((*_NODE, "advertise"), "no port", "write the port that the others connect to")
 
 
+def metrics_stay_here(settings: Settings) -> Iterator[Finding]:
+    cluster = settings.cluster
+    if cluster is None:
+        return
+    for key, address in (("node", cluster.node.metrics), ("worker", cluster.worker.metrics)):
+        if address and not stays_here(address):
+            message = "in plaintext beyond this machine: whoever can connect may read the measurements"
+            remedy = "keep it on loopback, or on a network that only operators reach"
+            yield Finding(("cluster", key, "metrics"), message, remedy, warning=True)
+
+
 def _together(values: dict[str, str], at: Steps, what: str) -> Iterator[Finding]:
     if not any(values.values()):
         return
@@ -168,4 +179,5 @@ CLUSTER_RULES: Final[tuple[Rule, ...]] = (
     etcd_is_trusted,
     processes_trust_each_other,
     nodes_can_be_reached,
+    metrics_stay_here,
 )

@@ -9,9 +9,8 @@ from __future__ import annotations
 from holdfast.meta.members import Intent
 from holdfast.ops import console, picture
 from holdfast.ops.console import counted
-from holdfast.ops.node.drain import Force, Node  # noqa: TC001 - typer reads annotations
 from holdfast.ops.node.holding import at_risk, owned
-from holdfast.ops.reach import AsJson, ConfigFile, Yes, reached
+from holdfast.ops.reach import AsJson, ConfigFile, Force, Node, Yes, reached
 
 
 def skip_dead(

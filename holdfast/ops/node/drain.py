@@ -9,7 +9,7 @@ will move and asks. The operator's word is written first, so that a command that
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -18,7 +18,7 @@ from holdfast.ops import console, picture
 from holdfast.ops.layout import planned, progress
 from holdfast.ops.layout.proposal import Wishes, propose
 from holdfast.ops.node.asking import follow_emptying
-from holdfast.ops.reach import AsJson, ConfigFile, Timeout, Wait, Yes, reached
+from holdfast.ops.reach import AsJson, ConfigFile, Force, Node, Timeout, Wait, Yes, reached
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,9 +28,6 @@ if TYPE_CHECKING:
     from holdfast.ops.layout.proposal import Proposal
     from holdfast.ops.picture import Picture
     from holdfast.replicas.access import ClusterAccess
-
-Node = Annotated[str, typer.Argument(metavar="NODE", help="Id, the beginning of one, or address; see `node ls`.")]
-Force = Annotated[bool, typer.Option("--force", help="Do it although it is refused.")]
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING
 from holdfast.meta.members import Intent
 from holdfast.ops import console, picture
 from holdfast.ops.node.asking import ask
-from holdfast.ops.node.drain import Force, Node  # noqa: TC001 - typer reads annotations
 from holdfast.ops.node.holding import at_risk, owned, reasons_to_keep
-from holdfast.ops.reach import AsJson, ConfigFile, Yes, reached
+from holdfast.ops.reach import AsJson, ConfigFile, Force, Node, Yes, reached
 
 if TYPE_CHECKING:
     from holdfast.ops.picture import Picture

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from holdfast.ops import console, picture
-from holdfast.ops.node.drain import Node  # noqa: TC001 - typer reads annotations
-from holdfast.ops.reach import AsJson, ConfigFile, reached
+from holdfast.ops.reach import AsJson, ConfigFile, Node, reached
 from holdfast.placement.layout import MAX_WEIGHT, NodeRole
 
 if TYPE_CHECKING:

@@ -10,9 +10,8 @@ from holdfast.ops import console, picture
 from holdfast.ops.console import bytes_text, counted
 from holdfast.ops.node import lines as nodes
 from holdfast.ops.node.asking import ask
-from holdfast.ops.node.drain import Node  # noqa: TC001 - typer reads annotations
 from holdfast.ops.node.holding import at_risk, owned
-from holdfast.ops.reach import AsJson, ConfigFile, reached
+from holdfast.ops.reach import AsJson, ConfigFile, Node, reached
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -521,6 +521,8 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
 ]
 
 WARNED: list[tuple[str, dict[str, Any], str]] = [
+    ("a node's metrics beyond the machine", node(metrics="0.0.0.0:5101"), "cluster.node.metrics"),
+    ("a worker's metrics beyond the machine", cluster(worker={"metrics": "sync:5201"}), "cluster.worker.metrics"),
     (
         "passwords in plaintext",
         auth(ldap={"address": "x", "baseDN": "x", "userAttribute": "uid", "insecure": True}),

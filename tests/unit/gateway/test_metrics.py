@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from gateway.metrics import REFUSED, ROUTE, RequestMeter, node_errors, shown, transfers
+from gateway.metrics import REFUSED, ROUTE, RequestMeter, node_errors, transfers
 from holdfast.access.identity import ANONYMOUS, Identity
 from holdfast.access.scrapers import Scrapers
 from holdfast.config import parse
 from holdfast.errors import BlobUnknownError, DeniedError, LoginNeededError, NodeUnreachableError
+from holdfast.exposition import shown
 from holdfast.meters import Family, Meters, emptied, merged
 from holdfast.rpc.failures import Seen
 from syncworker.metrics import Counter, Histogram, Tally

@@ -6,7 +6,7 @@ RUN := $(VENV)/.for-serving
 DEV := $(VENV)/.for-testing
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable
 
-FAST_FIRST := tests/house tests/unit tests/contract tests/cluster tests/gc tests/scrub tests/objects tests/moving tests/sync tests/ops tests/probe tests/access tests/http tests/conformance tests/crash tests/clients tests/compose
+FAST_FIRST := tests/house tests/unit tests/contract tests/cluster tests/gc tests/scrub tests/space tests/objects tests/moving tests/sync tests/ops tests/probe tests/access tests/http tests/conformance tests/crash tests/clients tests/compose
 
 .DEFAULT_GOAL := help
 # Compose as a part of docker, or the program that came before it.

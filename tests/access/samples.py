@@ -47,7 +47,7 @@ ELSEWHERE: Final = {
     "config-gc-periodic.json": _HEALTH,
     "config-retention.json": _HEALTH,
     "config-scheduler.json": _HEALTH,
-    "config-gcs.json": "object stores act in tests/objects, before a server of S3; one of GCS has never been tried",
+    "config-gcs.json": "object stores act in tests/objects; Google's before a stand-in that answers as Google documents it",
     "config-ldap.json": "acts before a real directory in tests/access/test_ldap.py",
     "config-tls.json": "acts with certificates of the test's own in tests/access/test_mtls.py",
     "config-mtls.json": "acts with certificates of the test's own in tests/access/test_mtls.py",

@@ -101,7 +101,7 @@ class World:
 
     def collect(self, digest: Digest, listed: dict[str, ListedBlob]) -> set[str]:
         """Sweep, then delete what was listed; where a copy went."""
-        assert self.repos.begin_sweep(digest.partition, [digest]) == [digest], "something links it"
+        assert self.repos.begin_sweep([digest]) == [digest], "something links it"
         gone = set()
         for name, blob in listed.items():
             with self.client(name) as node:

@@ -32,8 +32,8 @@ class Written:
         return {keys.loosened_in(key) for key in keys_below(self.store, b"loosened/")}
 
     def loosen(self):
-        for loose in list(self.links.of(REPO)):
-            assert self.links.remove(loose)
+        suspects = list(self.links.of(REPO))
+        assert self.links.remove(suspects) == suspects
 
 
 def test_what_a_removed_manifest_left_behind_is_explained():

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from holdfast.errors import RolledBackError
 from holdfast.exposition import Port
 from holdfast.meta.sqlite import SqliteStore
 from holdfast.meta.witness import Witness, looks_right
@@ -93,6 +94,19 @@ class Duties:
     def collect(self, order: Order) -> Generator[News]:
         """Raises what ``Collecting.collect`` does, and RequestInvalidError: garbage stays here."""
         return (self.collecting.collect if self.collecting is not None else refuse)(order)
+
+    def require_right(self) -> None:
+        """For any thread: before a copy goes because another process found that nothing links it.
+
+        Raises RolledBackError, MetadataUnavailableError.
+        """
+        store, node_id, book = self._metadata, self._here.identity.node_id, self._book()
+        # Again, as a value may have been on its way.
+        if store is not None and not (looks_right(store, node_id, book) or looks_right(store, node_id, book)):
+            raise RolledBackError(
+                "the metadata is older than what this node has seen, or was restored: nothing is deleted until an operator says"
+                " that it is right"
+            )
 
     def start(self) -> None:
         self._are_started = True

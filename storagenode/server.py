@@ -98,7 +98,7 @@ class NodeServer:
         self._server = grpc.server(self._refusals, options=SERVER_OPTIONS)
         admission = admit_cluster(self._credentials.peer.cluster) if self._credentials else admit_anybody
         admission = admit_meant_for(self.node.status().node_id, admission)
-        behaviours = Servicer(self.node, self.duties.collect).behaviours()
+        behaviours = Servicer(self.node, self.duties.collect, self.duties.require_right).behaviours()
         if self._side is not None:
             behaviours = listening(behaviours, self._side.pace.heard)
         handler: Any = ServiceHandler(behaviours, self._pools, admission)

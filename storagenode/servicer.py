@@ -27,12 +27,24 @@ _Header = TypeVar("_Header", wire.AppendHeader, wire.ReceiveHeader)
 _LIST_BATCH: Final = 500
 
 
-class Servicer:
-    """One behaviour for each method of the table."""
+def _believe() -> None:
+    """For a node that has no metadata to look at."""
 
-    def __init__(self, node: StorageNode, collect: Callable[[Order], Generator[News]] = refuse) -> None:
+
+class Servicer:
+    """One behaviour for each method of the table. ``require_right`` raises an UnavailableError where the metadata is not to be
+    believed, so that nobody's word that a copy is nobody's counts either.
+    """
+
+    def __init__(
+        self,
+        node: StorageNode,
+        collect: Callable[[Order], Generator[News]] = refuse,
+        require_right: Callable[[], None] = _believe,
+    ) -> None:
         self._node = node
         self._collect = collect
+        self._require_right = require_right
 
     def behaviours(self) -> dict[str, Callable[[Any, Any], Any]]:
         return {
@@ -146,6 +158,7 @@ class Servicer:
         return self._node.read_blob(convert.want(request.want), request.offset_bytes, length)
 
     def delete_blob(self, request: wire.DeleteBlobRequest, _context: grpc.ServicerContext) -> wire.DeleteBlobReply:
+        self._require_right()
         deleted = self._node.delete_blob(convert.digest(request.digest), request.stamp, for_good=request.for_good)
         return wire.DeleteBlobReply(deleted=deleted)
 

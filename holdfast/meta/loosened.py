@@ -40,21 +40,22 @@ KEEP_SECONDS: Final = 3 * 86_400.0
 class Words:
     """Every method may raise MetadataUnavailableError, ``tidy`` OutcomeUnknownError as well."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock, keep_seconds: float = KEEP_SECONDS) -> None:
         self._store = store
         self._clock = clock
+        self._keep_seconds = keep_seconds
 
     def ops(self, digest: Digest) -> list[Op]:
         """For the transaction that takes the link."""
         return [Put(keys.loosened(digest), _TIME.encode(wire.PullRecord(pulled_seconds=self._clock.wall())))]
 
-    def tidy(self, keep_seconds: float, goes_on: Callable[[], bool]) -> None:
-        """Forget what is older."""
+    def tidy(self, goes_on: Callable[[], bool]) -> None:
+        """Forget what is older than ``keep_seconds``."""
         now, old = self._clock.wall(), []
         for entry in pages(self._store, *keys.LOOSENED):
             if not goes_on():
                 return
-            if abs(now - _TIME.decode(entry.value).pulled_seconds) > keep_seconds:
+            if abs(now - _TIME.decode(entry.value).pulled_seconds) > self._keep_seconds:
                 old.append(entry)
             if len(old) == MAX_OPS:
                 self._forget(old)

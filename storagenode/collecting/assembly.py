@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
 from holdfast.meta.loose import LooseLinks
-from holdfast.meta.loosened import Words
+from holdfast.meta.loosened import KEEP_SECONDS, Words
 from holdfast.meta.pulls import PullsSince
 from holdfast.meta.repos import Repositories
 from holdfast.meta.retiring import Retiring
@@ -69,6 +69,11 @@ class CollectOptions:
         return Graces(self.delay_seconds, self.push_seconds)
 
     @property
+    def asks_within_seconds(self) -> float:
+        """How long after a link has gone it is asked why, at most, while the node runs."""
+        return self.interval_seconds + 2 * self.delay_seconds
+
+    @property
     def rhythm(self) -> Rhythm:
         return Rhythm(self.interval_seconds, self.delay_seconds, Window.parse(self.window))
 
@@ -120,8 +125,11 @@ def collecting(disks: Sequence[Disk], whole: Active, side: Side, tidier: Tidier,
     witnessed = Witnessed(whole, side.witness, clock, side.leaves_every_seconds)
     steadiness = Steadiness(clock, side.clocks)
     routes = [disk.route for disk in disks]
+    # All disks have the same words, so the one that takes longest to ask for them says how long they are kept.
+    longest_seconds = max((disk.options.asks_within_seconds for disk in disks if disk.options is not None), default=0.0)
+    words = Words(side.store, clock, KEEP_SECONDS + longest_seconds)
     made = [
-        (_part(disk, disk.options, routes, side, steadiness, clock), disk.options)
+        (_part(disk, disk.options, routes, side, steadiness, words, clock), disk.options)
         for disk in disks
         if disk.options is not None
     ]
@@ -138,7 +146,13 @@ def collecting(disks: Sequence[Disk], whole: Active, side: Side, tidier: Tidier,
 
 
 def _part(
-    disk: Disk, options: CollectOptions, routes: Sequence[str], side: Side, steadiness: Steadiness, clock: Clock
+    disk: Disk,
+    options: CollectOptions,
+    routes: Sequence[str],
+    side: Side,
+    steadiness: Steadiness,
+    words: Words,
+    clock: Clock,
 ) -> Part:
     route = disk.route
     links = Repositories(side.store, _new_id, clock)
@@ -147,7 +161,6 @@ def _part(
     def is_mine(repository: Repository) -> bool:
         return route_of(str(repository), routes) == route
 
-    words = Words(side.store, clock)
     unlinking = Unlinking(
         _retaining(options, side, clock, is_mine, words),
         Loosening(LooseLinks(side.store, _new_id, explain=words.ops), Marks(clock), is_mine),

@@ -29,7 +29,7 @@ from holdfast.meta.loosened import Explained
 from storagenode.collecting.pending import Pending, Thing, is_due
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterator, Sequence
+    from collections.abc import Callable, Collection, Container, Iterator, Sequence
 
     from holdfast.digest import Digest
     from holdfast.meta.store import Store
@@ -134,6 +134,8 @@ class Collector:
         self._marks = marks
         self._short = short
         self.require_right = require_right
+        # Taken, and not yet asked about whether somebody links them all the same.
+        self._gone: list[Digest] = []
 
     def cycle(self, terms: Terms, goes_on: Callable[[], bool], *, tell: Tell = _nobody_listens) -> Cycle:
         """One of them; ends early, and takes nothing more, when ``goes_on`` says so.
@@ -142,6 +144,9 @@ class Collector:
             MetadataUnavailableError, OutcomeUnknownError, UnavailableError: what was not done is done by the next one.
         """
         cycle = Cycle()
+        if self._gone:
+            self.require_right()
+            self._mend(cycle)  # what the last one could not, because something failed
         self._marks.begin()
         due = self._found(Held, (), terms, cycle, goes_on, tell)
         if due is None:
@@ -160,17 +165,20 @@ class Collector:
         self,
         terms: Terms,
         goes_on: Callable[[], bool],
-        unlinked: Container[Digest] = (),
+        unlinked: Collection[Digest] = (),
+        strange: Collection[Digest] = (),
         tell: Tell = _nobody_listens,
     ) -> Cycle:
-        """What a cycle would do now, if nobody linked ``unlinked``. Changes nothing, not even what is remembered.
+        """What a cycle would do now, if nobody linked ``unlinked``, of which nobody would know why of those that are ``strange``.
+        Changes nothing, not even what is remembered.
 
         Raises:
             MetadataUnavailableError, UnavailableError.
         """
         cycle = Cycle()
         hold = partial(Held, but=unlinked)
-        due = self._found(hold, unlinked, terms, cycle, goes_on, tell, is_noted=False)
+        explained = frozenset(unlinked).difference(strange)
+        due = self._found(hold, explained, terms, cycle, goes_on, tell, is_noted=False)
         if due and not cycle.refused:
             cycle.swept, cycle.swept_bytes = cycle.due, cycle.due_bytes
         return cycle
@@ -178,7 +186,7 @@ class Collector:
     def _found(
         self,
         hold: Callable[[Store], Held],
-        unlinked: Container[Digest],
+        foreseen: Container[Digest],
         terms: Terms,
         cycle: Cycle,
         goes_on: Callable[[], bool],
@@ -186,7 +194,10 @@ class Collector:
         *,
         is_noted: bool = True,
     ) -> list[ListedBlob] | None:
-        """What is due, partition by partition, also where ``cycle.refused`` says why it stays; None: the walk was ended."""
+        """What is due, partition by partition, also where ``cycle.refused`` says why it stays; None: the walk was ended.
+
+        ``foreseen``: of what it would be known why nobody links it.
+        """
         self.require_right()
         held, words = hold(self._store), Explained(self._store)
         is_empty = held.is_empty
@@ -199,7 +210,7 @@ class Collector:
             for copy in self._unheld(partition, held, cycle):
                 cycle.orphans += 1
                 cycle.orphan_bytes += copy.size_bytes
-                if copy.digest not in explained and copy.digest not in unlinked:
+                if copy.digest not in explained and copy.digest not in foreseen:
                     cycle.strange += 1
                     cycle.strange_bytes += copy.size_bytes
                 thing = Thing(str(copy.digest), copy.stamp, copy.size_bytes)
@@ -234,19 +245,19 @@ class Collector:
 
     def _sweep(self, copies: Sequence[ListedBlob], cycle: Cycle) -> None:
         free = set(self._links.begin_sweep([copy.digest for copy in copies]))
-        gone: list[Digest] = []
         for copy in copies:
             if copy.digest in free and self._copies.delete(copy.digest, copy.stamp):
-                gone.append(copy.digest)
+                self._gone.append(copy.digest)
                 cycle.swept += 1
                 cycle.swept_bytes += copy.size_bytes
             else:
                 cycle.kept += 1
                 cycle.kept_bytes += copy.size_bytes
-        self._mend(gone, cycle)
+        self._mend(cycle)
 
-    def _mend(self, gone: Sequence[Digest], cycle: Cycle) -> None:
+    def _mend(self, cycle: Cycle) -> None:
         """Somebody was told "have it" by another node, and links it by now: it has fewer copies than it should."""
-        for partition in sorted({digest.partition for digest in self._links.held(gone)}):
+        for partition in sorted({digest.partition for digest in self._links.held(self._gone)}):
             self._short(partition)
             cycle.mended.add(partition)
+        self._gone.clear()

@@ -42,7 +42,7 @@ class Graces:
 @dataclass(slots=True)
 class Loosened:
     """``loose``: links that nothing needs; ``removed`` of them, of so many bytes as their blobs have. Of a dry run: what would be,
-    and ``left``, who would not link a digest any more.
+    and ``left``, who would not link a digest any more; ``explained``: those of which it would be known why.
     """
 
     loose: int = 0
@@ -51,6 +51,7 @@ class Loosened:
     kept: int = 0
     pending: Pending = field(default_factory=Pending)
     left: dict[Digest, set[Repository]] = field(default_factory=dict)
+    explained: set[Digest] = field(default_factory=set)
 
     @property
     def waiting(self) -> int:
@@ -95,6 +96,8 @@ class Loosening:
                 found.removed += 1
                 found.removed_bytes += loose.size_bytes
                 found.left.setdefault(loose.digest, set()).add(repository)
+                if not loose.is_strange:
+                    found.explained.add(loose.digest)
         return found
 
     def _readable(self, repository: Repository, graces: Graces, found: Loosened, *, is_noted: bool) -> Sequence[Loose]:

@@ -104,7 +104,8 @@ class Part:
         tell("links", 0, 1)
         unlinked = self._unlinking.foresee(goes_on)
         nobodys = self._nobodys(unlinked)
-        return self._report(unlinked, self._collector.foresee(self._terms(allowed_bytes), goes_on, nobodys, tell=tell))
+        cycle = self._collector.foresee(self._terms(allowed_bytes), goes_on, nobodys, unlinked.strange, tell)
+        return self._report(unlinked, cycle)
 
     def _terms(self, allowed_bytes: int) -> Terms:
         return Terms(self._grace_seconds, allowed_bytes=allowed_bytes)

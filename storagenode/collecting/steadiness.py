@@ -9,7 +9,8 @@ ahead at the start and put right within that time, one that jumps while the proc
 nothing.
 
 Not seen: a clock of a machine that stands alone, wrong from the start and never put right; in a cluster, clocks that are all wrong
-alike.
+alike, and those of gateways, which say when something was pushed or pulled: what comes through one that is behind looks as old at
+once.
 """
 
 from __future__ import annotations

@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from holdfast.meta.loosened import KEEP_SECONDS
 from storagenode.collecting.loosening import Loosened
 from storagenode.collecting.retaining import Retained
 
@@ -44,6 +43,11 @@ class Unlinked:
             found.setdefault(digest, set()).update(repositories)
         return found
 
+    @property
+    def strange(self) -> set[Digest]:
+        """Of a dry run: those of them of which nobody would know why."""
+        return self.loosened.left.keys() - self.loosened.explained - self.retained.left.keys()
+
 
 class Unlinking:
     """For one thread. ``retaining`` None: every tag and manifest stays. ``is_first``: whether this node is the one."""
@@ -72,7 +76,7 @@ class Unlinking:
         if self._retaining is not None:
             retained = self._retaining.cycle(self._steadiness.now(is_noted=True), goes_on)
         loosened = self._loosening.cycle(self._graces, goes_on)
-        self._words.tidy(KEEP_SECONDS + 2 * self._graces.left_seconds, goes_on)
+        self._words.tidy(goes_on)
         return Unlinked(retained, loosened)
 
     def foresee(self, goes_on: GoesOn) -> Unlinked:

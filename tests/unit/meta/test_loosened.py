@@ -83,7 +83,7 @@ def test_words_are_forgotten_after_a_while_and_also_those_from_the_future(second
         made.write(*digests[first : first + 100])
     made.clock.advance(seconds)
     made.write(A)
-    made.words.tidy(KEEP_SECONDS, lambda: True)
+    made.words.tidy(lambda: True)
     assert made.known == {A}
 
 
@@ -91,7 +91,7 @@ def test_words_that_are_younger_stay():
     made = Written()
     made.write(A)
     made.clock.advance(KEEP_SECONDS)
-    made.words.tidy(KEEP_SECONDS, lambda: True)
+    made.words.tidy(lambda: True)
     assert made.known == {A}
 
 

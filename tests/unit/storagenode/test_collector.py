@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from holdfast.clock import ManualClock
-from holdfast.errors import RolledBackError, SweepMovedError
+from holdfast.errors import MetadataUnavailableError, RolledBackError, SweepMovedError, UnavailableError
 from holdfast.manifest import OCI_MANIFEST, Reference
 from holdfast.meta import keys
 from holdfast.meta.holders import Held
@@ -17,6 +17,7 @@ from holdfast.rpc.node import ListedBlob
 from storagenode.collecting.collector import Collector, Terms
 from storagenode.collecting.loosening import Graces, Loosening
 from storagenode.collecting.marks import Marks
+from storagenode.collecting.unlinking import Unlinked
 from tests.fakes.memory_store import MemoryStore
 from tests.unit.meta.interleaving import every_interleaving
 from tests.unit.meta.world import OTHER, REPO, blob, faults, keys_below, link, new_ids
@@ -231,6 +232,23 @@ def test_what_would_be_unlinked_counts_as_little_in_a_dry_run_as_then():
     assert (foreseen.orphans, foreseen.strange, foreseen.refused) == (300, 0, "")
 
 
+def test_what_a_lost_manifest_left_behind_is_as_strange_in_a_dry_run_as_then():
+    made = Registry()
+    made.node.write(A)  # is due, and would go
+    for manifest in made.unwanted:
+        made.store.txn([], [Delete(keys.manifest(REPO, manifest))])
+    graces = Graces(60.0, 60.0)
+    made.loosening.cycle(graces, lambda: True)
+    made.cycle()
+    made.clock.advance(61)
+    unlinked = Unlinked(loosened=made.loosening.foresee(graces, lambda: True))
+    foreseen = made.collector().foresee(GRACE, lambda: True, unlinked.left.keys(), unlinked.strange)
+    made.loosening.cycle(graces, lambda: True)
+    found = made.cycle()
+    assert "are nobody's" in found.refused
+    assert (foreseen.strange, foreseen.refused, foreseen.swept) == (found.strange, found.refused, found.swept)
+
+
 def test_a_few_may_go_however_little_is_left():
     digests = [blob(f"{number}") for number in range(90)]
     world = World(*digests)
@@ -321,6 +339,59 @@ def test_a_link_that_came_by_another_nodes_word_marks_the_partition_short():
     world.node.delete = linked_behind
     assert world.after_grace().mended == {A.partition}
     assert world.short == [A.partition]
+
+
+class _LinkedBehind:
+    """A collector whose copies others said "have it" of: they are linked by the time they are gone."""
+
+    def __init__(self, *digests):
+        self.world = World(B, *digests)
+        link(self.world.repos, B)
+        self.collector = self.world.collector()
+        self.cycle()
+        self.world.clock.advance(61)
+        self.delete, self.held = self.world.node.delete, self.world.repos.held
+        self.world.node.delete = self.deleted
+
+    def cycle(self):
+        self.collector.cycle(GRACE, lambda: True)
+
+    def deleted(self, digest, stamp):
+        gone = self.delete(digest, stamp)
+        link(self.world.repos, digest)
+        return gone
+
+
+def test_a_disk_that_fails_after_the_first_copy_leaves_no_partition_short_that_nobody_knows_of():
+    first, second = sorted((A, C), key=lambda one: (one.partition, str(one)))
+    made = _LinkedBehind(first, second)
+
+    def fails(digest, stamp):
+        if digest == second:
+            raise UnavailableError("the disk does not answer")
+        return made.deleted(digest, stamp)
+
+    made.world.node.delete = fails
+    with pytest.raises(UnavailableError):
+        made.cycle()
+    assert first not in made.world.node.stamps
+    made.world.node.delete = made.delete
+    made.cycle()
+    assert made.world.short == [first.partition]
+
+
+def test_metadata_that_goes_away_after_the_copies_leaves_no_partition_short_that_nobody_knows_of():
+    made = _LinkedBehind(A)
+
+    def away(_digests):
+        raise MetadataUnavailableError("away")
+
+    made.world.repos.held = away
+    with pytest.raises(MetadataUnavailableError):
+        made.cycle()
+    made.world.repos.held = made.held
+    made.cycle()
+    assert made.world.short == [A.partition]
 
 
 def _writer(world, repo):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from datetime import time
 
@@ -9,11 +10,14 @@ import pytest
 
 from holdfast import digest as digests
 from holdfast.clock import ManualClock
-from holdfast.errors import RolledBackError, UnavailableError
+from holdfast.errors import MetadataUnavailableError, RolledBackError, UnavailableError
+from holdfast.meta import keys
 from holdfast.meta.repos import Repositories
 from holdfast.meta.sqlite import SqliteStore
+from holdfast.meta.store import Put
 from holdfast.meta.witness import Memory, trust
 from holdfast.names import repository
+from holdfast.rpc.client import GrpcNode
 from holdfast.rpc.collecting import Amount, Order
 from holdfast.rpc.node import UploadKey, Want
 from storagenode.collecting.assembly import CollectOptions
@@ -24,16 +28,17 @@ from storagenode.options import RoomOptions
 from tests.unit.meta.world import V1, image, new_ids, push
 
 NOW = Order()
+DAY = 24 * 3600.0
 NEVER = "00:00-00:00"  # no cycle comes by itself
 MAIN, QUICK, KEPT = repository("a/app"), repository("quick/app"), repository("kept/app")
 
 
 class Collected:
-    def __init__(self, bench):
+    def __init__(self, bench, main_delay_seconds=60.0):
         metadata = bench.path / "holdfast.db"
         bench.options |= {
             "metadata": metadata,
-            "collect": CollectOptions(60.0, window=NEVER, push_seconds=60.0),
+            "collect": CollectOptions(main_delay_seconds, window=NEVER, push_seconds=60.0),
             "upload_expiry_seconds": 600.0,
             "rooms": (
                 RoomOptions("/quick", bench.path / "quick", 0, CollectOptions(10.0, window=NEVER, push_seconds=10.0)),
@@ -48,6 +53,10 @@ class Collected:
         self.collecting._loop._between = lambda: None  # nor is the trash emptied
         self.collecting.start()
         self.push_image(b"always linked")
+
+    def close(self):
+        self.collecting.stop()
+        self.store.close()
 
     def put(self, repo, data):
         return self.node.put_blob(digests.of(data), data, str(repo)).digest
@@ -77,8 +86,7 @@ class Collected:
 def collected(bench):
     made = Collected(bench)
     yield made
-    made.collecting.stop()
-    made.store.close()
+    made.close()
 
 
 def test_each_disk_has_its_own_delay_and_one_whose_collection_is_off_loses_nothing(collected):
@@ -101,6 +109,19 @@ def test_links_go_by_the_delay_of_their_repository_and_stay_where_collection_is_
     assert collected.repos.link(MAIN, digests_of[MAIN]) is not None
     collected.after(10 * 24 * 3600.0)
     assert [repo for repo in digests_of if collected.repos.link(repo, digests_of[repo])] == [KEPT]
+
+
+def test_why_links_went_is_known_for_as_long_as_the_slowest_disk_asks(bench):
+    made = Collected(bench, main_delay_seconds=5 * DAY)
+    digest = made.push(MAIN, b"deleted by somebody")
+    made.repos.delete_blob(MAIN, digest)
+    made.after(0)
+    made.after(5 * DAY - 1)
+    try:
+        assert made.store.get(keys.loosened(digest)) is not None
+        assert made.after(1)[""].swept.count == 1
+    finally:
+        made.close()
 
 
 def test_a_blob_that_lies_on_two_disks_goes_from_each_by_its_own_delay(collected):
@@ -133,6 +154,33 @@ def test_uploads_that_nobody_goes_on_with_are_dropped_and_told(collected):
     collected.clock.advance(600)
     report = collected.told()
     assert (report.uploads_dropped, report.uploads_open, report.freed) == (Amount(1, 4), Amount(), Amount(1, 4))
+
+
+def rolled_back(_made, bench):
+    WitnessBook(bench.tree, bench.files).save(Memory(("what no backup knows",)))
+
+
+def restored(made, _bench):
+    made.store.txn([], [Put(keys.CLUSTER_RESTORED, b"yesterday")])
+
+
+@pytest.mark.parametrize("happens", [rolled_back, restored])
+def test_on_metadata_that_went_back_in_time_no_copy_goes_by_another_process_word_either(collected, bench, happens):
+    digest = collected.put(MAIN, b"pushed after the backup was made")
+    listen = f"unix:{bench.path}/s"
+    bench.server._server.add_insecure_port(listen)
+    bench.server._server.start()
+    with contextlib.closing(GrpcNode(listen, host_id="")) as client:
+        happens(collected, bench)
+        (stored,) = client.stat_blobs([Want(digest)])
+        with pytest.raises(MetadataUnavailableError):
+            client.delete_blob(digest, stored.stamp, for_good=True)
+        assert digest in collected.here()
+        with pytest.raises(RolledBackError):
+            bench.server.duties._require_right()  # as its own thread does every minute
+        trust(collected.store, new_ids())
+        bench.server.duties._require_right()
+        assert client.delete_blob(digest, stored.stamp, for_good=True)
 
 
 @pytest.mark.parametrize("order", [NOW, Order(dry_run=True), Order(allowed_bytes={"": 1 << 40})])

@@ -77,6 +77,13 @@ class Port:
         _LOG.info("metrics are served", extra={"listen": f"{self._at.host}:{server.server_port}"})
         return server.server_port
 
+    def start_or_tell(self) -> None:
+        """As ``start``; where that fails the log says so, and the process goes on: what it serves matters more than its numbers."""
+        try:
+            self.start()
+        except ConfigError as error:
+            _LOG.error("metrics are not served", extra={"reason": error.message})
+
     def stop(self) -> None:
         """Also where it was never started."""
         self._end()

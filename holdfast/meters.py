@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import threading
 from dataclasses import dataclass, field
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 Kind: TypeAlias = Literal["counter", "level", "histogram", "summary"]
 Source: TypeAlias = "Callable[[], Iterable[Family]]"
 
+_LOG: Final = logging.getLogger("holdfast.metrics")
 _PERIOD_SECONDS: Final = 1.0
 
 
@@ -104,8 +106,14 @@ class Meters:
 
     def _run(self) -> None:
         while not self._stop.wait(_PERIOD_SECONDS):
+            self._try_to_save()
+        self._try_to_save()
+
+    def _try_to_save(self) -> None:
+        try:
             self.save()
-        self.save()
+        except Exception:  # noqa: BLE001 - the thread must outlive any surprise, and say so
+            _LOG.exception("numbers for metrics were not written; they are tried again")
 
 
 def merged(directory: Path) -> list[Family]:

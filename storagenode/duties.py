@@ -115,7 +115,7 @@ class Duties:
             if one is not None:
                 one.start()
         if self._port is not None:
-            self._port.start()
+            self._port.start_or_tell()
 
     def stop(self) -> None:
         """Also where a node could not join, and they were never started."""

@@ -91,8 +91,8 @@ def collected(counted: Mapping[str, Counted]) -> Iterator[Family]:
 def scrubbed(counters: Counters, report: Report) -> Iterator[Family]:
     """``report``: of the round under way and of the last one."""
     counts = (
-        ("rounds", "Times that all copies were read.", counters.rounds),
-        ("copies", "Copies that were read.", counters.blobs),
+        ("rounds", "Times that all copies were looked at.", counters.rounds),
+        ("copies", "Copies that were read, or in an object store asked for their size.", counters.blobs),
         ("bytes", "Bytes of copies that were read.", counters.size_bytes),
         ("wrong", "Copies that were wrong, and went into quarantine.", counters.wrong),
         ("missing", "Copies that should have been there, and were not.", counters.missing),

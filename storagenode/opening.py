@@ -96,8 +96,8 @@ def open_store(
         identity.write_record(tree, files, _note(tree), {"format": FORMAT_VERSION})
 
     store = ObjectStore(bucket, disk, stamps, proofs, tenure, clock)
-    trash = ObjectTrash(bucket, store, tenure, clock)
     stopping = threading.Event()
+    trash = ObjectTrash(bucket, store, tenure, clock, stopping)
     waste = ObjectWaste(trash, Orphans(bucket, store.under_way, tenure, Scratch(tree.root), clock, stopping))
     return Opened(store, disk, space, waste, leftovers, stopping, take, BucketBook(bucket, tenure))
 

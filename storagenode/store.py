@@ -40,11 +40,15 @@ class LentFile:
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """A copy that was read for its own sake. ``fault`` "": it is right; else it is in quarantine now, for this reason."""
+    """A copy that was read for its own sake. ``fault`` "": it is right; else it is in quarantine now, for this reason.
+
+    ``is_read`` False: only its size was asked for.
+    """
 
     size_bytes: int
     fault: str = ""
     is_unreadable: bool = False
+    is_read: bool = True
 
 
 class Allowance(Protocol):

@@ -189,11 +189,7 @@ def _port(options: Options, metrics: Tally) -> _Task:
     if not options.metrics_listen:
         return _Task(_nothing, _nothing)
     port = Port(options.metrics_listen, (metrics.families,))
-
-    def start() -> None:
-        port.start()
-
-    return _Task(start, port.stop)
+    return _Task(port.start_or_tell, port.stop)
 
 
 def _ground(options: Options, time: Time) -> _Ground:

@@ -56,7 +56,8 @@ class Finding:
 @dataclass(frozen=True, slots=True)
 class Round:
     """All copies of a node read once. ``wrong`` of them are in quarantine; ``missing``: linked, to be here, and not here;
-    ``unclear``: of those, who else may have one did not answer; ``unread``: partitions of which a directory could not be read.
+    ``unclear``: of those, who else may have one did not answer; ``unread``: partitions of which a directory could not be read, and
+    single copies that could not.
     """
 
     began_seconds: float

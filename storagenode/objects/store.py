@@ -193,6 +193,7 @@ class ObjectStore:
             entry = self._named_by(reign, there)
             found = self._bucket.head(entry.data)
             if found is not None and found.size_bytes == entry.size_bytes:
+                self._let_go_of(there, entry)
                 return entry
             reason = "its bytes are gone" if found is None else f"it has {found.size_bytes} bytes"
             self._isolate(entry, f"{reason} instead of {entry.size_bytes}")
@@ -209,6 +210,14 @@ class ObjectStore:
         mine = replace(entry, reign=reign)
         self.index.add(mine)
         return mine
+
+    def _let_go_of(self, former: Entry, mine: Entry) -> None:
+        """Another reign's name of the same bytes, or each reign would leave one. Callers hold the lock."""
+        if former == mine:
+            return
+        with contextlib.suppress(UnavailableError):  # one name too many; it goes with the others
+            self._tenure.require()
+            self.index.remove(former)
 
     def _isolate(self, entry: Entry, reason: str) -> None:
         """Callers hold the lock."""
@@ -343,7 +352,8 @@ class ObjectStore:
 
     def glance(self, digest: Digest) -> Examined | None:
         """As ``examine``, but only whether there are bytes, and how many: reading costs money. Raises UnavailableError."""
-        return self._examined(digest, lambda _: "")
+        found = self._examined(digest, lambda _: "")
+        return replace(found, is_read=False) if found is not None else None
 
     def _examined(self, digest: Digest, fault_of: Callable[[Entry], str]) -> Examined | None:
         found: Examined | None = None
@@ -389,9 +399,13 @@ class ObjectStore:
         return self.delete(digest, stamp)
 
     def forget(self, entry: Entry, note: str) -> None:
-        """Have done with a copy in the trash. Bytes that are somebody's again, or never ceased to be, stay."""
+        """Have done with a copy in the trash. Bytes that are somebody's again, or never ceased to be, stay.
+
+        Raises ReadOnlyError: another process has the place. UnavailableError.
+        """
         with self._stripes.of(entry.digest):
             if not self._names_of(entry):
+                self._tenure.require()  # after the look: who has taken the place since may have named them meanwhile
                 self._bucket.delete([entry.data])
             self._bucket.delete([note])
 

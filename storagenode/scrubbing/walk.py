@@ -4,7 +4,9 @@ Promises
   * What is wrong is in quarantine, and its partition marked short of copies, before the next copy is read.
   * Stopped anywhere, the next process goes on at the last place that was saved; a copy may be read twice, none is left out but
     those that came meanwhile, which were hashed as they came.
-  * A directory that cannot be read is passed over, counted, and told of once a round; nothing in it counts as missing.
+  * A directory that cannot be read is passed over, counted, and told of once a round; nothing in it counts as missing. So is a copy
+    that could not be read several times, while its place could otherwise be asked. A round that a place in an object store does
+    not answer at all is put off instead: it does so for all of its partitions, and for a while.
   * Many copies, or directories, in a row that cannot be read are the disk's fault and not theirs: the round stops there, says so,
     and gives up until somebody asks for another.
   * Memory does not grow with what is stored: of one partition the names, of findings so many.
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
 
 _LOG: Final = logging.getLogger("holdfast.scrub")
 _MOST_IN_A_ROW: Final = 32
+# How often a round stops at a copy that its place does not give, and is put off, before it passes it over.
+_TRIES: Final = 3
 ABSENT: Final = "there was none"
 
 
@@ -97,6 +101,8 @@ class Walk:
     _unreadable: int = 0
     _unread: int = 0
     _why_unread: str = ""
+    _refused: int = 0
+    _held_up: tuple[Digest | None, int] = (None, 0)
 
     def round(self, place: Place, so_far: Round) -> Round:
         """From ``place`` to the end.
@@ -111,8 +117,10 @@ class Walk:
             self.saved(Place(partition + 1), so_far)
             self.pace.go_on()
         if so_far.unread:
-            told = {"directories": so_far.unread, "reason": self._why_unread}
-            _LOG.error("directories could not be read, nor any copy in them; look at the disk", extra=told)
+            told = {"places": so_far.unread, "reason": self._why_unread}
+            _LOG.error(
+                "directories could not be read, nor any copy in them, or single copies; look at the disk", extra=told
+            )
         return so_far
 
     def _partition(self, partition: int, after: str, so_far: Round) -> Round:
@@ -136,6 +144,8 @@ class Walk:
             try:
                 found.update(disk.names(partition))
             except UnavailableError as error:
+                if isinstance(disk, Sparingly):
+                    raise  # that is no single directory's fault
                 is_whole = False
                 self._why_unread = self._why_unread or error.message
         self._unread = 0 if is_whole else self._unread + 1
@@ -145,19 +155,38 @@ class Walk:
     def _read(self, digest: Digest, so_far: Round, faults: dict[Digest, str]) -> Round:
         """On every disk that has a copy of it."""
         for disk in self.disks:
-            found = disk.examine(digest, self.pace.moved)
+            try:
+                found = disk.examine(digest, self.pace.moved)
+            except UnavailableError as error:
+                self._pass_over(disk, digest, error)
+                so_far = replace(so_far, unread=so_far.unread + 1)
+                continue
+            self._refused, self._held_up = 0, (None, 0)
             if found is None:
                 continue
             self.pace.small(found.size_bytes)  # also for one that was only glanced at: a request is worth as much
             self.counters.blobs += 1
-            self.counters.size_bytes += found.size_bytes
-            so_far = replace(so_far, blobs=so_far.blobs + 1, size_bytes=so_far.size_bytes + found.size_bytes)
+            read_bytes = found.size_bytes if found.is_read else 0
+            self.counters.size_bytes += read_bytes
+            so_far = replace(so_far, blobs=so_far.blobs + 1, size_bytes=so_far.size_bytes + read_bytes)
             if found.fault:
                 self.counters.wrong += 1
                 faults[digest] = found.fault
                 so_far = replace(so_far, wrong=so_far.wrong + 1)
             self._require_a_disk(found)
         return so_far
+
+    def _pass_over(self, disk: Disk, digest: Digest, error: UnavailableError) -> None:
+        """Or raises it: the round is put off, and goes on with the same copy. Those that follow one such are tried once."""
+        held_up, tries = self._held_up
+        self._held_up = digest, (tries if held_up == digest else 0) + 1
+        if self._held_up[1] < _TRIES and not self._refused:
+            raise error
+        disk.names(digest.partition)  # raises it as well, if that place cannot be asked for anything
+        self._refused += 1
+        self._why_unread = self._why_unread or error.message
+        _LOG.error("a copy cannot be read, and is passed over", extra={"digest": str(digest), "reason": error.message})
+        self._require_readable(self._refused, "copies")
 
     def _require_a_disk(self, found: Examined) -> None:
         self._unreadable = self._unreadable + 1 if found.is_unreadable else 0

@@ -12,6 +12,7 @@ import pytest
 from holdfast import digest as digests
 from holdfast.errors import ConfigError, ReadOnlyError, UnavailableError
 from holdfast.rpc.node import Want
+from storagenode import opening
 from storagenode.node import StaysHere
 from storagenode.objects import keys
 from storagenode.options import NodeOptions, RoomOptions
@@ -237,3 +238,15 @@ def test_names_from_before_there_were_reigns_are_read_and_kept(bench, place):
     assert node.stat_blobs([Want(digest)]) != [None]
     tidy(bench)
     assert read(bench.restart(), digest) == DATA
+
+
+def test_reigns_leave_no_names_behind(bench, place, monkeypatch):
+    digest = put(bench.start(), DATA)
+    for boot in ("one", "two", "three"):
+        monkeypatch.setattr(opening, "host_id", lambda boot=boot: boot)
+        node = bench.restart()
+        assert node.stat_blobs([Want(digest)]) != [None]
+    (name,) = [keys.parse(found.key) for found in place.bucket().list(keys.of_digest(digest))]
+    assert name.reign == node._store._tenure.reign
+    tidy(bench)
+    assert read(node, digest) == DATA

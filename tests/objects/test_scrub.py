@@ -65,6 +65,7 @@ def test_a_round_that_nobody_asked_for_misses_what_is_not_there_and_reads_no_byt
     done = round_of(bench, pays=False)
     assert not [line for line in place.server.asked() if line.startswith("GET") and "/data/" in line]
     assert {found.digest for found in done.findings} == {digests.of(data) for data in DATA[1:4]}
+    assert (done.blobs, done.size_bytes) == (6, 0)
 
 
 def test_a_server_that_does_not_answer_is_no_fault_of_a_copys(bench, place):

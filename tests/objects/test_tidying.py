@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from holdfast import digest as digests
-from holdfast.errors import UnavailableError
+from holdfast.errors import ReadOnlyError, UnavailableError
 from holdfast.rpc.node import Want
 from storagenode.objects import keys
+from storagenode.objects.owner import Tenure
 from tests.unit.storagenode.conftest import begin, put, read
 
 DATA = b"deleted and wanted back"
@@ -113,3 +114,45 @@ def test_an_empty_registry_asks_the_object_store_no_4096_questions(bench, place)
     place.server.asked()
     assert [blob.digest for blobs in node.list_blobs(0, 4095) for blob in blobs] == [digest]
     assert len([line for line in place.server.asked() if "list-type" in line]) < 5
+
+
+def in_the_trash(bench, count: int):
+    """So many blobs that were deleted long ago; and the trash they lie in."""
+    node = bench.start()
+    for number in range(count):
+        delete(node, put(node, b"deleted %d" % number))
+    (trash,) = [one.trash for one in bench.server.duties._tidying._bins]
+    trash.empty(KEEP_SECONDS)
+    bench.clock.advance(KEEP_SECONDS + 1)
+    return trash
+
+
+def test_bytes_stay_whose_place_is_taken_over_while_somebody_looks_for_their_names(bench, place, monkeypatch):
+    trash = in_the_trash(bench, 1)
+    store, whose = bench.server.node._store, bench.server.duties._here.identity
+    real = store._names_of
+
+    def names_of(entry):
+        found = real(entry)
+        Tenure(place.bucket(), whose, "another boot", "another machine").take()
+        return found
+
+    monkeypatch.setattr(store, "_names_of", names_of)
+    with pytest.raises(ReadOnlyError):
+        trash.empty(KEEP_SECONDS)
+    assert len(objects(place, keys.DATA)) == 1
+
+
+def test_a_trash_that_is_emptied_does_not_hold_up_a_node_that_stops(bench, place, monkeypatch):
+    trash = in_the_trash(bench, 3)
+    store, stopping = bench.server.node._store, bench.server.duties._here.opened[""].stopping
+    real = store.forget
+
+    def forget(entry, note):
+        real(entry, note)
+        stopping.set()
+
+    monkeypatch.setattr(store, "forget", forget)
+    with pytest.raises(UnavailableError, match="is stopping"):  # of the look that comes next
+        trash.empty(KEEP_SECONDS)
+    assert len(objects(place, keys.TRASH)) == len(objects(place, keys.DATA)) == 2

@@ -145,7 +145,7 @@ def _unread(told: Outcome) -> str:
     ]
     if blind:
         return (
-            f"directories that could not be read, so nobody knows about the copies in them: {listed(blind)}; look at the"
+            f"directories or copies that could not be read, so nobody knows about them: {listed(blind)}; look at the"
             " disk, then run this again"
         )
     if not told.is_read:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 import subprocess
 import urllib.request
 from pathlib import Path
@@ -125,6 +126,21 @@ def test_a_node_serves_what_it_counts_on_a_port_of_its_own_and_no_longer_than_it
         bench.server.duties.stop()
     with pytest.raises(OSError, match="refused"):
         scraped(f"http://127.0.0.1:{number}/metrics")
+
+
+def test_a_node_whose_port_for_metrics_is_taken_says_so_and_goes_on(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        bench.options["metrics_listen"] = f"127.0.0.1:{taken.getsockname()[1]}"
+        node = bench.start()
+        assert bench.server is not None
+        bench.server.duties.start()
+        try:
+            node.start_upload(REPOSITORY, "ann", None)
+        finally:
+            bench.server.duties.stop()
+    assert "metrics are not served" in caplog.text
 
 
 def test_a_disk_that_does_not_answer_costs_its_own_numbers_and_no_others(tmp_path: Path) -> None:

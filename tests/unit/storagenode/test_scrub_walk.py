@@ -18,7 +18,7 @@ from holdfast.meta.scrubs import MOST_FINDINGS, Round, State
 from storagenode.scrubbing.book import Place
 from storagenode.scrubbing.missing import Missing, Nobody
 from storagenode.scrubbing.pace import LEAST_BYTES, Pace, StoppedError
-from storagenode.scrubbing.walk import Walk
+from storagenode.scrubbing.walk import Sparingly, Walk
 from storagenode.store import Examined
 from tests.fakes.memory_store import MemoryStore
 from tests.unit.meta.world import link, new_ids
@@ -171,7 +171,7 @@ def test_a_directory_that_cannot_be_read_is_passed_over_counted_and_told_once(ca
     assert world.disks[0].read == [one for one in BLOBS if one not in blind]
     assert (done.unread, done.missing, done.findings, done.is_whole) == (2, 0, (), True)
     assert list(world.lost.all()) == []
-    assert [record.directories for record in caplog.records] == [2]
+    assert [record.places for record in caplog.records] == [2]
     world.disks[0].blind.clear()
     assert world.round().unread == 0
 
@@ -322,3 +322,64 @@ def test_time_in_which_nothing_was_read_is_not_made_up_for():
     clock.advance(3600.0)
     pace.moved(1 << 20)
     assert rests.seconds == pytest.approx(2.0)
+
+
+@dataclass
+class Rented(Disk):
+    """A place in an object store. ``is_out``: it does not answer; ``archived``: what it does not give, and has."""
+
+    is_out: bool = False
+    archived: set = field(default_factory=set)
+
+    def names(self, partition):
+        if self.is_out:
+            raise UnavailableError("the object store does not answer")
+        return super().names(partition)
+
+    def examine(self, digest, moved):
+        if self.is_out or digest in self.archived:
+            raise UnavailableError("the object store did not give an object: it answered 403")
+        return super().examine(digest, moved)
+
+    def glance(self, digest):
+        raise AssertionError("somebody wants it read")
+
+
+def test_a_round_is_put_off_while_an_object_store_does_not_answer_and_is_not_given_up():
+    rented = Rented(set(BLOBS))
+    world = World(Sparingly(rented, lambda: True))
+    rented.is_out = True
+    for _ in range(40):
+        with pytest.raises(UnavailableError):
+            world.round()
+    assert not world.walk.has_given_up
+    rented.is_out = False
+    done = world.round()
+    assert rented.read == BLOBS
+    assert (done.unread, done.is_whole) == (0, True)
+
+
+def round_with_rests(world):
+    """As the loop goes on: at the place that was saved."""
+    for _ in range(10):
+        try:
+            return world.round(*(world.saved[-1] if world.saved else ()))
+        except UnavailableError:
+            continue
+    raise AssertionError("it never ends")
+
+
+def test_copies_that_a_place_does_not_give_hold_up_a_round_three_times_and_no_more():
+    rented = Rented(set(BLOBS), archived=set(BLOBS[4:9]) | {BLOBS[50]})
+    world = World(Sparingly(rented, lambda: True))
+    link(world.repos, *BLOBS)
+    done = round_with_rests(world)
+    assert rented.read == [one for one in BLOBS if one not in rented.archived]
+    assert (done.unread, done.missing, done.findings, done.is_whole) == (6, 0, (), True)
+
+
+def test_a_place_that_gives_none_of_many_copies_is_somebodys_to_look_at():
+    world = World(Sparingly(Rented(set(BLOBS), archived=set(BLOBS)), lambda: True))
+    with pytest.raises(AssertionError, match="never ends"):
+        round_with_rests(world)
+    assert world.walk.has_given_up

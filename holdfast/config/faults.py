@@ -130,7 +130,9 @@ def _steps(loc: Sequence[str | int], data: Any) -> Steps:
     """``loc`` without what pydantic adds: the tag of a union's member, ``[key]``, the index of a value that is no list."""
     steps: list[str | int] = []
     for step in loc:
-        if isinstance(data, Mapping) and step not in data and step in (data.get("name"), "[key]"):
+        if step == "[key]" and not (isinstance(data, Mapping) and step in data):
+            continue
+        if isinstance(data, Mapping) and step not in data and step == data.get("name"):
             continue
         if isinstance(step, int) and not isinstance(data, list):
             continue

@@ -364,3 +364,9 @@ def test_an_object_with_an_odd_name_where_a_text_belongs_is_a_fault_like_any_oth
     oidc = {"audiences": {"name": []}}
     with pytest.raises(ConfigError, match=r"http\.auth\.bearer\.oidc\[0\]\.audiences"):
         parse({"storage": {"rootDirectory": "/d"}, "http": {"auth": {"bearer": {"oidc": [oidc]}}}})
+
+
+def test_a_glob_that_cannot_be_read_is_told_at_its_place_whatever_it_names() -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse({"storage": {"rootDirectory": "/data", "quotas": {"a{": 5}}})
+    assert [fault["path"] for fault in caught.value.detail] == ["storage.quotas.a{"]

@@ -37,7 +37,7 @@ def is_cluster(settings: Settings) -> bool:
 def opened(path: Path | None) -> Iterator[tuple[Settings, SqliteStore | EtcdStore]]:
     """For the length of a command; what is refused ends it and is told. Without a file: what ``holdfast serve`` does without."""
     try:
-        settings = configuration(path) if path is not None or DEFAULT_FILE.exists() else config.defaults()
+        settings = chosen(path)
         store = metadata(settings)
     except ConfigError as error:
         report_refusal(error)
@@ -48,6 +48,11 @@ def opened(path: Path | None) -> Iterator[tuple[Settings, SqliteStore | EtcdStor
         raise console.refuse([error.message]) from error
     finally:
         store.close()
+
+
+def chosen(path: Path | None) -> Settings:
+    """The one that is named, or what ``holdfast serve`` does where none is. Raises ConfigError: it is refused."""
+    return configuration(path) if path is not None or DEFAULT_FILE.exists() else config.defaults()
 
 
 def configuration(path: Path | None) -> Settings:

@@ -121,3 +121,21 @@ def test_who_asks_while_nothing_runs_is_told_so(tmp_path: Path) -> None:
     config.write_text(json.dumps({"storage": {"rootDirectory": str(tmp_path)}, "http": {"port": "5000"}}))
     done = gc(config)
     assert (done.exit_code, "holdfast serve" in done.stderr) == (1, True)
+
+
+def test_without_a_configuration_it_is_the_registry_that_serve_runs_here(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(server.root)
+    monkeypatch.delenv("HOLDFAST_CONFIG", raising=False)
+    for words in (["gc", "--dry-run", "--json"], ["scrub", "--json"]):
+        done = CliRunner().invoke(app, words)
+        assert done.exit_code == 0, (words, done.output)
+
+
+def test_where_no_registry_runs_it_is_told_how_to_name_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("HOLDFAST_CONFIG", raising=False)
+    done = CliRunner().invoke(app, ["gc", "--dry-run"])
+    assert done.exit_code != 0
+    assert str(tmp_path) in done.output.replace("\n", "")

@@ -17,7 +17,7 @@ from holdfast.clock import SystemClock
 from holdfast.errors import ConfigError, HoldfastError
 from holdfast.ops import console, picture
 from holdfast.ops.children import EXIT_CONFIG
-from holdfast.ops.registry import configuration
+from holdfast.ops.registry import chosen
 from holdfast.ops.starting import report_refusal
 from holdfast.replicas.access import access
 from holdfast.rpc.client import GrpcNode
@@ -46,7 +46,7 @@ def reached(path: Path | None, wanted: Sequence[str]) -> Iterator[Nodes]:
     """For the length of a command: the nodes that are ``wanted`` by id or address, all of them if none is named."""
     with contextlib.ExitStack() as stack:
         try:
-            settings = configuration(path)
+            settings = chosen(path)
             if settings.cluster is not None and settings.cluster.etcd is not None:
                 cluster = access(settings.cluster, SystemClock(), "")
                 stack.callback(cluster.close)

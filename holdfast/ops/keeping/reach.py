@@ -16,7 +16,6 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from gateway.access.audit import AuditLog
 from gateway.access.gate import Caller
 from gateway.access.ways import Proven
-from holdfast import config
 from holdfast.access.conditions import Facts
 from holdfast.access.identity import Identity, Way
 from holdfast.clock import SystemClock
@@ -24,8 +23,7 @@ from holdfast.errors import ConfigError, HoldfastError
 from holdfast.ops import console
 from holdfast.ops.accounts import operator
 from holdfast.ops.children import EXIT_CONFIG
-from holdfast.ops.reach import DEFAULT_FILE
-from holdfast.ops.registry import configuration
+from holdfast.ops.registry import chosen
 from holdfast.ops.starting import report_refusal
 
 if TYPE_CHECKING:
@@ -43,7 +41,7 @@ KINDS = {"repo": "repositories", "tag": "tags", "manifest": "manifests", "link":
 def settings_of(path: Path | None) -> Iterator[Settings]:
     """For the length of a command."""
     try:
-        settings = configuration(path) if path is not None or DEFAULT_FILE.exists() else config.defaults()
+        settings = chosen(path)
     except ConfigError as error:
         report_refusal(error)
         raise typer.Exit(EXIT_CONFIG) from error

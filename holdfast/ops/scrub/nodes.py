@@ -18,7 +18,7 @@ from holdfast.meta.repos import Repositories
 from holdfast.meta.scrubs import Scrubs
 from holdfast.ops import console
 from holdfast.ops.children import EXIT_CONFIG
-from holdfast.ops.registry import configuration, is_cluster, metadata
+from holdfast.ops.registry import chosen, is_cluster, metadata
 from holdfast.ops.starting import report_refusal
 from holdfast.replicas.access import new_id
 from storagenode.disk import identity
@@ -72,7 +72,7 @@ def reached(path: Path | None) -> Iterator[Scrubbed]:
     """For the length of a command."""
     with contextlib.ExitStack() as stack:
         try:
-            settings = configuration(path)
+            settings = chosen(path)
             store = stack.enter_context(contextlib.closing(metadata(settings)))
             addresses, alive = _cluster(store) if is_cluster(settings) else _machine(settings)
         except ConfigError as error:

@@ -13,10 +13,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from holdfast.errors import RolledBackError
 from holdfast.exposition import Port
 from holdfast.meta.sqlite import SqliteStore
-from holdfast.meta.witness import Witness, looks_right
+from holdfast.meta.witness import Witness, looks_right, require_it_looks_right
 from holdfast.meters import Meters
 from storagenode import metrics
 from storagenode.backups import Backups
@@ -100,13 +99,8 @@ class Duties:
 
         Raises RolledBackError, MetadataUnavailableError.
         """
-        store, node_id, book = self._metadata, self._here.identity.node_id, self._book()
-        # Again, as a value may have been on its way.
-        if store is not None and not (looks_right(store, node_id, book) or looks_right(store, node_id, book)):
-            raise RolledBackError(
-                "the metadata is older than what this node has seen, or was restored: nothing is deleted until an operator says"
-                " that it is right"
-            )
+        if self._metadata is not None:
+            require_it_looks_right(self._metadata, self._here.identity.node_id, self._book())
 
     def start(self) -> None:
         self._are_started = True

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 MANIFESTS: Final = 100_000
 # Four operations each, and one for each shard of the count, fit into one transaction.
-_TOGETHER: Final = 28
+TOGETHER: Final = 28
 _NO_REF: Final = 0
 
 
@@ -100,8 +100,8 @@ class LooseLinks:
     def remove(self, suspects: Sequence[Loose]) -> list[Loose]:
         """Links of one repository. Those that went: others are needed, were renewed, or are gone. Raises OutcomeUnknownError."""
         gone: list[Loose] = []
-        for first in range(0, len(suspects), _TOGETHER):
-            gone += self._remove(suspects[first : first + _TOGETHER])
+        for first in range(0, len(suspects), TOGETHER):
+            gone += self._remove(suspects[first : first + TOGETHER])
         if gone:
             self._removals.leave(gone[0].repository)
         return gone

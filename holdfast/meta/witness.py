@@ -14,7 +14,7 @@ What a node was told in the moment before it died, and had not left a value afte
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from holdfast.errors import RolledBackError
 from holdfast.meta import keys
@@ -26,6 +26,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from holdfast.meta.store import Entry, Store
+
+
+_OLDER: Final = (
+    "the metadata is older than what this node has seen: was a backup restored? Nothing is deleted until an operator says that it"
+    " is right"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +90,7 @@ class Witness:
             return
         if not memory.doubted_at:
             self._book.save(Memory(memory.known, trust))
-        raise RolledBackError(
-            "the metadata is older than what this node has seen: was a backup restored? Nothing is deleted until an operator says"
-            " that it is right"
-        )
+        raise RolledBackError(_OLDER)
 
     def leave(self) -> None:
         """Another value. Raises RolledBackError, MetadataUnavailableError, OutcomeUnknownError."""
@@ -107,6 +110,13 @@ def looks_right(store: Store, node_id: str, book: Book) -> bool:
     standing = found[key].value.hex() if key in found else ""
     is_known = not memory.known or standing in memory.known
     return is_known and not memory.doubted_at and keys.CLUSTER_RESTORED not in found
+
+
+def require_it_looks_right(store: Store, node_id: str, book: Book) -> None:
+    """For any thread. Raises RolledBackError, MetadataUnavailableError."""
+    # Again, as a value may have been on its way.
+    if not (looks_right(store, node_id, book) or looks_right(store, node_id, book)):
+        raise RolledBackError(_OLDER)
 
 
 def trust(store: Store, new_id: Callable[[], bytes]) -> None:

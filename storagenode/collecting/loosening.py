@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from holdfast.errors import CorruptError
+from holdfast.meta.loose import TOGETHER
 from storagenode.collecting.pending import Pending, Thing, is_due
 
 if TYPE_CHECKING:
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 
 
 _LOG: Final = logging.getLogger("holdfast.gc")
-# Removed between two looks whether to go on.
-_TOGETHER: Final = 28
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +78,10 @@ class Loosening:
                 return found  # the marks stay as the last whole walk left them
             # Before anything goes: the walk reads ahead, and removing is for what it has seen.
             due = self._readable(repository, graces, found, is_noted=True)
-            for first in range(0, len(due), _TOGETHER):
+            for first in range(0, len(due), TOGETHER):
                 if not goes_on():
                     return found
-                self._remove(due[first : first + _TOGETHER], found)
+                self._remove(due[first : first + TOGETHER], found)
         self._marks.end()
         return found
 

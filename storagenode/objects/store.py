@@ -358,9 +358,8 @@ class ObjectStore:
     def _examined(self, digest: Digest, fault_of: Callable[[Entry], str]) -> Examined | None:
         found: Examined | None = None
         for entry in {one.unique: one for one in self.index.look(digest)}.values():
-            fault = self._fault(entry, fault_of) and self._fault(
-                entry, fault_of
-            )  # what went wrong on the way once is no fault
+            # What went wrong on the way once is no fault.
+            fault = self._fault(entry, fault_of) and self._fault(entry, fault_of)
             if fault and not self._reporter(entry)(fault):
                 continue  # it has gone, or another one has come in its place
             if found is None or not found.fault:

@@ -63,10 +63,10 @@ class Freeing:
             partitions[digest.partition].append(digest)
         freed_bytes = 0
         away: set[str] = set()
-        for _, members in sorted(partitions.items()):
+        for partition in sorted(partitions):
             if not goes_on():
                 break
-            freed_bytes += self._free(sorted(members), away)
+            freed_bytes += self._free(sorted(partitions[partition]), away)
         return freed_bytes
 
     def _remember(self, digests: Iterable[Digest]) -> None:

@@ -151,8 +151,9 @@ def suffer(site: Site, fault: Fault, share: float = SHARE, size_bytes: int = SIZ
     """One blob, one fault."""
     trial = Trial(site, os.urandom(size_bytes), f"team/app{next(_numbers)}")
     wanted = site.stock.image(trial.repository, "v1", trial.layer)
-    answer = site.gateways[0].request("GET", f"/v2/{site.place}/{trial.repository}/manifests/v1")
-    assert answer[::2] == (200, wanted)
+    path = f"/v2/{site.place}/{trial.repository}/manifests/v1"
+    # What the trial before has killed may be on its way back still.
+    wait_for("the manifest to come", lambda: site.gateways[0].request("GET", path)[::2] == (200, wanted))
     before = site.staged()
     site.stock.plan(trial.layer, *fault.plan)
     if fault.before is not None:
